@@ -1,0 +1,178 @@
+//! Settings: `trail.toml` in the store, and what the command line adds.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::model::KeyKind;
+
+/// What `trail.toml` says.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Zone of times without one, by source or family; `default` for all others.
+    #[serde(default)]
+    pub zones: BTreeMap<String, String>,
+    /// How many tasks a value of a key may reach before it is a hub, by key kind.
+    #[serde(default)]
+    pub hubs: BTreeMap<String, usize>,
+}
+
+/// Why settings are not usable.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// The file is not TOML of the right shape.
+    #[error("{path} is not valid: {reason}")]
+    #[diagnostic(help("sections are [zones] (source = \"Europe/Berlin\") and [hubs] (trace = 50)"))]
+    Toml {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+        /// The file.
+        #[source_code]
+        text: miette::NamedSource<String>,
+        /// Where.
+        #[label("here")]
+        span: Option<miette::SourceSpan>,
+    },
+    /// A zone that the time zone database does not know.
+    #[error("`{zone}` is no time zone")]
+    #[diagnostic(help("use an IANA name such as Europe/Berlin, America/New_York or UTC"))]
+    Zone {
+        /// As given.
+        zone: String,
+    },
+    /// A key kind that does not exist.
+    #[error("`{kind}` is no kind of key")]
+    #[diagnostic(help("kinds are {kinds}"))]
+    Kind {
+        /// As given.
+        kind: String,
+        /// All there are.
+        kinds: String,
+    },
+}
+
+impl Config {
+    /// Reads a store's `trail.toml`; without one, everything has its default.
+    ///
+    /// # Errors
+    /// The file is there and not usable.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err(ConfigError::Io { path: path.display().to_string(), error }),
+        };
+        let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Toml {
+            path: path.display().to_string(),
+            reason: error.message().to_owned(),
+            span: error.span().map(Into::into),
+            text: miette::NamedSource::new(path.display().to_string(), text.clone()),
+        })?;
+        for kind in config.hubs.keys() {
+            if KeyKind::from_name(kind).is_none() {
+                let kinds = KeyKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(ConfigError::Kind { kind: kind.clone(), kinds });
+            }
+        }
+        for zone in config.zones.values() {
+            zone_of(zone)?;
+        }
+        Ok(config)
+    }
+}
+
+/// The zone of that name.
+///
+/// # Errors
+/// The time zone database does not know it.
+pub fn zone_of(name: &str) -> Result<TimeZone, ConfigError> {
+    TimeZone::get(name).map_err(|_| ConfigError::Zone { zone: name.to_owned() })
+}
+
+/// Which zone a source's times without one are in.
+#[derive(Clone, Debug, Default)]
+pub struct Zones {
+    by_source: BTreeMap<String, (String, TimeZone)>,
+    default: Option<(String, TimeZone)>,
+}
+
+impl Zones {
+    /// From settings, then from `--tz` arguments (`ZONE` or `SOURCE=ZONE`), which win.
+    ///
+    /// # Errors
+    /// A zone that does not exist.
+    pub fn new(config: &Config, arguments: &[String]) -> Result<Self, ConfigError> {
+        let mut zones = Self::default();
+        for (source, zone) in &config.zones {
+            zones.set((source != "default").then_some(source), zone)?;
+        }
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some((source, zone)) => zones.set(Some(source), zone)?,
+                None => zones.set(None::<&str>, argument)?,
+            }
+        }
+        Ok(zones)
+    }
+
+    fn set(&mut self, source: Option<impl AsRef<str>>, zone: &str) -> Result<(), ConfigError> {
+        let entry = (zone.to_owned(), zone_of(zone)?);
+        match source {
+            Some(source) => {
+                self.by_source.insert(source.as_ref().to_owned(), entry);
+            }
+            None => self.default = Some(entry),
+        }
+        Ok(())
+    }
+
+    /// Zone, its name and whether it was given, for a source such as `sap:prod` of family `sap`.
+    #[must_use]
+    pub fn of(&self, source: &str, family: &str) -> (TimeZone, String, bool) {
+        let prefix = source.split(':').next().unwrap_or(source);
+        let found = [source, prefix, family].iter().find_map(|name| self.by_source.get(*name));
+        match found.or(self.default.as_ref()) {
+            Some((name, zone)) => (zone.clone(), name.clone(), true),
+            None => (TimeZone::UTC, "UTC".to_owned(), false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_zone_wins() {
+        let config: Config = toml::from_str("[zones]\ndefault = \"Asia/Tokyo\"\nsap = \"Europe/Berlin\"").unwrap();
+        let zones = Zones::new(&config, &["sap:us=America/New_York".to_owned()]).unwrap();
+        assert_eq!(zones.of("sap:us", "sap").1, "America/New_York");
+        assert_eq!(zones.of("sap:prod", "sap").1, "Europe/Berlin");
+        assert_eq!(zones.of("kong", "kong").1, "Asia/Tokyo");
+        assert!(Zones::new(&config, &["sap=Berlin".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_wrong_setting_is_shown_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trail.toml");
+        std::fs::write(&path, "[hub]\ntrace = 5\n").unwrap();
+        let error = Config::load(&path).unwrap_err();
+        assert!(error.to_string().contains("unknown field `hub`"), "{error}");
+        std::fs::write(&path, "[hubs]\ntraces = 5\n").unwrap();
+        assert!(Config::load(&path).unwrap_err().to_string().contains("no kind of key"));
+    }
+}

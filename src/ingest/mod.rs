@@ -1,0 +1,168 @@
+//! From dumps to a batch: drives reading, normalising and storing.
+//!
+//! One thread reads, hashes and cuts into chunks of records; workers map and encode them; one thread
+//! puts the results back into the order of the dumps. The result does not depend on the number of
+//! workers.
+
+mod pipeline;
+mod recognise;
+mod work;
+
+use std::path::PathBuf;
+
+pub use recognise::{Explanation, explain};
+
+use crate::config::Zones;
+use crate::normalise::Format;
+use crate::read::{Limits, ReadError};
+use crate::store::{BatchWriter, Commit, Custody, CustodyFile, Store, StoreError};
+
+/// What is to be ingested.
+pub struct IngestRequest {
+    /// Files and folders.
+    pub paths: Vec<PathBuf>,
+    /// The store's folder; made if it is not there.
+    pub store: PathBuf,
+    /// Source to attribute everything to, else the format's family.
+    pub source: Option<String>,
+    /// Format to read everything in, else what detection says.
+    pub format: Option<&'static dyn Format>,
+    /// Zones of times without one.
+    pub zones: Zones,
+    /// Bounds.
+    pub limits: Limits,
+    /// Number of workers.
+    pub workers: usize,
+}
+
+/// Is told how far an ingest has come.
+pub trait Progress: Sync {
+    /// Total bytes on disk, known before reading begins.
+    fn total(&self, bytes: u64);
+    /// A dump is being read.
+    fn dump(&self, path: &str);
+    /// Bytes on disk read so far, and places that could not be read.
+    fn at(&self, bytes: u64, rejects: u64);
+    /// Another ingest got in between; reading begins anew.
+    fn again(&self);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn total(&self, _: u64) {}
+    fn dump(&self, _: &str) {}
+    fn at(&self, _: u64, _: u64) {}
+    fn again(&self) {}
+}
+
+/// What an ingest did.
+#[derive(Debug)]
+pub struct IngestReport {
+    /// The new batch, `None` if there was nothing new.
+    pub batch: Option<String>,
+    /// Every dump and member, also those that gave nothing.
+    pub files: Vec<CustodyFile>,
+    /// Dumps that could not be opened at all.
+    pub unreadable: Vec<ReadError>,
+}
+
+impl IngestReport {
+    /// Whether anything was left out.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.unreadable.is_empty()
+            && self.files.iter().all(|file| file.rejects == 0 && file.problem.is_none())
+    }
+}
+
+/// Why an ingest failed as a whole; the store is then as before.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nothing was found to read.
+    #[error("there is no file to read at {0}")]
+    Nothing(String),
+    /// A worker stopped without an answer.
+    #[error("a worker thread stopped: {0}")]
+    Worker(String),
+}
+
+/// Ingests dumps into a store, as one batch.
+///
+/// # Errors
+/// The store cannot be written, or there is no file to read; nothing was added then. Dumps that
+/// cannot be read are named in the report and do not stop the others.
+pub fn ingest(request: &IngestRequest, progress: &dyn Progress) -> Result<IngestReport, IngestError> {
+    let (dumps, unreadable) = crate::read::discover(&request.paths);
+    if dumps.is_empty() && unreadable.is_empty() {
+        let paths: Vec<String> = request.paths.iter().map(|path| path.display().to_string()).collect();
+        return Err(IngestError::Nothing(paths.join(", ")));
+    }
+    progress.total(dumps.iter().filter_map(|dump| dump.path.metadata().ok()).map(|meta| meta.len()).sum());
+    let mut unreadable = unreadable;
+    loop {
+        let store = Store::open_or_create(&request.store)?;
+        let mut writer = BatchWriter::new(&store)?;
+        let outcome = pipeline::run(request, &store, &mut writer, &dumps, progress);
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                writer.discard();
+                return Err(error);
+            }
+        };
+        let files = outcome.files;
+        let has_news = files.iter().any(|file| file.events > 0 || (file.rejects > 0 && file.records > 0))
+            || files.iter().any(|file| file.problem.is_some() && !store_knows(&store, file));
+        if !has_news {
+            writer.discard();
+            unreadable.extend(outcome.unreadable);
+            return Ok(IngestReport { batch: None, files, unreadable });
+        }
+        let custody = manifest(&files);
+        match writer.commit(&store, custody, &outcome.seen)? {
+            Commit::Done(custody) => {
+                unreadable.extend(outcome.unreadable);
+                return Ok(IngestReport { batch: Some(custody.batch), files, unreadable });
+            }
+            Commit::Overlap => progress.again(),
+        }
+    }
+}
+
+/// Whether a dump that cannot be read was named in an earlier batch already.
+fn store_knows(store: &Store, file: &CustodyFile) -> bool {
+    store
+        .batches()
+        .iter()
+        .flat_map(|batch| &batch.files)
+        .any(|known| known.sha256 == file.sha256 && known.member == file.member && known.problem == file.problem)
+}
+
+fn manifest(files: &[CustodyFile]) -> Custody {
+    let mut identity = String::from("trail batch 1");
+    for file in files {
+        for text in [&file.sha256, &file.display_path(), &file.format, &file.source] {
+            identity.push('\0');
+            identity.push_str(text);
+        }
+    }
+    let environment = |names: &[&str]| {
+        names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
+    };
+    let host = std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    Custody {
+        batch: crate::model::Digest::of(identity.as_bytes()).short(16),
+        tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        operator: environment(&["TRAIL_OPERATOR", "SUDO_USER", "USER", "LOGNAME"])
+            .unwrap_or_else(|| "unknown".to_owned()),
+        host: environment(&["HOSTNAME"]).or(host).unwrap_or_else(|| "unknown".to_owned()),
+        ingested_at: crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond()),
+        files: files.to_vec(),
+        tables: Vec::new(),
+    }
+}

@@ -1,0 +1,168 @@
+//! Finding out what a stream of records is, from its first bytes.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use crate::normalise::{Detection, Format, Sample, Verdict, detect};
+use crate::read::{Encoding, Layout, Limits, ReadError, Records, Visit, discover, sniff, to_utf8, visit_members};
+
+/// Sizes of the head that is looked at; the next one is tried when the first record is not whole.
+const HEADS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
+/// Records in a sample.
+const SAMPLE: usize = 60;
+
+/// A stream of records that was looked into.
+pub(super) struct Recognised {
+    /// Bytes already read (UTF-8, byte order mark cut).
+    pub head: Vec<u8>,
+    /// Bytes of the byte order mark.
+    pub bom: usize,
+    pub encoding: Encoding,
+    pub layout: Layout,
+    pub verdict: Verdict,
+    /// All formats that answered.
+    pub answers: Vec<(&'static dyn Format, Detection)>,
+}
+
+/// Reads the head of a stream and asks the formats.
+pub(super) fn recognise(reader: &mut dyn Read, limits: Limits) -> io::Result<(Recognised, Encoding)> {
+    let mut first = [0; 4];
+    let mut filled = 0;
+    while filled < first.len() {
+        match reader.read(&mut first[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    let encoding = Encoding::sniff(&first[..filled]);
+    let bom = match encoding {
+        Encoding::Utf8 { bom } => bom,
+        Encoding::Utf16Le | Encoding::Utf16Be => 0,
+    };
+    let skipped = &first[bom.min(filled)..filled];
+    let mut head = Vec::new();
+    let mut source = io::Cursor::new(skipped.to_vec()).chain(reader);
+    let mut found = None;
+    for size in HEADS {
+        let want = size.saturating_sub(head.len()) as u64;
+        // Read errors within the head come again when records are read: what is there is looked at.
+        let complete = match encoding.decode(&mut source).take(want).read_to_end(&mut head) {
+            Ok(read) => (read as u64) < want,
+            Err(_) if !head.is_empty() => true,
+            Err(error) => return Err(error),
+        };
+        let layout = sniff(&head, complete);
+        let texts = sample(&head, complete, &layout, limits);
+        let asked = detect(&Sample::new(&layout, texts));
+        let settled = complete || !matches!(asked.0, Verdict::Unknown);
+        found = Some((layout, asked));
+        if settled {
+            break;
+        }
+    }
+    let (layout, (verdict, answers)) = found.unwrap_or_else(|| {
+        let layout = Layout::Empty;
+        let asked = detect(&Sample::new(&layout, Vec::new()));
+        (Layout::Empty, asked)
+    });
+    Ok((Recognised { head, bom, encoding, layout, verdict, answers }, encoding))
+}
+
+fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<String> {
+    let limits = Limits { chunk: head.len().max(1), ..limits };
+    let mut records = Records::new(io::empty(), head.to_vec(), layout, limits);
+    let mut texts = Vec::new();
+    while let Ok(Some(chunk)) = records.next_chunk() {
+        for span in &chunk.spans {
+            texts.push(to_utf8(&chunk.bytes[span.start..span.end]).0.into_owned());
+        }
+        if texts.len() > SAMPLE {
+            break;
+        }
+    }
+    // The last record may be cut by the end of the head.
+    if !complete && texts.len() > 1 {
+        texts.pop();
+    }
+    texts.truncate(SAMPLE);
+    texts
+}
+
+/// Why a stream was taken for what it was.
+#[derive(Debug)]
+pub struct Explanation {
+    /// Path, and path inside an archive.
+    pub path: String,
+    /// Container and encoding.
+    pub layout: String,
+    /// The format taken, `None` with the reason in `why`.
+    pub format: Option<&'static str>,
+    /// In words.
+    pub why: String,
+    /// Everything that answered: format, percent, reason.
+    pub answers: Vec<(&'static str, u8, String)>,
+}
+
+/// Looks into dumps without ingesting them.
+#[must_use]
+pub fn explain(paths: &[PathBuf], limits: Limits) -> (Vec<Explanation>, Vec<ReadError>) {
+    let (dumps, mut errors) = discover(paths);
+    let mut out = Vec::new();
+    for dump in dumps {
+        let path = dump.path.display().to_string();
+        let result = visit_members(&dump, limits, &mut |visit| match visit {
+            Visit::Member(member) => {
+                let path = member.name.map_or_else(|| path.clone(), |name| format!("{path}!{name}"));
+                out.push(match recognise(member.reader, limits) {
+                    Ok((found, _)) => explanation(path, &found),
+                    Err(error) => refused(path, error.to_string()),
+                });
+            }
+            Visit::Refused { name, reason } => {
+                let path = name.map_or_else(|| path.clone(), |name| format!("{path}!{name}"));
+                out.push(refused(path, reason));
+            }
+        });
+        errors.extend(result.err());
+    }
+    (out, errors)
+}
+
+fn refused(path: String, why: String) -> Explanation {
+    Explanation { path, layout: String::new(), format: None, why, answers: Vec::new() }
+}
+
+fn explanation(path: String, found: &Recognised) -> Explanation {
+    let (format, why) = match &found.verdict {
+        Verdict::Found(format, detection) => {
+            (Some(format.name()), format!("{} % sure: {}", detection.sure, detection.why))
+        }
+        Verdict::Tie(_) | Verdict::Unknown => (None, why_not(found)),
+    };
+    Explanation {
+        path,
+        layout: format!("{}, {}", found.layout.describe(), found.encoding.as_str()),
+        format,
+        why,
+        answers: found
+            .answers
+            .iter()
+            .map(|(format, detection)| (format.name(), detection.sure, detection.why.clone()))
+            .collect(),
+    }
+}
+
+/// Why no format was taken.
+pub(super) fn why_not(found: &Recognised) -> String {
+    match &found.verdict {
+        _ if found.layout == Layout::Empty => "the file is empty".to_owned(),
+        Verdict::Tie(two) => {
+            let names: Vec<&str> = two.iter().map(|(format, _)| format.name()).collect();
+            format!("two formats fit equally well: {}; choose one with --input-format", names.join(" and "))
+        }
+        Verdict::Unknown => {
+            format!("no format recognised ({}); `trail sources` lists the known ones", found.layout.describe())
+        }
+        Verdict::Found(..) => String::new(),
+    }
+}

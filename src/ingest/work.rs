@@ -1,0 +1,168 @@
+//! What a worker does: map the records of one chunk and encode the result.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use typed_arena::Arena;
+
+use crate::model::{ContentPart, Event, RecordHasher};
+use crate::normalise::{Format, MapError, Record};
+use crate::read::{Header, Span, parse_row, to_utf8};
+use crate::store::{ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError};
+
+/// What is the same for all chunks of one stream.
+pub(super) struct Stream {
+    pub file: i32,
+    pub format: &'static dyn Format,
+    pub source: String,
+    pub zone: TimeZone,
+    pub header: Option<Header>,
+}
+
+/// A record that is new to the store.
+pub(super) struct NewRecord {
+    pub span: Span,
+    pub hasher: RecordHasher,
+    pub repetition: u32,
+}
+
+/// A chunk with its new records.
+pub(super) struct Work {
+    pub stream: Arc<Stream>,
+    pub bytes: Vec<u8>,
+    pub offset: u64,
+    pub records: Vec<NewRecord>,
+    /// What the reader could not read.
+    pub rejects: Vec<RejectRow>,
+}
+
+/// What became of a chunk.
+pub(super) struct Worked {
+    pub file: i32,
+    pub tables: ChunkTables,
+    pub first_us: Option<i64>,
+    pub last_us: Option<i64>,
+}
+
+/// Maps and encodes.
+pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<Worked, StoreError> {
+    let stream = &*work.stream;
+    let mut chunk = Mapped {
+        events: EventsBuilder::default(),
+        keys: KeyRows::default(),
+        contents: ContentsBuilder::with_capacity(work.records.len() * 4, work.bytes.len() * 3 / 2),
+        rejects: work.rejects,
+        times: None,
+    };
+    for record in &work.records {
+        let arena = Arena::new();
+        let bytes = &work.bytes[record.span.start..record.span.end];
+        let ordinal = i64::try_from(record.span.ordinal).unwrap_or(i64::MAX);
+        let offset = i64::try_from(work.offset).unwrap_or(i64::MAX) + record.span.start as i64;
+        let origin = Origin {
+            file: stream.file,
+            ordinal,
+            offset,
+            length: bytes.len() as i64,
+            source: &stream.source,
+            format: stream.format.name(),
+        };
+        chunk.take(record, bytes, stream, &origin, &arena)?;
+    }
+    let (first_us, last_us) = chunk.times.map_or((None, None), |(first, last)| (Some(first), Some(last)));
+    let tables = ChunkTables {
+        events: chunk.events.finish()?,
+        keys: chunk.keys,
+        contents: chunk.contents.encode(factory)?,
+        rejects: chunk.rejects,
+    };
+    Ok(Worked { file: stream.file, tables, first_us, last_us })
+}
+
+struct Mapped {
+    events: EventsBuilder,
+    keys: KeyRows,
+    contents: ContentsBuilder,
+    rejects: Vec<RejectRow>,
+    times: Option<(i64, i64)>,
+}
+
+impl Mapped {
+    fn take(
+        &mut self,
+        record: &NewRecord,
+        bytes: &[u8],
+        stream: &Stream,
+        origin: &Origin<'_>,
+        arena: &Arena<String>,
+    ) -> Result<(), StoreError> {
+        let (text, windows_1252) = to_utf8(bytes);
+        let mut mapped: Vec<Event<'_>> = Vec::new();
+        let row = match &stream.header {
+            Some(header) => match check_row(&text, header) {
+                Ok(row) => Some((header, row)),
+                Err(error) => {
+                    self.reject(bytes, origin, error.to_string());
+                    return Ok(());
+                }
+            },
+            None => None,
+        };
+        let view = Record {
+            text: &text,
+            row: row.as_ref().map(|(header, row)| (*header, row)),
+            zone: &stream.zone,
+            arena,
+        };
+        if let Err(error) = stream.format.map(&view, &mut mapped) {
+            self.reject(bytes, origin, error.to_string());
+            return Ok(());
+        }
+        self.contents.push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes);
+        for (part, mut event) in (0i32..).zip(mapped) {
+            if windows_1252 {
+                event.notes.push("the record is no UTF-8; read as Windows-1252".into());
+            }
+            let id = record.hasher.event_id(part.unsigned_abs(), record.repetition);
+            let index = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
+            self.keys.push(index, &event);
+            if let Some(time) = event.time {
+                let (first, last) = self.times.get_or_insert((time.us, time.us));
+                *first = time.us.min(*first);
+                *last = time.us.max(*last);
+            }
+            for (content, value) in &event.contents {
+                if !value.is_empty() {
+                    self.contents.push(origin.file, origin.ordinal, part, *content, value.as_bytes());
+                }
+            }
+            self.events.push(id, part, &event, origin)?;
+        }
+        Ok(())
+    }
+
+    fn reject(&mut self, bytes: &[u8], origin: &Origin<'_>, reason: String) {
+        self.rejects.push(RejectRow {
+            file: origin.file,
+            ordinal: origin.ordinal,
+            offset: origin.offset,
+            length: origin.length,
+            reason,
+            bytes: bytes[..bytes.len().min(64 << 10)].to_vec(),
+        });
+    }
+}
+
+/// Cuts a row and holds it against the header.
+fn check_row(text: &str, header: &Header) -> Result<crate::read::Row, MapError> {
+    let row = parse_row(text, header.delimiter).map_err(MapError::Other)?;
+    if row.len() != header.names.len() {
+        return Err(MapError::Fields { found: row.len(), expected: header.names.len() });
+    }
+    let repeated = header.names.iter().enumerate().all(|(at, name)| row.get(at).is_some_and(|v| v.trim() == name));
+    if repeated {
+        return Err(MapError::other("the header row, repeated among the data"));
+    }
+    Ok(row)
+}

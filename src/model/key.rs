@@ -1,0 +1,222 @@
+//! Typed identifiers and their normal form.
+
+use std::borrow::Cow;
+
+use super::event::named_enum;
+
+named_enum! {
+    /// What an identifier identifies.
+    KeyKind {
+        /// W3C trace id.
+        Trace = "trace",
+        /// Conversation, thread or long-lived chat.
+        Conversation = "conversation",
+        /// One run of a workflow or agent.
+        WorkflowRun = "workflow_run",
+        /// `call_…`, `toolu_…`.
+        ToolCall = "tool_call",
+        /// `chatcmpl-…`, `resp_…`, `msg_…`.
+        Response = "response",
+        /// A request id that is passed on (`x-request-id`, `req_…`).
+        Request = "request",
+        /// One transaction of a system (SAP change document, one commit, approval process).
+        Transaction = "transaction",
+        /// A span; unique only within its trace.
+        Span = "span",
+        /// Log-on session.
+        Session = "session",
+        /// Invoice number.
+        Invoice = "invoice",
+        /// Sales or purchase order number.
+        Order = "order",
+        /// Customer or vendor number.
+        Customer = "customer",
+        /// Case or ticket.
+        Case = "case",
+        /// Account.
+        Account = "account",
+        /// Any other document number.
+        Document = "document",
+        /// A person or technical user.
+        User = "user",
+        /// Any other business object (`Type/id`).
+        Object = "object",
+        /// Network address.
+        Address = "address",
+    }
+}
+
+impl KeyKind {
+    /// Equal value means same task, unless the value is a hub (design 4.1).
+    #[must_use]
+    pub fn is_strong(self) -> bool {
+        matches!(
+            self,
+            Self::Trace
+                | Self::Conversation
+                | Self::WorkflowRun
+                | Self::ToolCall
+                | Self::Response
+                | Self::Request
+                | Self::Transaction
+        )
+    }
+}
+
+/// Values that fill a field without identifying anything.
+fn is_filler(value: &str) -> bool {
+    const FILLERS: &[&str] = &[
+        "-", "null", "none", "n/a", "na", "nil", "undefined", "unknown", "test", "anonymous",
+        "0", "not available", "(null)", "default",
+    ];
+    value.bytes().all(|b| matches!(b, b'0' | b'-' | b' ' | b'*'))
+        || FILLERS.iter().any(|filler| value.eq_ignore_ascii_case(filler))
+}
+
+/// The form in which two spellings of one identifier are equal; `None` if the value identifies
+/// nothing.
+#[must_use]
+pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
+    let value = value.trim();
+    if value.is_empty() || value.len() > 512 || is_filler(value) {
+        return None;
+    }
+    Some(match kind {
+        KeyKind::Trace | KeyKind::Span | KeyKind::Conversation | KeyKind::Request
+        | KeyKind::WorkflowRun => hex_id(value),
+        KeyKind::Response | KeyKind::ToolCall | KeyKind::Session | KeyKind::Transaction => {
+            Cow::Borrowed(value)
+        }
+        KeyKind::User | KeyKind::Address => {
+            if value.bytes().any(|b| b.is_ascii_uppercase()) && salesforce_id18(value).is_none() {
+                Cow::Owned(value.to_lowercase())
+            } else {
+                salesforce_id18(value).unwrap_or(Cow::Borrowed(value))
+            }
+        }
+        KeyKind::Invoice | KeyKind::Order | KeyKind::Customer | KeyKind::Case | KeyKind::Account
+        | KeyKind::Document => business_number(value),
+        KeyKind::Object => match value.rsplit_once('/') {
+            Some((kind, id)) => Cow::Owned(format!("{kind}/{}", business_number(id))),
+            None => business_number(value),
+        },
+    })
+}
+
+/// Lower case, and UUIDs without dashes, so that a trace id and the UUID made of it are equal.
+fn hex_id(value: &str) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    let uuid = bytes.len() == 36
+        && bytes.iter().enumerate().all(|(i, b)| match i {
+            8 | 13 | 18 | 23 => *b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        });
+    if uuid {
+        return Cow::Owned(value.replace('-', "").to_ascii_lowercase());
+    }
+    if bytes.iter().all(u8::is_ascii_hexdigit) && bytes.iter().any(u8::is_ascii_uppercase) {
+        return Cow::Owned(value.to_ascii_lowercase());
+    }
+    Cow::Borrowed(value)
+}
+
+/// A document number in its normal form: `0000004711`, `INV-4711`, `#W4711` and `RG 4711` are
+/// `4711`; a Salesforce id of 15 characters gets its suffix; anything else is kept in upper case.
+///
+/// A prefix of letters is cut only before at least three digits: `C1` and `D1` stay apart.
+#[must_use]
+pub fn business_number(value: &str) -> Cow<'_, str> {
+    let value = value.trim();
+    if let Some(id) = salesforce_id18(value) {
+        return id;
+    }
+    let core = value.trim_start_matches('#');
+    let letters = core.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let rest = core[letters..].trim_start_matches(['-', '_', ' ', '#', ':', '/']);
+    let digits = rest.trim_start_matches('0');
+    let numeric = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit());
+    if numeric && (letters == 0 || (letters <= 5 && rest.len() >= 3)) {
+        return Cow::Borrowed(if digits.is_empty() { "0" } else { digits });
+    }
+    if core.bytes().any(|b| b.is_ascii_lowercase()) || core.len() != value.len() {
+        return Cow::Owned(core.to_ascii_uppercase());
+    }
+    Cow::Borrowed(value)
+}
+
+/// The 18-character form of a Salesforce id, `None` if the text has not the shape of one.
+///
+/// Source: Salesforce object reference, "ID field type": three groups of five characters, one
+/// suffix character a group, bit *j* set where character *j* is an upper-case letter. An
+/// 18-character id with a wrong suffix is kept as it is (it may be masked or made up).
+#[must_use]
+pub fn salesforce_id18(value: &str) -> Option<Cow<'_, str>> {
+    const SUFFIX: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
+    let bytes = value.as_bytes();
+    let shape = matches!(bytes.len(), 15 | 18)
+        && bytes.iter().all(u8::is_ascii_alphanumeric)
+        && bytes.iter().any(u8::is_ascii_alphabetic)
+        // Key prefixes are three characters: a digit or `a` (custom objects) first.
+        && (bytes[0].is_ascii_digit() || bytes[0] == b'a')
+        && bytes[..3].iter().any(u8::is_ascii_digit);
+    if !shape {
+        return None;
+    }
+    if bytes.len() == 18 {
+        return Some(Cow::Borrowed(value));
+    }
+    let mut id = String::with_capacity(18);
+    id.push_str(value);
+    for group in bytes.chunks_exact(5) {
+        let mut bits = 0usize;
+        for (j, byte) in group.iter().enumerate() {
+            bits |= usize::from(byte.is_ascii_uppercase()) << j;
+        }
+        id.push(SUFFIX[bits] as char);
+    }
+    Some(Cow::Owned(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_invoice() {
+        for text in ["4711", "0000004711", "INV-4711", "inv_4711", "#4711", "RG 4711", "INV4711"] {
+            assert_eq!(normalise_key(KeyKind::Invoice, text).unwrap(), "4711", "{text}");
+        }
+        assert_eq!(normalise_key(KeyKind::Order, "#W4923227").unwrap(), "4923227");
+        assert_eq!(normalise_key(KeyKind::Customer, "C1").unwrap(), "C1");
+        assert_eq!(normalise_key(KeyKind::Invoice, "INV-2026-4711").unwrap(), "INV-2026-4711");
+    }
+
+    #[test]
+    fn salesforce_suffix() {
+        for (short, long) in [
+            ("0055j000000utlP", "0055j000000utlPAAQ"),
+            ("0050O000008bidx", "0050O000008bidxQAA"),
+            ("00520000004aQga", "00520000004aQgaAAE"),
+        ] {
+            assert_eq!(salesforce_id18(short).unwrap(), long);
+            assert_eq!(salesforce_id18(long).unwrap(), long);
+        }
+        assert!(salesforce_id18("hello").is_none());
+    }
+
+    #[test]
+    fn fillers_are_no_keys() {
+        for text in ["-", "null", "00000000000000000000000000000000", " ", "test"] {
+            assert!(normalise_key(KeyKind::Trace, text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn trace_and_uuid_are_equal() {
+        let uuid = "4BF92F35-77B3-4DA6-A3CE-929D0E0E4736";
+        assert_eq!(
+            normalise_key(KeyKind::Trace, uuid).unwrap(),
+            "4bf92f3577b34da6a3ce929d0e0e4736"
+        );
+    }
+}

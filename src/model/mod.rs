@@ -1,0 +1,14 @@
+//! Plain data that passes between the stages: events, keys, times and ids.
+//!
+//! Nothing in here reads a file, prints or knows a vendor.
+
+mod digest;
+mod event;
+mod key;
+mod money;
+pub mod time;
+
+pub use digest::{Digest, EventId, RecordHasher};
+pub use event::{Actor, ActorType, Change, ContentPart, Event, Kind, Object, Outcome};
+pub use key::{KeyKind, business_number, normalise_key, salesforce_id18};
+pub use money::Amount;

@@ -1,0 +1,426 @@
+//! Times as logs write them, brought to microseconds UTC once.
+
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
+
+use super::event::named_enum;
+
+named_enum! {
+    /// How the time of an event came to be in UTC.
+    TimeOrigin {
+        /// The record writes UTC or an epoch number.
+        Utc = "utc",
+        /// The record writes an offset.
+        Offset = "offset",
+        /// The record writes no zone; the format's document says UTC.
+        DocumentedUtc = "documented_utc",
+        /// The record writes no zone; the zone was given by the user or defaults to UTC.
+        AssumedZone = "assumed_zone",
+        /// As `AssumedZone`, and the local time occurs twice (end of daylight saving); the first is
+        /// taken.
+        Ambiguous = "ambiguous",
+        /// As `AssumedZone`, and the local time does not occur (start of daylight saving); it is
+        /// shifted forward.
+        Gap = "gap",
+        /// Taken from the transport around the record (an HTTP `Date` header, a log prefix).
+        Wrapper = "wrapper",
+    }
+}
+
+named_enum! {
+    /// Smallest unit that the record writes.
+    Precision {
+        /// Whole days.
+        Day = "day",
+        /// Whole minutes.
+        Minute = "minute",
+        /// Whole seconds.
+        Second = "s",
+        /// Milliseconds.
+        Milli = "ms",
+        /// Microseconds.
+        Micro = "us",
+        /// Nanoseconds; stored in microseconds, rounded down.
+        Nano = "ns",
+    }
+}
+
+/// A point in time with what is known of its making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Microseconds since 1970-01-01T00:00:00 UTC.
+    pub us: i64,
+    /// How it was brought to UTC.
+    pub origin: TimeOrigin,
+    /// Smallest unit written.
+    pub precision: Precision,
+}
+
+/// Why a text is no time.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a time that exists ({reason})")]
+pub struct BadTime {
+    /// The text, cut to 64 characters.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+fn bad(text: &str, reason: impl Into<String>) -> BadTime {
+    BadTime { text: text.chars().take(64).collect(), reason: reason.into() }
+}
+
+/// What a time without a zone means.
+#[derive(Clone, Copy, Debug)]
+pub enum Zoneless<'a> {
+    /// UTC, because the format's document says so.
+    Utc,
+    /// Local time in that zone.
+    In(&'a TimeZone),
+}
+
+impl Time {
+    /// A time from an epoch number; the unit follows from its size (format catalogue, section 0):
+    /// below 10^11 s, below 10^14 ms, below 10^17 µs, else ns.
+    ///
+    /// # Errors
+    /// A number outside the years 1 to 9999.
+    pub fn from_epoch(number: i64) -> Result<Self, BadTime> {
+        let (us, precision) = match number.unsigned_abs() {
+            0..100_000_000_000 => (number.checked_mul(1_000_000), Precision::Second),
+            100_000_000_000..100_000_000_000_000 => (number.checked_mul(1_000), Precision::Milli),
+            100_000_000_000_000..100_000_000_000_000_000 => (Some(number), Precision::Micro),
+            _ => (Some(number.div_euclid(1_000)), Precision::Nano),
+        };
+        let us = us.ok_or_else(|| bad(&number.to_string(), "out of range"))?;
+        Self::checked(us, TimeOrigin::Utc, precision, &number.to_string())
+    }
+
+    fn checked(us: i64, origin: TimeOrigin, precision: Precision, text: &str) -> Result<Self, BadTime> {
+        // Years 1 to 9999.
+        if (-62_135_596_800_000_000..253_402_300_800_000_000).contains(&us) {
+            Ok(Self { us, origin, precision })
+        } else {
+            Err(bad(text, "outside the years 1 to 9999"))
+        }
+    }
+
+    /// Reads the notations of the format catalogue: ISO 8601 with `T` or a blank, with or without
+    /// fraction, `Z`, `+01:00`, `+0100` or ` UTC`; `20251231235959.123`; `20251231` + `235959`
+    /// joined by a blank or nothing; `31.12.2025 23:59:59`; RFC 7231 dates; epoch numbers.
+    ///
+    /// # Errors
+    /// Text in none of these notations, or a date or time of day that cannot exist.
+    pub fn parse(text: &str, zoneless: Zoneless<'_>) -> Result<Self, BadTime> {
+        let trimmed = text.trim();
+        let bytes = trimmed.as_bytes();
+        if bytes.is_empty() {
+            return Err(bad(text, "empty"));
+        }
+        if bytes.iter().all(u8::is_ascii_digit) && !matches!(bytes.len(), 8 | 14) {
+            let number = trimmed.parse().map_err(|_| bad(text, "number too large"))?;
+            return Self::from_epoch(number);
+        }
+        if let Some((whole, fraction)) = trimmed.split_once('.')
+            && whole.len() == 10
+            && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+        {
+            return Self::parse_float_epoch(whole, fraction, text);
+        }
+        if bytes[0].is_ascii_alphabetic() {
+            return parse_rfc7231(trimmed, text);
+        }
+        let parsed = Fields::read(bytes).ok_or_else(|| bad(text, "unknown notation"))?;
+        parsed.to_time(text, zoneless)
+    }
+
+    fn parse_float_epoch(whole: &str, fraction: &str, text: &str) -> Result<Self, BadTime> {
+        let seconds: i64 = whole.parse().map_err(|_| bad(text, "number too large"))?;
+        let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
+        let micros: i64 = digits.parse().map_err(|_| bad(text, "bad fraction"))?;
+        let precision = precision_of(fraction.len());
+        Self::checked(seconds * 1_000_000 + micros, TimeOrigin::Utc, precision, text)
+    }
+
+    /// Local date and time of day in a zone.
+    fn local(
+        date_time: DateTime,
+        zone: &TimeZone,
+        precision: Precision,
+        text: &str,
+    ) -> Result<Self, BadTime> {
+        let ambiguous = zone.to_ambiguous_timestamp(date_time);
+        let origin = match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { .. } => TimeOrigin::AssumedZone,
+            AmbiguousOffset::Fold { .. } => TimeOrigin::Ambiguous,
+            AmbiguousOffset::Gap { .. } => TimeOrigin::Gap,
+        };
+        let timestamp = ambiguous.compatible().map_err(|_| bad(text, "out of range"))?;
+        Self::checked(timestamp.as_microsecond(), origin, precision, text)
+    }
+}
+
+fn precision_of(fraction_digits: usize) -> Precision {
+    match fraction_digits {
+        0 => Precision::Second,
+        1..=3 => Precision::Milli,
+        4..=6 => Precision::Micro,
+        _ => Precision::Nano,
+    }
+}
+
+/// Offset east of UTC in seconds, or none written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Zone {
+    None,
+    Utc,
+    Offset(i32),
+}
+
+struct Fields {
+    date: (i16, i8, i8),
+    time: (i8, i8, i8),
+    micros: i32,
+    precision: Precision,
+    zone: Zone,
+}
+
+/// Reads digits from the front of a text.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let hit = self.peek() == Some(byte);
+        self.at += usize::from(hit);
+        hit
+    }
+
+    fn digits(&mut self, least: usize, most: usize) -> Option<i32> {
+        let start = self.at;
+        let mut value = 0;
+        while self.at - start < most
+            && let Some(digit @ b'0'..=b'9') = self.peek()
+        {
+            value = value * 10 + i32::from(digit - b'0');
+            self.at += 1;
+        }
+        (self.at - start >= least).then_some(value)
+    }
+
+    fn small(&mut self, least: usize) -> Option<i8> {
+        i8::try_from(self.digits(least, 2)?).ok()
+    }
+}
+
+impl Fields {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let mut cursor = Cursor { bytes, at: 0 };
+        let date = Self::read_date(&mut cursor)?;
+        let mut fields =
+            Self { date, time: (0, 0, 0), micros: 0, precision: Precision::Day, zone: Zone::None };
+        if cursor.peek().is_none() {
+            return Some(fields);
+        }
+        if !(cursor.eat(b'T') || cursor.eat(b't')) {
+            while cursor.eat(b' ') {}
+        }
+        let hour = cursor.small(1)?;
+        let colon = cursor.eat(b':');
+        let minute = cursor.small(2)?;
+        fields.precision = Precision::Minute;
+        let mut second = 0;
+        if (colon && cursor.eat(b':')) || (!colon && cursor.peek().is_some_and(|b| b.is_ascii_digit())) {
+            second = cursor.small(2)?;
+            fields.precision = Precision::Second;
+        }
+        fields.time = (hour, minute, second);
+        if cursor.eat(b'.') || cursor.eat(b',') {
+            let start = cursor.at;
+            while cursor.peek().is_some_and(|b| b.is_ascii_digit()) {
+                cursor.at += 1;
+            }
+            let digits = &bytes[start..cursor.at];
+            if digits.is_empty() || digits.len() > 12 {
+                return None;
+            }
+            for i in 0..6 {
+                let digit = digits.get(i).map_or(0, |b| b - b'0');
+                fields.micros = fields.micros * 10 + i32::from(digit);
+            }
+            fields.precision = precision_of(digits.len());
+        }
+        fields.zone = Self::read_zone(&mut cursor)?;
+        (cursor.at == bytes.len()).then_some(fields)
+    }
+
+    fn read_date(cursor: &mut Cursor<'_>) -> Option<(i16, i8, i8)> {
+        // `31.12.2025`: German and SAP display form.
+        if cursor.bytes.get(2) == Some(&b'.') || cursor.bytes.get(1) == Some(&b'.') {
+            let day = cursor.small(1)?;
+            cursor.eat(b'.');
+            let month = cursor.small(1)?;
+            cursor.eat(b'.').then_some(())?;
+            let year = i16::try_from(cursor.digits(4, 4)?).ok()?;
+            return Some((year, month, day));
+        }
+        let year = i16::try_from(cursor.digits(4, 4)?).ok()?;
+        let separated = cursor.eat(b'-') || cursor.eat(b'/');
+        let month = cursor.small(if separated { 1 } else { 2 })?;
+        if separated && !(cursor.eat(b'-') || cursor.eat(b'/')) {
+            return None;
+        }
+        let day = cursor.small(if separated { 1 } else { 2 })?;
+        Some((year, month, day))
+    }
+
+    fn read_zone(cursor: &mut Cursor<'_>) -> Option<Zone> {
+        while cursor.eat(b' ') {}
+        let rest = &cursor.bytes[cursor.at..];
+        if rest.is_empty() {
+            return Some(Zone::None);
+        }
+        if rest == b"Z" || rest == b"z" || rest == b"UTC" || rest == b"GMT" {
+            cursor.at = cursor.bytes.len();
+            return Some(Zone::Utc);
+        }
+        let sign = match rest[0] {
+            b'+' => 1,
+            b'-' => -1,
+            _ => return None,
+        };
+        cursor.at += 1;
+        let hours = cursor.digits(2, 2)?;
+        cursor.eat(b':');
+        let minutes = if cursor.peek().is_some() { cursor.digits(2, 2)? } else { 0 };
+        if hours > 18 || minutes > 59 {
+            return None;
+        }
+        Some(Zone::Offset(sign * (hours * 3600 + minutes * 60)))
+    }
+
+    fn to_time(&self, text: &str, zoneless: Zoneless<'_>) -> Result<Time, BadTime> {
+        let (year, month, day) = self.date;
+        // 24:00:00 is how some systems write midnight at the end of a day; a leap second is kept
+        // at the last microsecond of its minute.
+        let (hour, minute, second) = self.time;
+        let second = second.min(if second == 60 { 59 } else { second });
+        let (hour, next_day) = if hour == 24 && minute == 0 { (0, true) } else { (hour, false) };
+        let mut date_time = DateTime::new(year, month, day, hour, minute, second, self.micros * 1000)
+            .map_err(|error| bad(text, error.to_string()))?;
+        if next_day {
+            date_time =
+                date_time.tomorrow().map_err(|error| bad(text, error.to_string()))?;
+        }
+        let utc = |origin, shift: i32| {
+            let timestamp = TimeZone::UTC
+                .to_timestamp(date_time)
+                .map_err(|error| bad(text, error.to_string()))?;
+            let us = timestamp.as_microsecond() - i64::from(shift) * 1_000_000;
+            Time::checked(us, origin, self.precision, text)
+        };
+        match (self.zone, zoneless) {
+            (Zone::Utc, _) | (Zone::Offset(0), _) => utc(TimeOrigin::Utc, 0),
+            (Zone::Offset(shift), _) => utc(TimeOrigin::Offset, shift),
+            (Zone::None, Zoneless::Utc) => utc(TimeOrigin::DocumentedUtc, 0),
+            (Zone::None, Zoneless::In(zone)) => Time::local(date_time, zone, self.precision, text),
+        }
+    }
+}
+
+/// `Tue, 12 Aug 2025 13:07:41 GMT` (RFC 7231, section 7.1.1.1).
+fn parse_rfc7231(trimmed: &str, text: &str) -> Result<Time, BadTime> {
+    let zoned = jiff::fmt::rfc2822::parse(trimmed).map_err(|error| bad(text, error.to_string()))?;
+    let us = zoned.timestamp().as_microsecond();
+    Time::checked(us, TimeOrigin::Wrapper, Precision::Second, text)
+}
+
+/// RFC 3339 in UTC with as many fraction digits as needed (none, 3 or 6).
+#[must_use]
+pub fn format_utc(us: i64) -> String {
+    format_in(us, &TimeZone::UTC)
+}
+
+/// RFC 3339 in a zone: `Z` for UTC, an offset elsewhere.
+#[must_use]
+pub fn format_in(us: i64, zone: &TimeZone) -> String {
+    let Ok(timestamp) = jiff::Timestamp::from_microsecond(us) else {
+        return format!("{us} us");
+    };
+    let micros = us.rem_euclid(1_000_000);
+    let offset = zone.to_offset(timestamp);
+    let local = offset.to_datetime(timestamp);
+    let mut out = local.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    if micros % 1000 != 0 {
+        out.push_str(&format!(".{micros:06}"));
+    } else if micros != 0 {
+        out.push_str(&format!(".{:03}", micros / 1000));
+    }
+    if offset.is_zero() {
+        out.push('Z');
+    } else {
+        let minutes = offset.seconds() / 60;
+        let sign = if minutes < 0 { '-' } else { '+' };
+        out.push_str(&format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> String {
+        format_utc(Time::parse(text, Zoneless::Utc).unwrap().us)
+    }
+
+    #[test]
+    fn notations() {
+        for (text, want) in [
+            ("2025-12-31T23:59:59.123Z", "2025-12-31T23:59:59.123Z"),
+            ("2025-12-31T23:59:59.123+0000", "2025-12-31T23:59:59.123Z"),
+            ("2025-12-31 23:59:59+11:00", "2025-12-31T12:59:59Z"),
+            ("20251231235959.123", "2025-12-31T23:59:59.123Z"),
+            ("20251231235959", "2025-12-31T23:59:59Z"),
+            ("20251231 235959", "2025-12-31T23:59:59Z"),
+            ("31.12.2025 23:59:59", "2025-12-31T23:59:59Z"),
+            ("2022-05-07T12:55:53", "2022-05-07T12:55:53Z"),
+            ("2026-05-16 05:11:50.269 UTC", "2026-05-16T05:11:50.269Z"),
+            ("1726783839538", "2024-09-19T22:10:39.538Z"),
+            ("1767225599.123456", "2025-12-31T23:59:59.123456Z"),
+            ("Tue, 12 Aug 2025 13:07:41 GMT", "2025-08-12T13:07:41Z"),
+            ("2025-12-31T24:00:00Z", "2026-01-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn impossible_times_are_errors() {
+        for text in ["2026-02-30T10:00:00Z", "2026-01-01T25:00:00Z", "hello", "", "2026-13-01", "99999999999999999999"] {
+            assert!(Time::parse(text, Zoneless::Utc).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn daylight_saving_is_flagged() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        let parse = |text| Time::parse(text, Zoneless::In(&berlin)).unwrap();
+        assert_eq!(parse("2026-07-01 12:00:00").origin, TimeOrigin::AssumedZone);
+        assert_eq!(format_utc(parse("2026-07-01 12:00:00").us), "2026-07-01T10:00:00Z");
+        assert_eq!(parse("2026-10-25 02:30:00").origin, TimeOrigin::Ambiguous);
+        assert_eq!(parse("2026-03-29 02:30:00").origin, TimeOrigin::Gap);
+    }
+
+    #[test]
+    fn shown_in_a_zone() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(format_in(1_767_225_599_123_000, &berlin), "2026-01-01T00:59:59.123+01:00");
+    }
+}

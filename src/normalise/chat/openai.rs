@@ -1,0 +1,385 @@
+//! OpenAI Chat Completions bodies (vendor document: API reference, "Chat"), also spoken by many
+//! others: Azure OpenAI, Groq, Mistral, vLLM, LiteLLM.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Answer, Ask, ToolCall, ToolResult, configuration_digest, sse_data, text_of};
+use crate::normalise::json::{Pairs, Text};
+
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tools: Option<&'a RawValue>,
+    #[serde(borrow)]
+    temperature: Option<Text<'a>>,
+    #[serde(borrow)]
+    top_p: Option<Text<'a>>,
+    #[serde(borrow)]
+    seed: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    metadata: Option<Pairs<'a>>,
+    #[serde(borrow)]
+    user: Option<Text<'a>>,
+    #[serde(borrow)]
+    safety_identifier: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_call_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Response<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    model: Option<Text<'a>>,
+    created: Option<f64>,
+    #[serde(borrow, default)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Option<Usage>,
+    #[serde(borrow)]
+    system_fingerprint: Option<Text<'a>>,
+    #[serde(borrow)]
+    service_tier: Option<Text<'a>>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    message: Option<Reply<'a>>,
+    #[serde(borrow)]
+    delta: Option<Reply<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    #[serde(borrow)]
+    finish_reason: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    refusal: Option<Text<'a>>,
+    #[serde(borrow)]
+    reasoning_content: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    tool_calls: Option<Vec<Call<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Call<'a> {
+    index: Option<usize>,
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow)]
+    function: Option<Function<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Function<'a> {
+    #[serde(borrow)]
+    name: Option<Text<'a>>,
+    #[serde(borrow)]
+    arguments: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    prompt_tokens: Option<i64>,
+    completion_tokens: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct ErrorBody<'a> {
+    #[serde(borrow)]
+    code: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    message: Option<Text<'a>>,
+}
+
+/// Reads a request body.
+///
+/// # Errors
+/// The text is not a chat request.
+pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
+    let request: Request<'_> = serde_json::from_str(json)?;
+    let mut ask = Ask { model: request.model.and_then(Text::some), ..Ask::default() };
+    let last_answer = request.messages.iter().rposition(|message| role(message) == "assistant");
+    let mut system = String::new();
+    for (at, message) in request.messages.iter().enumerate() {
+        let is_new = last_answer.is_none_or(|last| at > last);
+        let text = || message.content.map(message_text).unwrap_or_default();
+        match role(message) {
+            "system" | "developer" => {
+                let text = text();
+                system.push_str(&text);
+                if last_answer.is_none() {
+                    ask.instructions.push(text);
+                }
+            }
+            "user" if is_new => ask.prompts.push(text()),
+            "tool" | "function" if is_new => ask.results.push(ToolResult {
+                call: message.tool_call_id.clone().and_then(Text::some),
+                text: text(),
+                error: false,
+            }),
+            _ => {}
+        }
+    }
+    if request.messages.is_empty()
+        && let Some(prompt) = request.prompt
+    {
+        ask.prompts.push(message_text(prompt));
+    }
+    let tools = request.tools.map_or("", RawValue::get);
+    ask.tools = tools.matches("\"parameters\"").count();
+    for (name, value) in [
+        ("gen_ai.request.temperature", request.temperature),
+        ("gen_ai.request.top_p", request.top_p),
+        ("gen_ai.request.seed", request.seed),
+    ] {
+        if let Some(value) = value.and_then(Text::some) {
+            ask.parameters.push((name, value));
+        }
+    }
+    let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
+    ask.configuration = Some(configuration_digest(
+        [ask.model.as_deref().unwrap_or_default(), &system, tools].into_iter().chain(parameters),
+    ));
+    ask.user = request.safety_identifier.or(request.user).and_then(Text::some);
+    if let Some(metadata) = request.metadata {
+        take_metadata(&mut ask, metadata);
+    }
+    Ok(ask)
+}
+
+/// Sorts metadata into ids with a place of their own and the rest.
+pub fn take_metadata<'a>(ask: &mut Ask<'a>, metadata: Pairs<'a>) {
+    for (name, value) in metadata.0 {
+        if value.is_empty() {
+            continue;
+        }
+        match &*name {
+            "trace_id" => ask.trace = Some(value),
+            "conversation_id" | "session_id" | "thread_id" => ask.conversation = Some(value),
+            "user_id" if ask.user.is_none() => ask.user = Some(value),
+            _ => ask.metadata.push((name, value)),
+        }
+    }
+}
+
+fn role<'m>(message: &'m Message<'_>) -> &'m str {
+    message.role.as_deref().unwrap_or_default()
+}
+
+/// Content is a string or a list of parts with `text`.
+pub(super) fn message_text(raw: &RawValue) -> Cow<'_, str> {
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow)]
+        text: Option<Text<'a>>,
+        #[serde(borrow, rename = "type")]
+        kind: Option<Text<'a>>,
+    }
+    if raw.get().starts_with('[')
+        && let Ok(parts) = serde_json::from_str::<Vec<Part<'_>>>(raw.get())
+    {
+        let texts: Vec<Cow<'_, str>> = parts
+            .into_iter()
+            .map(|part| match (part.text, part.kind) {
+                (Some(text), _) => text.0,
+                (None, Some(kind)) => Cow::Owned(format!("[{}]", kind.0)),
+                (None, None) => Cow::Borrowed("[part]"),
+            })
+            .collect();
+        return Cow::Owned(texts.join("\n"));
+    }
+    text_of(raw)
+}
+
+/// Reads a response body, whole or streamed.
+///
+/// # Errors
+/// The text is no chat response.
+pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
+    if !text.trim_start().starts_with('{') {
+        return streamed(text);
+    }
+    let response: Response<'_> = serde_json::from_str(text)?;
+    let mut answer = Answer {
+        error: response.error.map(error_text).filter(|text| !text.is_empty()),
+        ..Answer::default()
+    };
+    answer.filtered = answer.error.as_deref().is_some_and(is_filter_error);
+    take_head(&mut answer, &response);
+    for choice in response.choices.into_iter().flatten() {
+        take_choice(&mut answer, choice);
+    }
+    Ok(answer)
+}
+
+fn take_head<'a>(answer: &mut Answer<'a>, response: &Response<'a>) {
+    let text = |value: &Option<Text<'a>>| value.clone().and_then(Text::some);
+    answer.id = text(&response.id).or(answer.id.take());
+    answer.model = text(&response.model).or(answer.model.take());
+    #[allow(clippy::cast_possible_truncation)] // Seconds since 1970 fit.
+    let created = response.created.map(|seconds| seconds as i64).filter(|created| *created > 0);
+    answer.created = created.or(answer.created);
+    if let Some(usage) = &response.usage {
+        answer.tokens_in = usage.prompt_tokens.or(answer.tokens_in);
+        answer.tokens_out = usage.completion_tokens.or(answer.tokens_out);
+    }
+    for (name, value) in [
+        ("gen_ai.openai.response.system_fingerprint", text(&response.system_fingerprint)),
+        ("gen_ai.openai.response.service_tier", text(&response.service_tier)),
+    ] {
+        if let Some(value) = value
+            && !answer.extra.iter().any(|(have, _)| *have == name)
+        {
+            answer.extra.push((name, value));
+        }
+    }
+}
+
+fn take_choice<'a>(answer: &mut Answer<'a>, choice: Choice<'a>) {
+    if let Some(finish) = choice.finish_reason.and_then(Text::some) {
+        answer.filtered |= finish == "content_filter";
+        answer.finish = Some(finish);
+    }
+    if let Some(text) = choice.text {
+        answer.text.push_str(&text);
+    }
+    let Some(reply) = choice.message.or(choice.delta) else { return };
+    if let Some(content) = reply.content {
+        answer.text.push_str(&message_text(content));
+    }
+    if let Some(reasoning) = reply.reasoning_content {
+        answer.reasoning.push_str(&reasoning);
+    }
+    answer.refusal = reply.refusal.and_then(Text::some).or(answer.refusal.take());
+    for call in reply.tool_calls.into_iter().flatten() {
+        let id = call.id.and_then(Text::some);
+        let (name, arguments) = match call.function {
+            Some(function) => (function.name.and_then(Text::some), function.arguments),
+            None => (None, None),
+        };
+        let arguments = arguments.map(|text| text.0).unwrap_or_default();
+        // Later pieces of a streamed call carry its index and no id.
+        match call.index.filter(|_| id.is_none()).and_then(|index| answer.calls.get_mut(index)) {
+            Some(earlier) => earlier.arguments.to_mut().push_str(&arguments),
+            None => answer.calls.push(ToolCall { id, name, arguments, ..ToolCall::default() }),
+        }
+    }
+}
+
+/// Joins the chunks of a streamed answer.
+fn streamed(text: &str) -> serde_json::Result<Answer<'_>> {
+    let mut answer = Answer::default();
+    for data in sse_data(text) {
+        let chunk: Response<'_> = serde_json::from_str(data)?;
+        take_head(&mut answer, &chunk);
+        if let Some(error) = chunk.error {
+            answer.error = Some(error_text(error));
+        }
+        for choice in chunk.choices.into_iter().flatten() {
+            take_choice(&mut answer, choice);
+        }
+    }
+    Ok(answer)
+}
+
+/// Code and message of an error body; a plain text stays as it is.
+pub(super) fn error_text(raw: &RawValue) -> String {
+    match serde_json::from_str::<ErrorBody<'_>>(raw.get()) {
+        Ok(body) => {
+            let code = body.code.and_then(Text::some).or(body.kind.and_then(Text::some));
+            let message = body.message.and_then(Text::some).unwrap_or_default();
+            match code {
+                Some(code) => format!("{code}: {message}"),
+                None => message.into_owned(),
+            }
+        }
+        Err(_) => text_of(raw).into_owned(),
+    }
+}
+
+fn is_filter_error(text: &str) -> bool {
+    text.starts_with("content_filter") || text.contains("ResponsibleAIPolicyViolation")
+        || text.starts_with("content_policy_violation")
+}
+
+/// One streamed chunk that was logged as a record of its own: role of the first piece, and answer.
+///
+/// # Errors
+/// The text is no chunk.
+pub fn chunk(json: &str) -> serde_json::Result<(bool, Answer<'_>)> {
+    let response: Response<'_> = serde_json::from_str(json)?;
+    let mut answer = Answer::default();
+    take_head(&mut answer, &response);
+    let mut first = false;
+    for choice in response.choices.into_iter().flatten() {
+        first |= choice.delta.as_ref().is_some_and(|delta| delta.role.is_some());
+        take_choice(&mut answer, choice);
+    }
+    Ok((first, answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_new_tail_counts() {
+        let ask = ask(r#"{"model":"m","messages":[
+            {"role":"system","content":"be kind"},{"role":"user","content":"one"},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"call_1"}]},
+            {"role":"tool","tool_call_id":"call_1","content":"42"},
+            {"role":"user","content":[{"type":"text","text":"two"},{"type":"image_url"}]}]}"#)
+        .unwrap();
+        assert!(ask.instructions.is_empty());
+        assert_eq!(ask.prompts, ["two\n[image_url]"]);
+        assert_eq!(ask.results[0].call.as_deref(), Some("call_1"));
+    }
+
+    #[test]
+    fn streamed_answers_are_joined() {
+        let text = "data: {\"id\":\"chatcmpl-1\",\"model\":\"m-1\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"He\"}}]}\n\n\
+            data: {\"id\":\"chatcmpl-1\",\"choices\":[{\"delta\":{\"content\":\"y\",\"tool_calls\":[{\"index\":0,\"id\":\"call_a\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\"\"}}]}}]}\n\n\
+            data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n\
+            data: [DONE]\n\n";
+        let answer = answer(text).unwrap();
+        assert_eq!((answer.id.as_deref(), &*answer.text), (Some("chatcmpl-1"), "Hey"));
+        assert_eq!(answer.calls[0].arguments, "{\"x\":1}");
+        assert_eq!(answer.finish.as_deref(), Some("tool_calls"));
+    }
+
+    #[test]
+    fn a_filtered_prompt_is_seen() {
+        let answer = answer(r#"{"error":{"code":"content_filter","message":"no"}}"#).unwrap();
+        assert!(answer.filtered);
+        assert_eq!(answer.error.as_deref(), Some("content_filter: no"));
+    }
+}

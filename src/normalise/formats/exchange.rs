@@ -1,0 +1,449 @@
+//! A call of a model as a proxy or client logs it: request and response in a plain wrapper.
+//!
+//! Shared by the three vendor forms, which can meet in one file. Wrappers seen: `{request,
+//! response}`, `{body, response: {body}}` (OpenAI batch output), `{url, method, request, status,
+//! response_headers, response}`, bare requests, bare responses, streamed chunks one a line. A call
+//! to an endpoint that is none of the three is kept as kind `other`.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::model::time::{Time, TimeOrigin};
+use crate::model::{ActorType, ContentPart, Event, Kind, KeyKind};
+use crate::normalise::chat::{Answer, Ask, Call, anthropic, emit, object_text, openai, responses};
+use crate::normalise::http::{add_headers, outcome_of_status};
+use crate::normalise::json::{Pairs, Text};
+use crate::normalise::{Detection, MapError, Record, Sample};
+
+/// Reader name of all three, so that a record's id does not depend on its neighbours.
+pub(super) const READER: &str = "ai_exchange";
+
+/// Which vendor form a body is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Chat,
+    Responses,
+    Anthropic,
+}
+
+impl Dialect {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "openai_chat",
+            Self::Responses => "openai_responses",
+            Self::Anthropic => "anthropic_messages",
+        }
+    }
+
+    fn provider(self) -> &'static str {
+        match self {
+            Self::Chat | Self::Responses => "openai",
+            Self::Anthropic => "anthropic",
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Wrapper<'a> {
+    #[serde(borrow)]
+    created_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    timestamp: Option<Text<'a>>,
+    #[serde(borrow)]
+    time: Option<Text<'a>>,
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    custom_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    url: Option<Text<'a>>,
+    #[serde(borrow)]
+    method: Option<Text<'a>>,
+    status: Option<&'a RawValue>,
+    status_code: Option<u16>,
+    latency_ms: Option<f64>,
+    duration_ms: Option<f64>,
+    #[serde(borrow, default)]
+    headers: Option<Pairs<'a>>,
+    #[serde(borrow, default)]
+    request_headers: Option<Pairs<'a>>,
+    #[serde(borrow, default)]
+    response_headers: Option<Pairs<'a>>,
+    #[serde(borrow)]
+    request: Option<&'a RawValue>,
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// Batch output puts the body one level deeper.
+#[derive(Deserialize)]
+struct Inner<'a> {
+    #[serde(borrow)]
+    body: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
+    status_code: Option<u16>,
+}
+
+/// What tells the vendor forms apart.
+#[derive(Deserialize)]
+struct Shape<'a> {
+    #[serde(borrow)]
+    object: Option<Text<'a>>,
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    messages: Option<&'a RawValue>,
+    system: Option<&'a RawValue>,
+    anthropic_version: Option<&'a RawValue>,
+    choices: Option<&'a RawValue>,
+    content: Option<&'a RawValue>,
+    input: Option<&'a RawValue>,
+    output: Option<&'a RawValue>,
+    prompt: Option<&'a RawValue>,
+    model: Option<&'a RawValue>,
+    message: Option<&'a RawValue>,
+    stop_reason: Option<&'a RawValue>,
+}
+
+fn shape(json: &str) -> Option<Shape<'_>> {
+    json.starts_with('{').then(|| serde_json::from_str(json).ok()).flatten()
+}
+
+fn dialect_of_response(text: &str) -> Option<Dialect> {
+    if text.trim_start().starts_with(['d', 'e']) {
+        return if text.contains("\"chat.completion.chunk\"") || text.contains("\"text_completion\"") {
+            Some(Dialect::Chat)
+        } else if text.contains("\"message_start\"") {
+            Some(Dialect::Anthropic)
+        } else if text.contains("\"response.created\"") {
+            Some(Dialect::Responses)
+        } else {
+            None
+        };
+    }
+    let shape = shape(text)?;
+    match (shape.object.as_deref(), shape.kind.as_deref()) {
+        (Some("response"), _) => Some(Dialect::Responses),
+        (_, Some("message")) if shape.content.is_some() => Some(Dialect::Anthropic),
+        _ if shape.choices.is_some() => Some(Dialect::Chat),
+        _ => None,
+    }
+}
+
+fn dialect_of_request(text: &str, url: &str) -> Option<Dialect> {
+    if url.contains("/embeddings") || url.contains("/embed") {
+        return None;
+    }
+    let shape = shape(text)?;
+    if url.contains("/v1/messages") || shape.anthropic_version.is_some() && shape.messages.is_some() {
+        return Some(Dialect::Anthropic);
+    }
+    if url.ends_with("/responses") {
+        return Some(Dialect::Responses);
+    }
+    let chat_url = url.is_empty() || url.contains("/completions");
+    if shape.messages.is_some() && (shape.system.is_some() || text.contains("\"input_schema\"")) && url.is_empty() {
+        return Some(Dialect::Anthropic);
+    }
+    if chat_url && shape.model.is_some() && (shape.messages.is_some() || shape.prompt.is_some()) {
+        return Some(Dialect::Chat);
+    }
+    (url.is_empty() && shape.model.is_some() && shape.input.is_some()).then_some(Dialect::Responses)
+}
+
+/// How much of a sample is calls of that vendor form.
+pub(super) fn detect(sample: &Sample<'_>, dialect: Dialect) -> Option<Detection> {
+    let form_of = |value: &Value| {
+        let text = |value: Option<&Value>| match value {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => String::new(),
+        };
+        let has_pair = value.get("request").is_some_and(Value::is_object)
+            || value.get("body").is_some_and(Value::is_object);
+        // A gateway's record has a request and a response as well, but they are no bodies.
+        if value.get("latencies").is_some() || value.get("resourceSpans").is_some() {
+            return None;
+        }
+        let url = text(value.get("url"));
+        if has_pair || value.get("response").is_some() {
+            let response = value.get("response");
+            let inner = response.and_then(|inner| inner.get("body")).or(response);
+            let asked = text(value.get("request").or(value.get("body")));
+            return dialect_of_response(&text(inner)).or_else(|| dialect_of_request(&asked, &url));
+        }
+        let whole = value.to_string();
+        dialect_of_response(&whole).or_else(|| {
+            let is_request = value.get("messages").is_some() || value.get("input").is_some();
+            (is_request && value.get("call_type").is_none() && value.get("sessionId").is_none())
+                .then(|| dialect_of_request(&whole, ""))
+                .flatten()
+        })
+    };
+    let share = sample.percent(|value| form_of(value) == Some(dialect));
+    let any = sample.percent(|value| form_of(value).is_some());
+    // The most frequent vendor form names the file; calls to other endpoints do not count against it.
+    let best = [Dialect::Chat, Dialect::Responses, Dialect::Anthropic]
+        .into_iter()
+        .max_by_key(|other| sample.percent(|value| form_of(value) == Some(*other)));
+    if share == 0 || best != Some(dialect) {
+        return None;
+    }
+    Detection::of(
+        60 + any * 2 / 5,
+        format!("{share} % of the first records are {} bodies, {any} % any model call", dialect.name()),
+    )
+}
+
+/// Maps a record of any of the vendor forms.
+pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
+    let wrapper: Wrapper<'r> = record.json()?;
+    let asked = wrapper.request.or(wrapper.body);
+    if asked.is_none() && wrapper.response.is_none() {
+        return map_bare(record, &wrapper, out);
+    }
+    let mut template = Event::new(Kind::Other);
+    let url = wrapper.url.as_deref().unwrap_or_default().to_owned();
+    let mut status = wrapper.status_code.or_else(|| wrapper.status?.get().parse().ok());
+    let mut answered = wrapper.response;
+    template.key_opt(KeyKind::Request, wrapper.request_id.clone().and_then(Text::some));
+    if let Some(inner) = answered.and_then(|raw| serde_json::from_str::<Inner<'r>>(raw.get()).ok())
+        && let Some(body) = inner.body
+    {
+        answered = Some(body);
+        status = status.or(inner.status_code);
+        template.key_opt(KeyKind::Request, inner.request_id.and_then(Text::some));
+    }
+    template.attr_opt("custom_id", wrapper.custom_id.clone().and_then(Text::some));
+    template.attr_opt("url.full", wrapper.url.clone().and_then(Text::some));
+    for headers in [&wrapper.headers, &wrapper.request_headers, &wrapper.response_headers] {
+        if let Some(headers) = headers {
+            add_headers(&mut template, headers);
+        }
+    }
+    let asked_text = asked.map(|raw| object_text(record, raw)).unwrap_or_default();
+    let answered_text = answered.map(|raw| object_text(record, raw)).unwrap_or_default();
+    let time = wrapper_time(record, &wrapper)?;
+    let dialect =
+        dialect_of_response(answered_text).or_else(|| dialect_of_request(asked_text, &url));
+    let Some(dialect) = dialect else {
+        other_call(template, &wrapper, time, status, asked_text, answered_text, out);
+        return Ok(());
+    };
+    let json_error = |error: serde_json::Error| MapError::Json(error.to_string());
+    let ask = match dialect {
+        _ if asked_text.is_empty() || !asked_text.starts_with('{') => Ask::default(),
+        Dialect::Chat => openai::ask(asked_text).map_err(json_error)?,
+        Dialect::Responses => responses::ask(asked_text).map_err(json_error)?,
+        Dialect::Anthropic => anthropic::ask(asked_text).map_err(json_error)?,
+    };
+    let (mut answer, cut) = read_answer(dialect, answered_text);
+    if cut {
+        template.notes.push(Cow::Borrowed("the response body is cut or no JSON; only its start was read"));
+    }
+    if let Some(error) = wrapper.error.filter(|raw| raw.get() != "null") {
+        answer.error.get_or_insert_with(|| crate::normalise::chat::text_of(error).into_owned());
+    }
+    let duration = wrapper.latency_ms.or(wrapper.duration_ms);
+    #[allow(clippy::cast_possible_truncation)] // Milliseconds of a call fit.
+    let call = Call {
+        format: dialect.name(),
+        provider: provider_of_url(&url).map_or(Cow::Borrowed(dialect.provider()), Cow::Borrowed),
+        time,
+        duration_us: duration.map(|ms| (ms * 1000.0) as i64),
+        status,
+        template,
+    };
+    emit(&call, ask, answer, out);
+    Ok(())
+}
+
+fn read_answer(dialect: Dialect, text: &str) -> (Answer<'_>, bool) {
+    if text.trim().is_empty() {
+        return (Answer::default(), false);
+    }
+    let read = match dialect {
+        Dialect::Chat => openai::answer(text),
+        Dialect::Responses => responses::answer(text),
+        Dialect::Anthropic => anthropic::answer(text),
+    };
+    match read {
+        Ok(answer) => (answer, false),
+        Err(_) => (Answer::default(), true),
+    }
+}
+
+/// A vendor that speaks another one's form is known by its host.
+fn provider_of_url(url: &str) -> Option<&'static str> {
+    const HOSTS: &[(&str, &str)] = &[
+        (".openai.azure.com", "azure.ai.openai"),
+        ("bedrock-runtime.", "aws.bedrock"),
+        ("api.groq.com", "groq"),
+        ("api.mistral.ai", "mistral_ai"),
+        ("api.deepseek.com", "deepseek"),
+        ("generativelanguage.googleapis.com", "gcp.gemini"),
+        ("aiplatform.googleapis.com", "gcp.vertex_ai"),
+        ("localhost", "self_hosted"),
+        ("127.0.0.1", "self_hosted"),
+    ];
+    HOSTS.iter().find(|(host, _)| url.contains(host)).map(|(_, provider)| *provider)
+}
+
+fn wrapper_time(record: &Record<'_>, wrapper: &Wrapper<'_>) -> Result<Option<Time>, MapError> {
+    for text in [&wrapper.created_at, &wrapper.timestamp, &wrapper.time].into_iter().flatten() {
+        if !text.is_empty() {
+            return record.utc(text).map(Some);
+        }
+    }
+    let date = wrapper.response_headers.as_ref().and_then(|headers| headers.get("date"));
+    match date {
+        Some(date) => {
+            Ok(Some(Time { origin: TimeOrigin::Wrapper, ..record.utc(&date)? }))
+        }
+        None => Ok(None),
+    }
+}
+
+/// A call to an endpoint that is no chat: kept, with what identifies it.
+fn other_call<'r>(
+    mut event: Event<'r>,
+    wrapper: &Wrapper<'r>,
+    time: Option<Time>,
+    status: Option<u16>,
+    asked: &'r str,
+    answered: &'r str,
+    out: &mut Vec<Event<'r>>,
+) {
+    let url = wrapper.url.as_deref().unwrap_or_default();
+    event.time = time;
+    event.actor.kind = Some(ActorType::Agent);
+    if url.contains("/embed") {
+        event.kind = Kind::Inference;
+    }
+    let path = url.split_once("://").map_or(url, |(_, rest)| rest).split('?').next().unwrap_or(url);
+    let method = wrapper.method.as_deref().unwrap_or("POST");
+    event.action = Some(Cow::Owned(format!("{method} {path}")));
+    event.provider = provider_of_url(url).map(Cow::Borrowed);
+    event.outcome = status.map(outcome_of_status);
+    if let Some(status) = status {
+        event.attr("http.response.status_code", status.to_string());
+    }
+    #[derive(Deserialize)]
+    struct Ids<'a> {
+        #[serde(borrow)]
+        id: Option<Text<'a>>,
+        #[serde(borrow)]
+        model: Option<Text<'a>>,
+    }
+    if let Ok(ids) = serde_json::from_str::<Ids<'r>>(answered) {
+        event.key_opt(KeyKind::Response, ids.id.and_then(Text::some));
+        event.model_served = ids.model.and_then(Text::some);
+    }
+    if let Ok(ids) = serde_json::from_str::<Ids<'r>>(asked) {
+        event.model_requested = ids.model.and_then(Text::some);
+    }
+    out.push(event);
+}
+
+/// A record that is itself a request, a response or a streamed chunk.
+fn map_bare<'r>(
+    record: &Record<'r>,
+    wrapper: &Wrapper<'r>,
+    out: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let shape: Shape<'r> = record.json()?;
+    let json_error = |error: serde_json::Error| MapError::Json(error.to_string());
+    if shape.object.as_deref() == Some("chat.completion.chunk") {
+        let (first, answer) = openai::chunk(record.text).map_err(json_error)?;
+        map_chunk(first, answer, out);
+        return Ok(());
+    }
+    let (dialect, ask, answer) = match dialect_of_response(record.text) {
+        Some(dialect) => {
+            let (answer, _) = read_answer(dialect, record.text);
+            (dialect, Ask::default(), answer)
+        }
+        None => match dialect_of_request(record.text, "") {
+            Some(Dialect::Anthropic) => {
+                (Dialect::Anthropic, anthropic::ask(record.text).map_err(json_error)?, Answer::default())
+            }
+            Some(Dialect::Responses) => {
+                (Dialect::Responses, responses::ask(record.text).map_err(json_error)?, Answer::default())
+            }
+            Some(Dialect::Chat) => {
+                (Dialect::Chat, openai::ask(record.text).map_err(json_error)?, Answer::default())
+            }
+            None if shape.message.is_some() && shape.stop_reason.is_some() => {
+                return Err(MapError::other("a fragment of a model call"));
+            }
+            None => return Err(MapError::other("neither a request nor a response of a model")),
+        },
+    };
+    let _ = shape.output;
+    // `created_at` of a bare Responses body is read with the answer, in its own unit.
+    let time = match dialect {
+        Dialect::Responses => None,
+        _ => wrapper_time(record, wrapper)?,
+    };
+    let mut template = Event::new(Kind::Other);
+    template.key_opt(KeyKind::Request, wrapper.request_id.clone().and_then(Text::some));
+    let call = Call {
+        format: dialect.name(),
+        provider: Cow::Borrowed(dialect.provider()),
+        time,
+        duration_us: None,
+        status: None,
+        template,
+    };
+    emit(&call, ask, answer, out);
+    Ok(())
+}
+
+/// The last piece stands for the inference; the others are kept as they came.
+fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
+    let closes = answer.finish.is_some();
+    let mut event = Event::new(if closes { Kind::Inference } else { Kind::Other });
+    event.format = Some(Dialect::Chat.name());
+    event.time = answer.created.and_then(|created| Time::from_epoch(created).ok());
+    event.action = Some(Cow::Borrowed(if closes { "chat" } else { "chat.completion.chunk" }));
+    event.actor.kind = Some(ActorType::Agent);
+    event.provider = Some(Cow::Borrowed("openai"));
+    event.model_served = answer.model.clone();
+    event.key_opt(KeyKind::Response, answer.id.clone());
+    event.attr_opt("gen_ai.response.finish_reasons", answer.finish);
+    if first {
+        event.attr("chunk", "first");
+    }
+    (event.tokens_in, event.tokens_out) = (answer.tokens_in, answer.tokens_out);
+    if !answer.text.is_empty() {
+        event.contents.push((ContentPart::Output, Cow::Owned(answer.text)));
+    }
+    let template = event.clone();
+    out.push(event);
+    for call in answer.calls {
+        // Only the first piece of a streamed call names it; the rest are arguments.
+        let mut event = template.clone();
+        event.contents.clear();
+        if call.id.is_some() || call.name.is_some() {
+            event.kind = Kind::ToolCall;
+            event.action = call.name.clone();
+            event.tool = call.name;
+            event.key_opt(KeyKind::ToolCall, call.id);
+            event.notes.push(Cow::Borrowed("arguments follow in later chunks"));
+        } else {
+            event.kind = Kind::Other;
+            event.action = Some(Cow::Borrowed("chat.completion.chunk"));
+        }
+        if !call.arguments.is_empty() {
+            event.contents.push((ContentPart::Arguments, call.arguments));
+        }
+        out.push(event);
+    }
+}

@@ -1,0 +1,229 @@
+//! What gateways share: methods, statuses, trace headers, and objects named by a path.
+
+use std::borrow::Cow;
+
+use super::json::Pairs;
+use super::names::{add_named, is_amount_name, kind_of_name, looks_like_id};
+use super::salesforce;
+use crate::model::{Event, Kind, KeyKind, Outcome};
+
+/// The kind of step an HTTP method asks for.
+#[must_use]
+pub(super) fn kind_of_method(method: &str) -> Kind {
+    match method.to_ascii_uppercase().as_str() {
+        "GET" | "HEAD" | "OPTIONS" => Kind::Read,
+        "POST" | "PUT" | "PATCH" | "DELETE" | "MERGE" => Kind::Write,
+        _ => Kind::Other,
+    }
+}
+
+/// How a status code (RFC 9110, section 15) ended.
+#[must_use]
+pub(super) fn outcome_of_status(status: u16) -> Outcome {
+    match status {
+        100..=399 => Outcome::Ok,
+        401 | 403 | 407 | 451 => Outcome::Denied,
+        400..=599 => Outcome::Error,
+        _ => Outcome::Unknown,
+    }
+}
+
+/// Trace and span id of a `traceparent` (W3C Trace Context, section 3.2). All-zero ids are invalid.
+#[must_use]
+pub(super) fn traceparent(header: &str) -> Option<(&str, &str)> {
+    let mut parts = header.trim().split('-');
+    let (version, trace, span) = (parts.next()?, parts.next()?, parts.next()?);
+    let hex = |text: &str, length| {
+        text.len() == length
+            && text.bytes().all(|b| b.is_ascii_hexdigit())
+            && text.bytes().any(|b| b != b'0')
+    };
+    (version.len() == 2 && hex(trace, 32) && hex(span, 16)).then_some((trace, span))
+}
+
+/// Sets trace and span and their key from a `traceparent` value.
+pub(super) fn add_traceparent<'a>(event: &mut Event<'a>, header: &Cow<'a, str>) {
+    let ids = match header {
+        Cow::Borrowed(text) => traceparent(text).map(|(t, s)| (Cow::Borrowed(t), Cow::Borrowed(s))),
+        Cow::Owned(text) => {
+            traceparent(text).map(|(t, s)| (Cow::Owned(t.to_owned()), Cow::Owned(s.to_owned())))
+        }
+    };
+    if let Some((trace, span)) = ids {
+        event.key(KeyKind::Trace, trace.clone());
+        event.trace = Some(trace);
+        event.span = Some(span);
+    }
+}
+
+/// Keys out of request headers: trace, request, tool call and conversation ids, agent and customer.
+pub(super) fn add_headers<'a>(event: &mut Event<'a>, headers: &Pairs<'a>) {
+    if let Some(value) = headers.get("traceparent") {
+        add_traceparent(event, &value);
+    } else if let Some(trace) = headers.first(&["x-b3-traceid", "x-trace-id"]) {
+        let trace = if trace.len() == 16 { Cow::Owned(format!("{trace:0>32}")) } else { trace };
+        event.key(KeyKind::Trace, trace.clone());
+        event.trace = Some(trace);
+    }
+    for name in ["x-request-id", "x-correlation-id", "request-id", "x-amzn-requestid", "x-ms-request-id"] {
+        event.key_opt(KeyKind::Request, headers.get(name));
+    }
+    event.key_opt(KeyKind::ToolCall, headers.first(&["x-tool-call-id", "x-mcp-tool-call-id"]));
+    if let Some(conversation) = headers.first(&["x-conversation-id", "x-session-id"]) {
+        event.key(KeyKind::Conversation, conversation.clone());
+        event.conversation = Some(conversation);
+    }
+    if let Some(agent) = headers.first(&["x-agent-id", "x-agent-name"]) {
+        event.agent = Some(agent);
+    }
+    event.key_opt(KeyKind::Customer, headers.get("x-customer-id"));
+    if let Some(user) = headers.first(&["x-on-behalf-of", "x-user-id", "x-forwarded-user"]) {
+        event.key(KeyKind::User, user.clone());
+        event.actor.on_behalf_of = Some(user);
+    }
+}
+
+/// Finds the object that a request path names and adds the keys in path and query.
+///
+/// Known shapes: `/invoices/4711`, OData `A_SupplierInvoice(SupplierInvoice='4711',FiscalYear='2026')`,
+/// Salesforce `/sobjects/Case/500…`.
+pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let mut previous: Option<String> = None;
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        let segment = decode(segment);
+        if let Some((entity, keys)) = odata(&segment) {
+            add_odata(event, entity, keys);
+            previous = None;
+            continue;
+        }
+        if let Some(name) = previous.take() {
+            add_path_pair(event, &name, &segment);
+        }
+        previous = Some(segment);
+    }
+    for pair in query.split('&') {
+        if let Some((name, value)) = pair.split_once('=') {
+            add_named(event, &decode(name), Cow::Owned(decode(value)));
+        }
+    }
+}
+
+fn add_path_pair(event: &mut Event<'_>, name: &str, id: &str) {
+    if !looks_like_id(id) || name.bytes().any(|b| b.is_ascii_digit()) && !name.contains("__") {
+        return;
+    }
+    let is_version = id.starts_with('v') && id[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if is_version {
+        return;
+    }
+    match salesforce::key_kind(name, id).or_else(|| kind_of_name(name)) {
+        Some(kind) => event.key(kind, id.to_owned()),
+        None => event.key(KeyKind::Object, format!("{name}/{id}")),
+    }
+    event.object.kind = Some(Cow::Owned(name.to_owned()));
+    event.object.id = Some(Cow::Owned(id.to_owned()));
+}
+
+/// `Entity(Key='1',Other='2')` or `Entity('1')` as entity and the text between the brackets.
+fn odata(segment: &str) -> Option<(&str, &str)> {
+    let (entity, rest) = segment.split_once('(')?;
+    let keys = rest.strip_suffix(')')?;
+    (!entity.is_empty() && !keys.is_empty()).then_some((entity, keys))
+}
+
+fn add_odata(event: &mut Event<'_>, entity: &str, keys: &str) {
+    let mut ids = Vec::new();
+    for part in keys.split(',') {
+        let (name, value) = part.split_once('=').unwrap_or((entity, part));
+        let value = value.trim().trim_matches('\'');
+        add_named(event, name, Cow::Owned(value.to_owned()));
+        ids.push(value.to_owned());
+    }
+    event.object.kind = Some(Cow::Owned(entity.to_owned()));
+    event.object.id = Some(Cow::Owned(ids.join("/")));
+}
+
+/// Percent-decoding (RFC 3986, section 2.1), `+` as a blank; bytes that are no UTF-8 are replaced.
+pub(super) fn decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let hex = |b: u8| (b as char).to_digit(16);
+        match (byte, tail) {
+            (b'%', [hi, lo, after @ ..]) if hex(*hi).is_some() && hex(*lo).is_some() => {
+                let value = hex(*hi).unwrap_or(0) * 16 + hex(*lo).unwrap_or(0);
+                bytes.push(u8::try_from(value).unwrap_or(b'?'));
+                rest = after;
+                continue;
+            }
+            (b'+', _) => bytes.push(b' '),
+            _ => bytes.push(byte),
+        }
+        rest = tail;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Adds the changed fields of a JSON body (values after only: a request does not know the old ones).
+pub(super) fn add_body<'a>(event: &mut Event<'a>, body: &str) {
+    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) else { return };
+    super::names::add_arguments(event, body);
+    for (field, value) in members.into_iter().take(64) {
+        let after = match value {
+            serde_json::Value::String(text) => text,
+            serde_json::Value::Null => String::new(),
+            other => other.to_string(),
+        };
+        if is_amount_name(&field) {
+            event.amount = event.amount.or_else(|| crate::model::Amount::parse(&after));
+        }
+        event.changes.push(crate::model::Change {
+            field: Cow::Owned(field),
+            before: None,
+            after: Some(Cow::Owned(after)),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(uri: &str) -> Vec<(KeyKind, String)> {
+        let mut event = Event::new(Kind::Read);
+        add_uri(&mut event, uri);
+        event.keys.iter().map(|(kind, value)| (*kind, value.to_string())).collect()
+    }
+
+    #[test]
+    fn objects_of_paths() {
+        assert_eq!(keys("/erp/invoices/4711"), [(KeyKind::Invoice, "4711".to_owned())]);
+        assert_eq!(
+            keys("/sap/opu/odata/sap/API_X/A_SupplierInvoice(SupplierInvoice='0000004711',FiscalYear='2026')"),
+            [(KeyKind::Invoice, "0000004711".to_owned())]
+        );
+        assert_eq!(
+            keys("/services/data/v60.0/sobjects/Case/5005j00000AbcdEAAR"),
+            [(KeyKind::Case, "5005j00000AbcdEAAR".to_owned())]
+        );
+        assert_eq!(keys("/api/v1/search?order_id=SO-123&limit=100"), [(KeyKind::Order, "SO-123".to_owned())]);
+        assert_eq!(
+            keys("/api/shipments/SHP-1"),
+            [(KeyKind::Object, "shipments/SHP-1".to_owned())]
+        );
+    }
+
+    #[test]
+    fn trace_context() {
+        let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(traceparent(header).unwrap().0, "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(traceparent("00-00000000000000000000000000000000-00f067aa0ba902b7-01").is_none());
+        assert!(traceparent("-").is_none());
+    }
+
+    #[test]
+    fn percent_decoding() {
+        assert_eq!(decode("a%27b+c%C3%A4%zz"), "a'b cä%zz");
+    }
+}

@@ -1,0 +1,167 @@
+//! From records to events: one file a format behind one small trait.
+//!
+//! Adding a format is one file in `formats/`, one folder in `fixtures/formats/` and one line in
+//! [`formats::ALL`].
+
+pub mod chat;
+mod detect;
+mod flat;
+pub mod formats;
+mod http;
+mod json;
+mod names;
+mod personal;
+mod salesforce;
+mod sap;
+
+pub use detect::{Detection, Sample, Verdict, detect};
+pub use json::{Pairs, Text};
+pub use personal::personal_kinds;
+
+use jiff::tz::TimeZone;
+use typed_arena::Arena;
+
+use crate::model::Event;
+use crate::model::time::{BadTime, Time, Zoneless};
+use crate::read::{Header, Row};
+
+/// What a time without a zone means in a format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ZoneRule {
+    /// Its document says UTC, or every time carries an offset.
+    Utc,
+    /// Local time of the system: `--tz` or trail.toml decides, else UTC is assumed and said so.
+    Local,
+}
+
+/// A format that records are read in.
+pub trait Format: Sync {
+    /// Name on the command line and in the tables.
+    fn name(&self) -> &'static str;
+
+    /// What people call it.
+    fn title(&self) -> &'static str;
+
+    /// The system family, which is the source's name unless one is given.
+    fn family(&self) -> &'static str;
+
+    /// The reader's name, which goes into event ids. Formats that can meet in one file share one.
+    fn reader(&self) -> &'static str {
+        self.name()
+    }
+
+    /// What a time without a zone means.
+    fn zone_rule(&self) -> ZoneRule {
+        ZoneRule::Utc
+    }
+
+    /// How sure the format is that the sample is its own, and why; `None` if it is not.
+    fn detect(&self, sample: &Sample<'_>) -> Option<Detection>;
+
+    /// Turns one record into events.
+    ///
+    /// # Errors
+    /// A record that is none of the format's; the rest of the dump is read on.
+    fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError>;
+}
+
+/// One record, as a mapper sees it.
+#[derive(Clone, Copy)]
+pub struct Record<'r> {
+    /// The record's text.
+    pub text: &'r str,
+    /// Its fields, if it is a row.
+    pub row: Option<(&'r Header, &'r Row)>,
+    /// Zone of times without one.
+    pub zone: &'r TimeZone,
+    /// Keeps strings that had to be decoded.
+    pub arena: &'r Arena<String>,
+}
+
+impl<'r> Record<'r> {
+    /// A field of a row by its upper-case column name; empty fields are `None`.
+    #[must_use]
+    pub fn field(&self, upper_name: &str) -> Option<&'r str> {
+        let (header, row) = self.row?;
+        let value = row.get(header.position(upper_name)?)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// A field of a row exactly as it stands there, blanks included.
+    #[must_use]
+    pub fn raw_field(&self, upper_name: &str) -> Option<&'r str> {
+        let (header, row) = self.row?;
+        row.get(header.position(upper_name)?)
+    }
+
+    /// Parses the record as JSON.
+    ///
+    /// # Errors
+    /// Where the text is not JSON of that shape, with the column.
+    pub fn json<T: serde::Deserialize<'r>>(&self) -> Result<T, MapError> {
+        serde_json::from_str(self.text).map_err(|error| MapError::Json(json_message(&error)))
+    }
+
+    /// Keeps a string as long as the record.
+    #[must_use]
+    pub fn keep(&self, text: String) -> &'r str {
+        self.arena.alloc(text)
+    }
+
+    /// Reads a time that has no zone of its own as UTC, because the format says so.
+    ///
+    /// # Errors
+    /// The text is no time that exists.
+    pub fn utc(&self, text: &str) -> Result<Time, MapError> {
+        Ok(Time::parse(text, Zoneless::Utc)?)
+    }
+
+    /// Reads a time that has no zone of its own in the source's zone.
+    ///
+    /// # Errors
+    /// The text is no time that exists.
+    pub fn local(&self, text: &str) -> Result<Time, MapError> {
+        Ok(Time::parse(text, Zoneless::In(self.zone))?)
+    }
+}
+
+/// serde_json's message, with the place as a byte of the record.
+fn json_message(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    if error.line() <= 1 {
+        format!("{what} (byte {} of the record)", error.column())
+    } else {
+        format!("{what} (line {}, column {} of the record)", error.line(), error.column())
+    }
+}
+
+/// Why a record gives no events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum MapError {
+    /// Not JSON, or not of the expected shape.
+    #[error("not readable as JSON: {0}")]
+    Json(String),
+    /// A time that is none.
+    #[error(transparent)]
+    Time(#[from] BadTime),
+    /// A row with too few or too many fields.
+    #[error("the row has {found} fields, the header {expected}")]
+    Fields {
+        /// Fields of the row.
+        found: usize,
+        /// Columns of the header.
+        expected: usize,
+    },
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl MapError {
+    /// A reason in words.
+    #[must_use]
+    pub fn other(reason: impl Into<String>) -> Self {
+        Self::Other(reason.into())
+    }
+}

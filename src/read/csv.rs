@@ -1,0 +1,189 @@
+//! Delimited text: RFC 4180 with any delimiter.
+
+use std::collections::HashMap;
+
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
+
+/// The header row of a delimited file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Names as written, trimmed; a byte order mark is gone.
+    pub names: Vec<String>,
+    /// Delimiter between fields.
+    pub delimiter: u8,
+    /// First column of each name, in upper case and without a trailing `_`.
+    index: HashMap<String, usize>,
+}
+
+impl Header {
+    /// A header of these names.
+    #[must_use]
+    pub fn new(names: Vec<String>, delimiter: u8) -> Self {
+        let mut index = HashMap::new();
+        for (at, name) in names.iter().enumerate() {
+            index.entry(name.trim_end_matches('_').to_ascii_uppercase()).or_insert(at);
+        }
+        Self { names, delimiter, index }
+    }
+
+    /// Position of the first column of that name, which is given in upper case; the case of the
+    /// header, blanks around it and a trailing `_` do not count.
+    #[must_use]
+    pub fn position(&self, upper_name: &str) -> Option<usize> {
+        self.index.get(upper_name).copied()
+    }
+
+    /// Whether all of these columns are there.
+    #[must_use]
+    pub fn has_all(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.position(name).is_some())
+    }
+}
+
+/// The fields of one row, in one buffer.
+#[derive(Clone, Debug, Default)]
+pub struct Row {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Row {
+    /// Number of fields.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no field.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// A field by position.
+    #[must_use]
+    pub fn get(&self, index: usize) -> Option<&str> {
+        let end = *self.ends.get(index)?;
+        let start = if index == 0 { 0 } else { self.ends[index - 1] };
+        self.text.get(start..end)
+    }
+}
+
+/// Splits one record into its fields; quotes are resolved.
+///
+/// # Errors
+/// A quote that is opened and not closed.
+pub fn parse_row(record: &str, delimiter: u8) -> Result<Row, String> {
+    let mut reader: Reader = ReaderBuilder::new().delimiter(delimiter).build();
+    let input = record.as_bytes();
+    let mut out = vec![0u8; input.len() + 1];
+    let mut ends = vec![0usize; 16];
+    let (mut read, mut written, mut fields) = (0, 0, 0);
+    loop {
+        let (result, r, w, f) =
+            reader.read_record(&input[read..], &mut out[written..], &mut ends[fields..]);
+        read += r;
+        written += w;
+        fields += f;
+        match result {
+            ReadRecordResult::OutputEndsFull => ends.resize(ends.len() * 2, 0),
+            ReadRecordResult::OutputFull => out.resize(out.len() * 2 + 16, 0),
+            ReadRecordResult::InputEmpty if read >= input.len() => {
+                // Feeding an empty input ends the record.
+                let (result, _, w, f) =
+                    reader.read_record(&[], &mut out[written..], &mut ends[fields..]);
+                written += w;
+                fields += f;
+                if matches!(result, ReadRecordResult::OutputEndsFull) {
+                    ends.resize(ends.len() * 2, 0);
+                    continue;
+                }
+                break;
+            }
+            ReadRecordResult::InputEmpty => {}
+            ReadRecordResult::Record | ReadRecordResult::End => break,
+        }
+    }
+    if has_open_quote(input, delimiter) {
+        return Err("a quote is opened and not closed".to_owned());
+    }
+    out.truncate(written);
+    ends.truncate(fields);
+    let text = String::from_utf8(out).map_err(|_| "a field is cut inside a character".to_owned())?;
+    Ok(Row { text, ends })
+}
+
+/// Whether a quoted field of the record is left open.
+fn has_open_quote(record: &[u8], delimiter: u8) -> bool {
+    let mut state = QuoteState::new(delimiter);
+    record.iter().for_each(|byte| state.take(*byte));
+    state.in_quotes()
+}
+
+/// Follows quoting: a quote opens at the start of a field only, so that a stray one inside a value
+/// does not swallow the rows behind it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct QuoteState {
+    delimiter: u8,
+    quoted: bool,
+    field_start: bool,
+    /// The last byte was a quote inside a quoted field: it closes, or the next one doubles it.
+    pending: bool,
+}
+
+impl QuoteState {
+    pub(super) fn new(delimiter: u8) -> Self {
+        Self { delimiter, quoted: false, field_start: true, pending: false }
+    }
+
+    pub(super) fn take(&mut self, byte: u8) {
+        if self.quoted && !self.pending {
+            self.pending = byte == b'"';
+            return;
+        }
+        if self.pending {
+            self.pending = false;
+            if byte == b'"' {
+                return;
+            }
+            self.quoted = false;
+        }
+        if byte == b'"' && self.field_start {
+            self.quoted = true;
+            self.field_start = false;
+            return;
+        }
+        self.field_start = byte == self.delimiter || byte == b'\n';
+    }
+
+    pub(super) fn in_quotes(&self) -> bool {
+        self.quoted && !self.pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(record: &str, delimiter: u8) -> Vec<String> {
+        let row = parse_row(record, delimiter).unwrap();
+        (0..row.len()).map(|i| row.get(i).unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn quoting() {
+        assert_eq!(fields("a,\"b,\"\"c\"\"\",", b','), ["a", "b,\"c\"", ""]);
+        assert_eq!(fields("\"x\ny\";2", b';'), ["x\ny", "2"]);
+        assert_eq!(fields("a,,", b','), ["a", "", ""]);
+        let wide = vec!["v"; 60].join(",");
+        assert_eq!(fields(&wide, b',').len(), 60);
+        assert!(parse_row("a,\"b", b',').is_err());
+    }
+
+    #[test]
+    fn names_ignore_case_and_trailing_underscore() {
+        let header = Header::new(vec!["type_".into(), "Event_Type".into()], b',');
+        assert_eq!(header.position("TYPE"), Some(0));
+        assert!(header.has_all(&["EVENT_TYPE", "TYPE"]));
+    }
+}

@@ -1,0 +1,200 @@
+//! The layout of a dump, found by looking into it.
+
+use super::csv::{Header, QuoteState, parse_row};
+use super::encoding::to_utf8;
+use super::json::{find_list, value_end};
+
+/// How records lie in a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One JSON value a line.
+    JsonLines,
+    /// A JSON array, or a list inside an envelope object; elements begin at the offset.
+    JsonList {
+        /// Offset behind the `[`.
+        start: usize,
+        /// Name of the member that holds the list.
+        envelope: Option<String>,
+    },
+    /// JSON values one after the other, each over any number of lines.
+    JsonValues,
+    /// Delimited text with a header row.
+    Delimited {
+        /// The header.
+        header: Header,
+        /// Offset of the first data row.
+        start: usize,
+    },
+    /// Lines of text.
+    Text,
+    /// Nothing but blanks.
+    Empty,
+}
+
+impl Layout {
+    /// Name for people and custody.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        match self {
+            Self::JsonLines => "JSON lines".to_owned(),
+            Self::JsonList { envelope: Some(name), .. } => format!("JSON list in `{name}`"),
+            Self::JsonList { envelope: None, .. } => "JSON array".to_owned(),
+            Self::JsonValues => "JSON values".to_owned(),
+            Self::Delimited { header, .. } => {
+                let delimiter = match header.delimiter {
+                    b'\t' => "tab".to_owned(),
+                    other => format!("`{}`", other as char),
+                };
+                format!("{} columns delimited by {delimiter}", header.names.len())
+            }
+            Self::Text => "lines of text".to_owned(),
+            Self::Empty => "empty".to_owned(),
+        }
+    }
+
+    /// Offset of the first record.
+    #[must_use]
+    pub fn start(&self) -> usize {
+        match self {
+            Self::JsonList { start, .. } | Self::Delimited { start, .. } => *start,
+            _ => 0,
+        }
+    }
+}
+
+/// Finds the layout from the first bytes of a dump (UTF-8, byte order mark cut). `complete` says
+/// that `head` is the whole dump.
+#[must_use]
+pub fn sniff(head: &[u8], complete: bool) -> Layout {
+    let Some(first) = head.iter().position(|b| !b.is_ascii_whitespace()) else {
+        return if complete { Layout::Empty } else { Layout::Text };
+    };
+    match head[first] {
+        b'[' if looks_like_json_array(&head[first..]) => {
+            Layout::JsonList { start: first + 1, envelope: None }
+        }
+        b'{' => sniff_object(head, first, complete),
+        _ => sniff_delimited(head, complete).unwrap_or(Layout::Text),
+    }
+}
+
+/// `[2022-07-20T…]` at the start of a text log line is no array.
+fn looks_like_json_array(bytes: &[u8]) -> bool {
+    bytes[1..]
+        .iter()
+        .find(|b| !b.is_ascii_whitespace())
+        .is_none_or(|b| matches!(b, b'{' | b'[' | b'"' | b']'))
+}
+
+fn sniff_object(head: &[u8], first: usize, complete: bool) -> Layout {
+    let line_end = memchr::memchr(b'\n', &head[first..]).map(|at| first + at);
+    let end = value_end(head, first);
+    let one_line = match (end, line_end) {
+        (Some(end), Some(line_end)) => end <= line_end,
+        (Some(_), None) | (None, None) => true,
+        // A first line that is cut short is still a line if the next one begins a value.
+        (None, Some(line_end)) => next_byte(head, line_end) == Some(b'{'),
+    };
+    let alone = end.is_none_or(|end| next_byte(head, end).is_none()) && (complete || end.is_none());
+    if (alone || !one_line)
+        && let Some((name, start)) = find_list(head, first)
+    {
+        return Layout::JsonList { start, envelope: Some(name.to_owned()) };
+    }
+    if one_line { Layout::JsonLines } else { Layout::JsonValues }
+}
+
+fn next_byte(bytes: &[u8], from: usize) -> Option<u8> {
+    bytes[from..].iter().find(|b| !b.is_ascii_whitespace()).copied()
+}
+
+/// The delimiter that stands equally often, and at least once, in most of the first 20 records.
+fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
+    const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
+    let mut best: Option<(usize, usize, u8)> = None;
+    for delimiter in CANDIDATES {
+        let counts = count_delimiters(head, delimiter, complete);
+        let Some(&expected) = counts.first() else { continue };
+        let same = counts.iter().filter(|count| **count == expected).count();
+        // Bad rows are the reader's business; a header and a majority decide.
+        if expected > 0 && same * 2 > counts.len() && best.is_none_or(|b| (same, expected) > (b.0, b.1)) {
+            best = Some((same, expected, delimiter));
+        }
+    }
+    let (_, _, delimiter) = best?;
+    let end = record_end(head, delimiter)?;
+    let (line, _) = to_utf8(&head[..end]);
+    let row = parse_row(line.trim_end(), delimiter).ok()?;
+    let names: Vec<String> =
+        (0..row.len()).map(|i| row.get(i).unwrap_or_default().trim().to_owned()).collect();
+    let start = (end + 1).min(head.len());
+    Some(Layout::Delimited { header: Header::new(names, delimiter), start })
+}
+
+fn record_end(head: &[u8], delimiter: u8) -> Option<usize> {
+    let mut quotes = QuoteState::new(delimiter);
+    for (at, byte) in head.iter().enumerate() {
+        if *byte == b'\n' && !quotes.in_quotes() {
+            return Some(at);
+        }
+        quotes.take(*byte);
+    }
+    Some(head.len())
+}
+
+fn count_delimiters(head: &[u8], delimiter: u8, complete: bool) -> Vec<usize> {
+    let mut quotes = QuoteState::new(delimiter);
+    let (mut counts, mut count, mut seen) = (Vec::new(), 0, false);
+    for byte in head {
+        if !quotes.in_quotes() {
+            if *byte == b'\n' {
+                if seen {
+                    counts.push(count);
+                }
+                (count, seen) = (0, false);
+                if counts.len() == 20 {
+                    return counts;
+                }
+            } else if *byte == delimiter {
+                count += 1;
+                seen = true;
+            } else if !byte.is_ascii_whitespace() {
+                seen = true;
+            }
+        }
+        quotes.take(*byte);
+    }
+    if complete && seen {
+        counts.push(count);
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(text: &str) -> String {
+        sniff(text.as_bytes(), true).describe()
+    }
+
+    #[test]
+    fn layouts() {
+        assert_eq!(layout("{\"a\":1}\n{\"a\":2}\n"), "JSON lines");
+        assert_eq!(layout("{\"a\":1}"), "JSON lines");
+        assert_eq!(layout("{\n \"a\":1\n}\n{\n \"a\":2}"), "JSON values");
+        assert_eq!(layout("[{\"a\":1}]"), "JSON array");
+        assert_eq!(layout("{\"value\":[{\"a\":1}]}"), "JSON list in `value`");
+        assert_eq!(layout("{\"value\":[{\"a\":1}]}\n{\"value\":[{\"a\":1}]}"), "JSON lines");
+        assert_eq!(layout("a;b;c\n1;2;3\n"), "3 columns delimited by `;`");
+        assert_eq!(layout("a\tb\n1\t2"), "2 columns delimited by tab");
+        assert_eq!(layout("\"a\",\"b\"\n\"x,\ny\",\"2\"\n"), "2 columns delimited by `,`");
+        assert_eq!(layout("[2022-07-20T09:52:24.955Z] \"GET /x\" 200"), "lines of text");
+        assert_eq!(layout(" \n"), "empty");
+    }
+
+    #[test]
+    fn a_cut_first_line_is_still_a_line() {
+        assert_eq!(layout("{\"a\":\"x\n{\"a\":2}\n"), "JSON lines");
+    }
+}

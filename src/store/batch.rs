@@ -1,0 +1,312 @@
+//! Writing a batch: aside, synced, then visible by one rename of its manifest.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::{ArrayRef, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::file::writer::SerializedFileWriter;
+use sha2::{Digest as _, Sha256};
+
+use super::files::TABLES;
+use super::part::{part_name, write_table};
+use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
+use super::{Contents, Custody, RejectRow, SeenIndex, Store, StoreError, TableFile};
+use crate::model::Digest;
+
+/// A batch that is being built in `_staging/`.
+pub struct BatchWriter {
+    folder: PathBuf,
+    /// Held while the batch is built: tells a live staging folder from one left by a crash.
+    _lock: File,
+    contents: Option<SerializedFileWriter<File>>,
+    contents_path: PathBuf,
+    factory: Arc<ArrowRowGroupWriterFactory>,
+    rejects: Vec<RejectRow>,
+    reject_parts: u32,
+}
+
+/// How a commit ended.
+#[derive(Debug)]
+pub enum Commit {
+    /// The batch is in the store.
+    Done(Box<Custody>),
+    /// Another ingest has added some of the same records meanwhile: read again.
+    Overlap,
+}
+
+/// Rejects kept in memory before they are written.
+const REJECTS: usize = 4096;
+
+impl BatchWriter {
+    /// Starts a batch; leftovers of crashed ingests are removed.
+    ///
+    /// # Errors
+    /// The store's folder cannot be written.
+    pub fn new(store: &Store) -> Result<Self, StoreError> {
+        let staging = store.layout().staging();
+        fs::create_dir_all(&staging).map_err(StoreError::io("creating", &staging))?;
+        remove_leftovers(&staging);
+        let folder = tempfile::Builder::new()
+            .prefix("batch-")
+            .tempdir_in(&staging)
+            .map_err(StoreError::io("creating", &staging))?
+            .keep();
+        let lock_path = folder.join("lock");
+        let lock = File::create(&lock_path).map_err(StoreError::io("creating", &lock_path))?;
+        lock.lock().map_err(StoreError::io("locking", &lock_path))?;
+        for table in TABLES {
+            let path = folder.join(table);
+            fs::create_dir(&path).map_err(StoreError::io("creating", &path))?;
+        }
+        let contents_path = folder.join("contents").join(part_name(0));
+        let file = File::create(&contents_path).map_err(StoreError::io("creating", &contents_path))?;
+        let (writer, factory) = ArrowWriter::try_new(file, contents_schema(), Some(contents_properties()))
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(StoreError::parquet(&contents_path))?;
+        Ok(Self {
+            folder,
+            _lock: lock,
+            contents: Some(writer),
+            contents_path,
+            factory: Arc::new(factory),
+            rejects: Vec::new(),
+            reject_parts: 0,
+        })
+    }
+
+    /// Where part files are written.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Encoders for the contents table.
+    #[must_use]
+    pub fn contents_factory(&self) -> Arc<ArrowRowGroupWriterFactory> {
+        Arc::clone(&self.factory)
+    }
+
+    /// Appends an encoded row group.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append_contents(&mut self, contents: Contents) -> Result<(), StoreError> {
+        let Some(writer) = self.contents.as_mut().filter(|_| contents.rows > 0) else { return Ok(()) };
+        let path = &self.contents_path;
+        let mut group = writer.next_row_group().map_err(StoreError::parquet(path))?;
+        for chunk in contents.chunks {
+            chunk.append_to_row_group(&mut group).map_err(StoreError::parquet(path))?;
+        }
+        group.close().map_err(StoreError::parquet(path))?;
+        Ok(())
+    }
+
+    /// Adds what could not be read.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append_rejects(&mut self, rejects: Vec<RejectRow>) -> Result<(), StoreError> {
+        self.rejects.extend(rejects);
+        if self.rejects.len() >= REJECTS { self.write_rejects() } else { Ok(()) }
+    }
+
+    fn write_rejects(&mut self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.rejects);
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (mut file, mut ordinal, mut offset, mut length) =
+            (Int32Builder::new(), Int64Builder::new(), Int64Builder::new(), Int64Builder::new());
+        let (mut reason, mut bytes) = (StringBuilder::new(), BinaryBuilder::new());
+        for row in rows {
+            file.append_value(row.file);
+            ordinal.append_value(row.ordinal);
+            offset.append_value(row.offset);
+            length.append_value(row.length);
+            reason.append_value(row.reason);
+            bytes.append_value(row.bytes);
+        }
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(file.finish()),
+            Arc::new(ordinal.finish()),
+            Arc::new(offset.finish()),
+            Arc::new(length.finish()),
+            Arc::new(reason.finish()),
+            Arc::new(bytes.finish()),
+        ];
+        let table = RecordBatch::try_new(rejects_schema(), columns)?;
+        let path = self.folder.join("rejects").join(part_name(self.reject_parts));
+        self.reject_parts += 1;
+        write_table(&path, &table, rejects_properties())
+    }
+
+    /// Makes the batch visible, or finds that another ingest was faster with some of its records.
+    ///
+    /// `seen` are the records of the batch, sorted; `known_batches` the batches they were compared
+    /// with.
+    ///
+    /// # Errors
+    /// The store cannot be written; nothing of the batch is then visible.
+    pub fn commit(
+        mut self,
+        store: &Store,
+        mut custody: Custody,
+        seen: &[(u128, u32)],
+    ) -> Result<Commit, StoreError> {
+        if let Some(writer) = self.contents.take() {
+            let file = writer.into_inner().map_err(StoreError::parquet(&self.contents_path))?;
+            file.sync_all().map_err(StoreError::io("syncing", &self.contents_path))?;
+        }
+        self.write_rejects()?;
+        SeenIndex::write(&self.folder.join("events").join("_seen.idx"), seen)?;
+        let _lock = store.lock()?;
+        let now = Store::open(&store.layout().root)?;
+        for batch in now.batches() {
+            let is_new = !store.batches().iter().any(|known| known.batch == batch.batch);
+            if is_new && now.seen_of(&batch.batch)?.overlaps(seen)? {
+                self.discard();
+                return Ok(Commit::Overlap);
+            }
+        }
+        custody.batch = free_id(&now, &custody.batch);
+        custody.tables = list_tables(&self.folder, &custody.batch)?;
+        for table in TABLES {
+            let from = self.folder.join(table);
+            let to = store.layout().table(table, &custody.batch);
+            if fs::read_dir(&from).is_ok_and(|mut entries| entries.next().is_none()) {
+                continue;
+            }
+            if let Some(parent) = to.parent() {
+                fs::create_dir_all(parent).map_err(StoreError::io("creating", parent))?;
+            }
+            // What a crashed commit of the same batch left behind is not visible, so it may go.
+            if to.exists() {
+                fs::remove_dir_all(&to).map_err(StoreError::io("removing", &to))?;
+            }
+            fs::rename(&from, &to).map_err(StoreError::io("moving", &to))?;
+            sync_folder(&to)?;
+            to.parent().map_or(Ok(()), sync_folder)?;
+        }
+        write_manifest(&store.layout().custody(), &custody)?;
+        self.discard();
+        Ok(Commit::Done(Box::new(custody)))
+    }
+
+    /// Removes the staging folder.
+    pub fn discard(&mut self) {
+        self.contents = None;
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn remove_leftovers(staging: &Path) {
+    for entry in fs::read_dir(staging).into_iter().flatten().flatten() {
+        let lock = File::options().write(true).open(entry.path().join("lock"));
+        // A folder without lock file is just being made, or its ingest died at once: leave young ones.
+        let abandoned = match lock {
+            Ok(lock) => lock.try_lock().is_ok(),
+            Err(_) => entry
+                .metadata()
+                .and_then(|meta| meta.modified())
+                .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
+        };
+        if abandoned {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn free_id(store: &Store, wanted: &str) -> String {
+    let taken = |id: &str| store.batches().iter().any(|batch| batch.batch == id);
+    let mut id = wanted.to_owned();
+    let mut n = 2;
+    while taken(&id) {
+        id = format!("{wanted}-{n}");
+        n += 1;
+    }
+    id
+}
+
+fn list_tables(folder: &Path, batch: &str) -> Result<Vec<TableFile>, StoreError> {
+    let mut tables = Vec::new();
+    for table in TABLES {
+        let below = folder.join(table);
+        let mut names: Vec<String> = fs::read_dir(&below)
+            .map_err(StoreError::io("listing", &below))?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .filter(|name| name.ends_with(".parquet"))
+            .collect();
+        names.sort();
+        for name in names {
+            let path = below.join(&name);
+            let (size, sha256) = hash_file(&path)?;
+            let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+            let rows = parquet::file::metadata::ParquetMetaDataReader::new()
+                .parse_and_finish(&file)
+                .map_err(StoreError::parquet(&path))?
+                .file_metadata()
+                .num_rows();
+            tables.push(TableFile {
+                path: format!("{table}/batch={batch}/{name}"),
+                rows: u64::try_from(rows).unwrap_or(0),
+                size,
+                sha256: sha256.to_string(),
+            });
+        }
+    }
+    Ok(tables)
+}
+
+/// Size and SHA-256 of a file.
+pub(crate) fn hash_file(path: &Path) -> Result<(u64, Digest), StoreError> {
+    struct Hasher(Sha256);
+    impl Write for Hasher {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let mut hasher = Hasher(Sha256::new());
+    let size = io::copy(&mut file, &mut io::BufWriter::with_capacity(1 << 20, &mut hasher))
+        .map_err(StoreError::io("reading", path))?;
+    Ok((size, Digest(hasher.0.finalize().into())))
+}
+
+fn write_manifest(folder: &Path, custody: &Custody) -> Result<(), StoreError> {
+    let path = folder.join(format!("{}.json", custody.batch));
+    let text = serde_json::to_vec_pretty(custody).map_err(|error| StoreError::Damaged {
+        path: path.clone(),
+        reason: error.to_string(),
+    })?;
+    write_atomically(&path, &text)
+}
+
+/// Writes a file aside, syncs it, and renames it into place.
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut aside = tempfile::Builder::new()
+        .prefix("_")
+        .tempfile_in(folder)
+        .map_err(StoreError::io("creating", path))?;
+    aside.write_all(bytes).map_err(StoreError::io("writing", path))?;
+    aside.as_file().sync_all().map_err(StoreError::io("syncing", path))?;
+    aside.persist(path).map_err(|error| StoreError::Io {
+        action: "moving",
+        path: path.to_owned(),
+        error: error.error,
+    })?;
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> Result<(), StoreError> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("syncing", folder))
+}

@@ -1,0 +1,91 @@
+//! The custody manifest of a batch: what came in, from where, read how, by whom.
+
+use serde::{Deserialize, Serialize};
+
+/// One ingest. The batch exists once this manifest lies in `custody/`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Custody {
+    /// Batch id: the first 16 hexadecimal digits of a SHA-256 over the dumps it came from.
+    pub batch: String,
+    /// Version of the tool.
+    pub tool_version: String,
+    /// Who ran it, as the operating system says.
+    pub operator: String,
+    /// On which machine.
+    pub host: String,
+    /// When it was committed, UTC.
+    pub ingested_at: String,
+    /// The dumps.
+    pub files: Vec<CustodyFile>,
+    /// The tables that hold what they said.
+    pub tables: Vec<TableFile>,
+}
+
+/// One dump, or one member of an archive.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CustodyFile {
+    /// Path as given on the command line.
+    pub path: String,
+    /// Path inside the archive, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub member: Option<String>,
+    /// SHA-256 of the file as it lies on disk (of the archive, for a member).
+    pub sha256: String,
+    /// Size of the file on disk in bytes.
+    pub size: u64,
+    /// Format it was read in, empty if none was recognised.
+    pub format: String,
+    /// Source it was attributed to.
+    pub source: String,
+    /// How its records lie.
+    pub layout: String,
+    /// Character encoding.
+    pub encoding: String,
+    /// Zone that times without one were read in.
+    pub zone: String,
+    /// Whether that zone was given (`given`), is the format's own (`documented`) or a guess (`default`).
+    pub zone_origin: String,
+    /// How sure detection was (percent) and why.
+    pub detection: String,
+    /// Records found.
+    pub records: u64,
+    /// Events made of them.
+    pub events: u64,
+    /// Records that the store had already.
+    pub known: u64,
+    /// Places that could not be read or mapped.
+    pub rejects: u64,
+    /// Earliest time of its events, UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub first_time: Option<String>,
+    /// Latest time of its events, UTC.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_time: Option<String>,
+    /// What went wrong with the file as a whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub problem: Option<String>,
+}
+
+impl CustodyFile {
+    /// Path and, for a member of an archive, the path in it.
+    #[must_use]
+    pub fn display_path(&self) -> String {
+        match &self.member {
+            Some(member) => format!("{}!{member}", self.path),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// One Parquet file of the batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableFile {
+    /// Path below the store.
+    pub path: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of the file.
+    pub sha256: String,
+}

@@ -1,0 +1,202 @@
+//! Builds events tables from mapped events.
+
+use std::sync::Arc;
+
+use arrow_array::builder::{
+    Decimal128Builder, FixedSizeBinaryBuilder, Int32Builder, Int64Builder, ListBuilder, MapBuilder,
+    MapFieldNames, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
+};
+use arrow_array::{ArrayRef, RecordBatch};
+use arrow_schema::{DataType, Field};
+
+use super::StoreError;
+use super::tables::{TEXT_COLUMNS, amount, change_fields, events_schema};
+use crate::model::{Event, EventId};
+
+/// What the reader knows of the record an event came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// File in the batch's custody manifest.
+    pub file: i32,
+    /// Record in that file, from 1.
+    pub ordinal: i64,
+    /// First byte.
+    pub offset: i64,
+    /// Number of bytes.
+    pub length: i64,
+    /// Source's name.
+    pub source: &'a str,
+    /// Format's name.
+    pub format: &'a str,
+}
+
+/// Column builders for the events table.
+pub struct EventsBuilder {
+    id: FixedSizeBinaryBuilder,
+    row: Int64Builder,
+    time: TimestampMicrosecondBuilder,
+    end: TimestampMicrosecondBuilder,
+    file: Int32Builder,
+    ordinal: Int64Builder,
+    offset: Int64Builder,
+    length: Int64Builder,
+    part: Int32Builder,
+    tokens_in: Int64Builder,
+    tokens_out: Int64Builder,
+    amount: Decimal128Builder,
+    texts: Vec<StringBuilder>,
+    changes: ListBuilder<StructBuilder>,
+    attributes: MapBuilder<StringBuilder, StringBuilder>,
+    rows: usize,
+}
+
+impl Default for EventsBuilder {
+    fn default() -> Self {
+        let change = StructBuilder::from_fields(change_fields(), 0);
+        let names = MapFieldNames {
+            entry: "entries".to_owned(),
+            key: "keys".to_owned(),
+            value: "values".to_owned(),
+        };
+        Self {
+            id: FixedSizeBinaryBuilder::new(32),
+            row: Int64Builder::new(),
+            time: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+            end: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+            file: Int32Builder::new(),
+            ordinal: Int64Builder::new(),
+            offset: Int64Builder::new(),
+            length: Int64Builder::new(),
+            part: Int32Builder::new(),
+            tokens_in: Int64Builder::new(),
+            tokens_out: Int64Builder::new(),
+            amount: Decimal128Builder::new().with_data_type(amount()),
+            texts: TEXT_COLUMNS.iter().map(|_| StringBuilder::new()).collect(),
+            changes: ListBuilder::new(change).with_field(Field::new(
+                "item",
+                DataType::Struct(change_fields()),
+                true,
+            )),
+            attributes: MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new()),
+            rows: 0,
+        }
+    }
+}
+
+impl EventsBuilder {
+    /// Number of events so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Adds an event; `part` counts the events of its record.
+    ///
+    /// # Errors
+    /// Arrow refuses a value (never for values of these types).
+    pub fn push(&mut self, id: EventId, part: i32, event: &Event<'_>, origin: &Origin<'_>) -> Result<(), StoreError> {
+        self.rows += 1;
+        self.id.append_value(id.0)?;
+        self.row.append_value(0);
+        self.time.append_option(event.time.map(|time| time.us));
+        self.end.append_option(event.end_us);
+        self.file.append_value(origin.file);
+        self.ordinal.append_value(origin.ordinal);
+        self.offset.append_value(origin.offset);
+        self.length.append_value(origin.length);
+        self.part.append_value(part);
+        self.tokens_in.append_option(event.tokens_in);
+        self.tokens_out.append_option(event.tokens_out);
+        self.amount.append_option(event.amount.map(|amount| amount.0));
+        let notes = (!event.notes.is_empty()).then(|| event.notes.join("; "));
+        // In the order of TEXT_COLUMNS.
+        let texts: [Option<&str>; 28] = [
+            event.time.map(|time| time.origin.as_str()),
+            event.time.map(|time| time.precision.as_str()),
+            Some(origin.source),
+            Some(event.format.unwrap_or(origin.format)),
+            Some(event.kind.as_str()),
+            event.actor.kind.map(|kind| kind.as_str()),
+            event.actor.id.as_deref(),
+            event.actor.on_behalf_of.as_deref(),
+            event.action.as_deref(),
+            event.object.kind.as_deref(),
+            event.object.id.as_deref(),
+            event.outcome.map(|outcome| outcome.as_str()),
+            event.error.as_deref(),
+            event.currency.as_deref(),
+            event.provider.as_deref(),
+            event.model_requested.as_deref(),
+            event.model_served.as_deref(),
+            event.configuration.as_deref(),
+            event.policy_id.as_deref(),
+            event.policy_version.as_deref(),
+            event.knowledge_source.as_deref(),
+            event.agent.as_deref(),
+            event.conversation.as_deref(),
+            event.trace.as_deref(),
+            event.span.as_deref(),
+            event.parent_span.as_deref(),
+            event.tool.as_deref(),
+            notes.as_deref(),
+        ];
+        for (builder, text) in self.texts.iter_mut().zip(texts) {
+            builder.append_option(text.filter(|text| !text.is_empty()));
+        }
+        self.push_changes(event);
+        for (name, value) in &event.attributes {
+            self.attributes.keys().append_value(name);
+            self.attributes.values().append_value(value);
+        }
+        self.attributes.append(!event.attributes.is_empty())?;
+        Ok(())
+    }
+
+    fn push_changes(&mut self, event: &Event<'_>) {
+        for change in &event.changes {
+            let row = self.changes.values();
+            let values = [Some(&*change.field), change.before.as_deref(), change.after.as_deref()];
+            for (index, value) in values.into_iter().enumerate() {
+                if let Some(column) = row.field_builder::<StringBuilder>(index) {
+                    column.append_option(value);
+                }
+            }
+            row.append(true);
+        }
+        self.changes.append(!event.changes.is_empty());
+    }
+
+    /// The table; `row` is still to be set.
+    ///
+    /// # Errors
+    /// Columns of different length (never).
+    pub fn finish(&mut self) -> Result<RecordBatch, StoreError> {
+        self.rows = 0;
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(self.id.finish()),
+            Arc::new(self.row.finish()),
+            Arc::new(self.time.finish()),
+            Arc::new(self.end.finish()),
+            Arc::new(self.file.finish()),
+            Arc::new(self.ordinal.finish()),
+            Arc::new(self.offset.finish()),
+            Arc::new(self.length.finish()),
+            Arc::new(self.part.finish()),
+            Arc::new(self.tokens_in.finish()),
+            Arc::new(self.tokens_out.finish()),
+            Arc::new(self.amount.finish()),
+        ];
+        for builder in &mut self.texts {
+            columns.push(Arc::new(builder.finish()));
+        }
+        columns.push(Arc::new(self.changes.finish()));
+        columns.push(Arc::new(self.attributes.finish()));
+        Ok(RecordBatch::try_new(events_schema(), columns)?)
+    }
+}

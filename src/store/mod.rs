@@ -1,0 +1,93 @@
+//! The store: Arrow batches to Parquet, atomically, and back.
+//!
+//! ```text
+//! store/
+//!   trail.toml                      settings
+//!   custody/<batch>.json            what came in; a batch exists once its manifest does
+//!   events/batch=<id>/*.parquet     sorted by time within a file
+//!   keys/batch=<id>/*.parquet       sorted by kind and value within a file
+//!   contents/batch=<id>/*.parquet   raw records and texts
+//!   rejects/batch=<id>/*.parquet    what no reader understood
+//!   tasks/, links/                  derived, see `stitch`
+//! ```
+//! Names that begin with `_` or `.` are unfinished or internal and ignored by other engines.
+
+mod batch;
+mod custody;
+mod events;
+mod files;
+mod keys;
+mod part;
+mod read;
+mod seen;
+mod tables;
+
+pub use batch::{BatchWriter, Commit};
+pub(crate) use batch::{hash_file, write_atomically};
+pub use custody::{Custody, CustodyFile, TableFile};
+pub use events::{EventsBuilder, Origin};
+pub use files::{Layout as StoreLayout, Store};
+pub use keys::{KeyHit, KeyRows, KeyScan};
+pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
+pub(crate) use part::PART_BITS;
+pub use read::{
+    ChangeView, Col, ContentRow, EventRef, EventSet, EventTable, EventView, read_contents, read_events,
+    read_rejects, scan_columns, scan_part,
+};
+pub use seen::{Seen, SeenIndex, SeenRecords};
+pub(crate) use tables::PART_ROWS;
+pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};
+
+use std::path::PathBuf;
+
+/// Why the store could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The operating system refused.
+    #[error("{action} {path}: {error}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// A Parquet file could not be read or written.
+    #[error("{path}: {error}")]
+    Parquet {
+        /// Which file.
+        path: PathBuf,
+        /// What the library said.
+        error: parquet::errors::ParquetError,
+    },
+    /// A table has not the columns it should have, or a manifest is damaged.
+    #[error("{path}: {reason}")]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no store where one was expected.
+    #[error("no store at {path}")]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// Arrow refused to build a batch.
+    #[error("building a table: {0}")]
+    Arrow(#[from] arrow_schema::ArrowError),
+}
+
+impl StoreError {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |error| Self::Io { action, path, error }
+    }
+
+    pub(crate) fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+        let path = path.into();
+        move |error| Self::Parquet { path, error }
+    }
+}

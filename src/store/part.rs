@@ -1,0 +1,204 @@
+//! Tables of one chunk of records, and their way into part files.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory, compute_leaves};
+use parquet::file::properties::WriterProperties;
+
+use super::tables::{contents_schema, events_properties, events_schema, keys_properties};
+use super::{KeyRows, StoreError};
+use crate::model::ContentPart;
+
+/// Number of bits of a row that count within a part.
+pub(crate) const PART_BITS: u32 = 20;
+
+/// What one worker made of one chunk.
+pub struct ChunkTables {
+    /// Events in the order of their records.
+    pub events: RecordBatch,
+    /// Their keys.
+    pub keys: KeyRows,
+    /// Their contents, encoded.
+    pub contents: Contents,
+    /// What could not be mapped.
+    pub rejects: Vec<RejectRow>,
+}
+
+/// A place that could not be read or mapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectRow {
+    /// File in the custody manifest.
+    pub file: i32,
+    /// Record, from 1; 0 for the file as a whole.
+    pub ordinal: i64,
+    /// First byte.
+    pub offset: i64,
+    /// Number of bytes.
+    pub length: i64,
+    /// Why.
+    pub reason: String,
+    /// The bytes, at most 64 KiB of them.
+    pub bytes: Vec<u8>,
+}
+
+/// Rows of the contents table before they are encoded.
+pub struct ContentsBuilder {
+    file: Int32Builder,
+    ordinal: Int64Builder,
+    part: Int32Builder,
+    content: StringBuilder,
+    value: BinaryBuilder,
+    rows: usize,
+}
+
+impl ContentsBuilder {
+    /// An empty builder with room for that many bytes.
+    #[must_use]
+    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+        Self {
+            file: Int32Builder::with_capacity(rows),
+            ordinal: Int64Builder::with_capacity(rows),
+            part: Int32Builder::with_capacity(rows),
+            content: StringBuilder::with_capacity(rows, rows * 8),
+            value: BinaryBuilder::with_capacity(rows, bytes),
+            rows: 0,
+        }
+    }
+
+    /// Adds a text.
+    pub fn push(&mut self, file: i32, ordinal: i64, part: i32, content: ContentPart, value: &[u8]) {
+        self.file.append_value(file);
+        self.ordinal.append_value(ordinal);
+        self.part.append_value(part);
+        self.content.append_value(content.as_str());
+        self.value.append_value(value);
+        self.rows += 1;
+    }
+
+    /// Encodes and compresses the rows as one row group.
+    ///
+    /// # Errors
+    /// The library refuses (never for these types).
+    pub fn encode(mut self, factory: &ArrowRowGroupWriterFactory) -> Result<Contents, StoreError> {
+        let at = |error| StoreError::Parquet { path: "contents".into(), error };
+        if self.rows == 0 {
+            return Ok(Contents { chunks: Vec::new(), rows: 0 });
+        }
+        let columns: [ArrayRef; 5] = [
+            Arc::new(self.file.finish()),
+            Arc::new(self.ordinal.finish()),
+            Arc::new(self.part.finish()),
+            Arc::new(self.content.finish()),
+            Arc::new(self.value.finish()),
+        ];
+        let mut writers = factory.create_column_writers(0).map_err(at)?;
+        let schema = contents_schema();
+        for ((field, column), writer) in schema.fields().iter().zip(&columns).zip(&mut writers) {
+            for leaf in compute_leaves(field, column).map_err(at)? {
+                writer.write(&leaf).map_err(at)?;
+            }
+        }
+        let chunks = writers.into_iter().map(|writer| writer.close()).collect::<Result<_, _>>().map_err(at)?;
+        Ok(Contents { chunks, rows: self.rows })
+    }
+}
+
+/// An encoded row group of the contents table.
+pub struct Contents {
+    pub(super) chunks: Vec<ArrowColumnChunk>,
+    /// Number of rows.
+    pub rows: usize,
+}
+
+/// Events and keys of consecutive chunks that become one part file each.
+#[derive(Default)]
+pub struct Part {
+    events: Vec<RecordBatch>,
+    keys: KeyRows,
+    rows: usize,
+}
+
+impl Part {
+    /// Adds a chunk's events and keys.
+    pub fn push(&mut self, events: RecordBatch, keys: &KeyRows) {
+        self.keys.append(keys, u32::try_from(self.rows).unwrap_or(u32::MAX));
+        self.rows += events.num_rows();
+        self.events.push(events);
+    }
+
+    /// Number of events.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Bytes of its keys, roughly.
+    #[must_use]
+    pub fn key_bytes(&self) -> usize {
+        self.keys.bytes()
+    }
+
+    /// Sorts by time (records without time last, in the order of the dump) and writes
+    /// `events/part-N.parquet` and `keys/part-N.parquet` below `folder`. Gives the number of keys.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub fn write(self, folder: &Path, number: u32) -> Result<usize, StoreError> {
+        let whole = concat_batches(&events_schema(), &self.events)?;
+        drop(self.events);
+        let time = whole.column(2).as_primitive::<TimestampMicrosecondType>();
+        let file = whole.column(4).as_primitive::<Int32Type>();
+        let ordinal = whole.column(5).as_primitive::<Int64Type>();
+        let mut order: Vec<(i64, i32, i64, u32)> = (0..whole.num_rows())
+            .map(|row| {
+                let time = if time.is_null(row) { i64::MAX } else { time.value(row) };
+                (time, file.value(row), ordinal.value(row), u32::try_from(row).unwrap_or(u32::MAX))
+            })
+            .collect();
+        // The last member keeps the parts of one record in their order.
+        order.sort_unstable();
+        let base = i64::from(number) << PART_BITS;
+        let mut place = vec![0i64; order.len()];
+        for (row, (.., from)) in (0i64..).zip(&order) {
+            place[*from as usize] = base + row;
+        }
+        let times: Vec<Option<i64>> = time.iter().collect();
+        let keys = self.keys.table(&place, &times)?;
+        let key_count = keys.num_rows();
+        write_table(&folder.join("keys").join(part_name(number)), &keys, keys_properties())?;
+        drop(keys);
+        let indices = UInt32Array::from_iter_values(order.iter().map(|(.., from)| *from));
+        drop(order);
+        let sorted = take_record_batch(&whole, &indices)?;
+        drop(whole);
+        let rows = Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
+        let mut columns = sorted.columns().to_vec();
+        columns[1] = Arc::new(rows);
+        let sorted = RecordBatch::try_new(events_schema(), columns)?;
+        write_table(&folder.join("events").join(part_name(number)), &sorted, events_properties())?;
+        Ok(key_count)
+    }
+}
+
+pub(super) fn part_name(number: u32) -> String {
+    format!("part-{number:05}.parquet")
+}
+
+/// Writes one table to a file and syncs it.
+pub(super) fn write_table(path: &Path, table: &RecordBatch, properties: WriterProperties) -> Result<(), StoreError> {
+    let file = File::create(path).map_err(StoreError::io("creating", path))?;
+    let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties))
+        .map_err(StoreError::parquet(path))?;
+    writer.write(table).map_err(StoreError::parquet(path))?;
+    let file = writer.into_inner().map_err(StoreError::parquet(path))?;
+    file.sync_all().map_err(StoreError::io("syncing", path))
+}

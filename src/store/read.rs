@@ -1,0 +1,494 @@
+//! Reading events back, as columns.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch, StringArray};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+};
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::part::PART_BITS;
+use super::tables::{TEXT_COLUMNS, event_columns};
+use super::{RejectRow, Store, StoreError};
+use crate::model::{Amount, Digest, EventId};
+
+macro_rules! text_columns {
+    ($($variant:ident),+ $(,)?) => {
+        /// A text column of the events table, in the table's order.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[allow(missing_docs)] // Named as the columns are.
+        pub enum Col { $($variant),+ }
+
+        impl Col {
+            /// All text columns.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+        }
+    };
+}
+
+text_columns!(
+    TimeOrigin, TimePrecision, Source, Format, Kind, ActorType, Actor, OnBehalfOf, Action, ObjectType,
+    Object, Outcome, Error, Currency, Provider, ModelRequested, ModelServed, Configuration, PolicyId,
+    PolicyVersion, KnowledgeSource, Agent, Conversation, TraceId, SpanId, ParentSpanId, Tool, Notes,
+);
+
+impl Col {
+    /// The column's name in the table.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        TEXT_COLUMNS[self as usize]
+    }
+
+    /// The column of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|column| column.name() == name)
+    }
+}
+
+/// Place of an event: batch in the order of the store, row in the batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventRef {
+    /// Index among [`Store::batches`].
+    pub batch: usize,
+    /// Row in the batch.
+    pub row: i64,
+}
+
+/// Some rows of the events table.
+pub struct EventTable {
+    batch: usize,
+    table: RecordBatch,
+}
+
+/// First text column in the schema.
+const TEXTS_AT: usize = 12;
+
+impl EventTable {
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.table.num_rows()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.table.num_rows() == 0
+    }
+
+    /// One event.
+    #[must_use]
+    pub fn view(&self, index: usize) -> EventView<'_> {
+        EventView { table: self, index }
+    }
+
+    fn texts(&self, column: Col) -> &StringArray {
+        self.table.column(TEXTS_AT + column as usize).as_string()
+    }
+}
+
+/// One event of a table.
+#[derive(Clone, Copy)]
+pub struct EventView<'t> {
+    table: &'t EventTable,
+    index: usize,
+}
+
+/// Change of one field, as stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChangeView<'t> {
+    /// Field.
+    pub field: &'t str,
+    /// Value before.
+    pub before: Option<&'t str>,
+    /// Value after.
+    pub after: Option<&'t str>,
+}
+
+impl<'t> EventView<'t> {
+    fn number(&self, column: usize) -> Option<i64> {
+        let column = self.table.table.column(column).as_primitive::<Int64Type>();
+        (!column.is_null(self.index)).then(|| column.value(self.index))
+    }
+
+    fn moment(&self, column: usize) -> Option<i64> {
+        let column = self.table.table.column(column).as_primitive::<TimestampMicrosecondType>();
+        (!column.is_null(self.index)).then(|| column.value(self.index))
+    }
+
+    fn small(&self, column: usize) -> i32 {
+        self.table.table.column(column).as_primitive::<Int32Type>().value(self.index)
+    }
+
+    /// Event id.
+    #[must_use]
+    pub fn id(&self) -> EventId {
+        let mut id = [0; 32];
+        let value = self.table.table.column(0).as_fixed_size_binary().value(self.index);
+        id.copy_from_slice(value);
+        Digest(id)
+    }
+
+    /// Place in the store.
+    #[must_use]
+    pub fn place(&self) -> EventRef {
+        EventRef { batch: self.table.batch, row: self.number(1).unwrap_or(0) }
+    }
+
+    /// Recorded time in microseconds UTC.
+    #[must_use]
+    pub fn time(&self) -> Option<i64> {
+        self.moment(2)
+    }
+
+    /// Recorded end in microseconds UTC.
+    #[must_use]
+    pub fn end(&self) -> Option<i64> {
+        self.moment(3)
+    }
+
+    /// File in the batch's custody manifest.
+    #[must_use]
+    pub fn file(&self) -> i32 {
+        self.small(4)
+    }
+
+    /// Record in the file.
+    #[must_use]
+    pub fn ordinal(&self) -> i64 {
+        self.number(5).unwrap_or(0)
+    }
+
+    /// First byte of the record.
+    #[must_use]
+    pub fn offset(&self) -> i64 {
+        self.number(6).unwrap_or(0)
+    }
+
+    /// Length of the record in bytes.
+    #[must_use]
+    pub fn length(&self) -> i64 {
+        self.number(7).unwrap_or(0)
+    }
+
+    /// Event among those of its record.
+    #[must_use]
+    pub fn part(&self) -> i32 {
+        self.small(8)
+    }
+
+    /// Tokens in.
+    #[must_use]
+    pub fn tokens_in(&self) -> Option<i64> {
+        self.number(9)
+    }
+
+    /// Tokens out.
+    #[must_use]
+    pub fn tokens_out(&self) -> Option<i64> {
+        self.number(10)
+    }
+
+    /// Amount of money.
+    #[must_use]
+    pub fn amount(&self) -> Option<Amount> {
+        let column = self.table.table.column(11).as_primitive::<Decimal128Type>();
+        (!column.is_null(self.index)).then(|| Amount(column.value(self.index)))
+    }
+
+    /// A text column.
+    #[must_use]
+    pub fn text(&self, column: Col) -> Option<&'t str> {
+        let column = self.table.texts(column);
+        (!column.is_null(self.index)).then(|| column.value(self.index))
+    }
+
+    /// Changed fields.
+    #[must_use]
+    pub fn changes(&self) -> Vec<ChangeView<'t>> {
+        let list = self.table.table.column(TEXTS_AT + TEXT_COLUMNS.len()).as_list::<i32>();
+        if list.is_null(self.index) {
+            return Vec::new();
+        }
+        let offsets = list.value_offsets();
+        let range = offsets[self.index] as usize..offsets[self.index + 1] as usize;
+        let rows = list.values().as_struct();
+        let column = |at: usize| rows.column(at).as_string::<i32>();
+        let get = |array: &'t StringArray, at: usize| (!array.is_null(at)).then(|| array.value(at));
+        range
+            .map(|at| ChangeView {
+                field: get(column(0), at).unwrap_or_default(),
+                before: get(column(1), at),
+                after: get(column(2), at),
+            })
+            .collect()
+    }
+
+    /// Attributes, name and value.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
+        let map = self.table.table.column(TEXTS_AT + TEXT_COLUMNS.len() + 1).as_map();
+        let offsets = map.value_offsets();
+        let range = if map.is_null(self.index) {
+            0..0
+        } else {
+            offsets[self.index] as usize..offsets[self.index + 1] as usize
+        };
+        let (keys, values) = (map.keys().as_string::<i32>(), map.values().as_string::<i32>());
+        range.map(move |at| (keys.value(at), if values.is_null(at) { "" } else { values.value(at) }))
+    }
+
+    /// One attribute.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> Option<&'t str> {
+        self.attributes().find(|(have, _)| *have == name).map(|(_, value)| value)
+    }
+}
+
+/// Events in the order in which they were asked for.
+#[derive(Default)]
+pub struct EventSet {
+    tables: Vec<EventTable>,
+    order: Vec<(usize, usize)>,
+}
+
+impl EventSet {
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// One event.
+    #[must_use]
+    pub fn get(&self, index: usize) -> EventView<'_> {
+        let (table, row) = self.order[index];
+        self.tables[table].view(row)
+    }
+
+    /// All events.
+    pub fn iter(&self) -> impl Iterator<Item = EventView<'_>> {
+        (0..self.len()).map(|index| self.get(index))
+    }
+}
+
+fn open(path: &Path, page_index: bool) -> Result<(File, ArrowReaderMetadata), StoreError> {
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let policy = if page_index { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let options = ArrowReaderOptions::new().with_offset_index_policy(policy);
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    Ok((file, metadata))
+}
+
+/// Reads single events by their places; the order of `places` is kept.
+///
+/// # Errors
+/// A part file is missing or damaged, or has not that row.
+pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, StoreError> {
+    let mut wanted: Vec<(EventRef, usize)> = places.iter().copied().zip(0..).collect();
+    wanted.sort_unstable();
+    let mut set = EventSet { tables: Vec::new(), order: vec![(usize::MAX, 0); places.len()] };
+    let part_of = |place: &EventRef| (place.batch, place.row >> PART_BITS);
+    for group in wanted.chunk_by(|a, b| part_of(&a.0) == part_of(&b.0)) {
+        let (batch, part) = part_of(&group[0].0);
+        let missing = |path: PathBuf| StoreError::Damaged { path, reason: "an event is missing".into() };
+        let parts = store
+            .batches()
+            .get(batch)
+            .map(|custody| store.parts("events", custody))
+            .ok_or_else(|| missing(store.layout().root.clone()))?;
+        let path = usize::try_from(part)
+            .ok()
+            .and_then(|part| parts.get(part).cloned())
+            .ok_or_else(|| missing(store.layout().root.clone()))?;
+        let base = part << PART_BITS;
+        let mut rows: Vec<usize> =
+            group.iter().map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0)).collect();
+        rows.dedup();
+        let first_table = set.tables.len();
+        read_rows(&path, &rows, |table| set.tables.push(EventTable { batch, table }))?;
+        let mut found: Vec<(i64, (usize, usize))> = Vec::new();
+        for (at, table) in set.tables.iter().enumerate().skip(first_table) {
+            let column = table.table.column(1).as_primitive::<Int64Type>();
+            found.extend((0..table.len()).map(|i| (column.value(i), (at, i))));
+        }
+        for (place, index) in group {
+            let hit = found.binary_search_by_key(&place.row, |entry| entry.0);
+            set.order[*index] = found[hit.map_err(|_| missing(path.clone()))?].1;
+        }
+    }
+    Ok(set)
+}
+
+/// Reads those rows (sorted) of a Parquet file.
+fn read_rows(path: &Path, rows: &[usize], mut visit: impl FnMut(RecordBatch)) -> Result<(), StoreError> {
+    let (file, metadata) = open(path, true)?;
+    let mut groups = Vec::new();
+    let mut selectors: Vec<RowSelector> = Vec::new();
+    let (mut start, mut at) = (0usize, 0usize);
+    for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
+        let end = start + usize::try_from(group.num_rows()).unwrap_or(0);
+        if rows.get(at).is_some_and(|row| *row < end) {
+            groups.push(index);
+            let mut cursor = start;
+            while let Some(row) = rows.get(at).filter(|row| **row < end) {
+                if *row > cursor {
+                    selectors.push(RowSelector::skip(row - cursor));
+                }
+                selectors.push(RowSelector::select(1));
+                cursor = row + 1;
+                at += 1;
+            }
+            if end > cursor {
+                selectors.push(RowSelector::skip(end - cursor));
+            }
+        }
+        start = end;
+    }
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_row_groups(groups)
+        .with_row_selection(RowSelection::from(selectors))
+        .with_batch_size(8192)
+        .build()
+        .map_err(StoreError::parquet(path))?;
+    for batch in reader {
+        visit(batch?);
+    }
+    Ok(())
+}
+
+/// Calls `visit` with all events of a part file, a few thousand at a time.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_part<E: From<StoreError>>(
+    path: &Path,
+    batch: usize,
+    mut visit: impl FnMut(&EventTable) -> Result<(), E>,
+) -> Result<(), E> {
+    scan_columns(path, None, |table| visit(&EventTable { batch, table }))
+}
+
+/// Calls `visit` with some columns (by name) of all rows of a file.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_columns<E: From<StoreError>>(
+    path: &Path,
+    columns: Option<&[&str]>,
+    mut visit: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    let (file, metadata) = open(path, false)?;
+    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
+    if let Some(columns) = columns {
+        let names = event_columns();
+        let schema_names: Vec<String> =
+            builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let names = if schema_names.is_empty() { names } else { schema_names };
+        let roots = columns.iter().filter_map(|name| names.iter().position(|have| have == name));
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        builder = builder.with_projection(mask);
+    }
+    let reader = builder.build().map_err(StoreError::parquet(path))?;
+    for batch in reader {
+        visit(batch.map_err(StoreError::from)?)?;
+    }
+    Ok(())
+}
+
+/// One row of the contents table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentRow {
+    /// Event of the record.
+    pub part: i32,
+    /// What it is (`raw`, `prompt`, …).
+    pub content: String,
+    /// The bytes.
+    pub value: Vec<u8>,
+}
+
+/// All contents of one record.
+///
+/// # Errors
+/// The contents table cannot be read.
+pub fn read_contents(store: &Store, batch: usize, file: i32, ordinal: i64) -> Result<Vec<ContentRow>, StoreError> {
+    let mut rows = Vec::new();
+    let Some(custody) = store.batches().get(batch) else { return Ok(rows) };
+    for path in store.parts("contents", custody) {
+        let (handle, metadata) = open(&path, false)?;
+        let covers = |group: usize, column: usize, wanted: i64| {
+            use parquet::file::statistics::Statistics;
+            match metadata.metadata().row_group(group).column(column).statistics() {
+                Some(Statistics::Int32(bounds)) => {
+                    bounds.min_opt().is_none_or(|min| i64::from(*min) <= wanted)
+                        && bounds.max_opt().is_none_or(|max| i64::from(*max) >= wanted)
+                }
+                Some(Statistics::Int64(bounds)) => {
+                    bounds.min_opt().is_none_or(|min| *min <= wanted)
+                        && bounds.max_opt().is_none_or(|max| *max >= wanted)
+                }
+                _ => true,
+            }
+        };
+        let groups: Vec<usize> = (0..metadata.metadata().num_row_groups())
+            .filter(|group| covers(*group, 0, i64::from(file)) && covers(*group, 1, ordinal))
+            .collect();
+        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata)
+            .with_row_groups(groups)
+            .with_batch_size(1024)
+            .build()
+            .map_err(StoreError::parquet(&path))?;
+        for batch in reader {
+            let batch = batch?;
+            let files = batch.column(0).as_primitive::<Int32Type>();
+            let ordinals = batch.column(1).as_primitive::<Int64Type>();
+            for i in 0..batch.num_rows() {
+                if files.value(i) == file && ordinals.value(i) == ordinal {
+                    rows.push(ContentRow {
+                        part: batch.column(2).as_primitive::<Int32Type>().value(i),
+                        content: batch.column(3).as_string::<i32>().value(i).to_owned(),
+                        value: batch.column(4).as_binary::<i32>().value(i).to_owned(),
+                    });
+                }
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// All rejects of a batch.
+///
+/// # Errors
+/// The rejects table cannot be read.
+pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, StoreError> {
+    let mut rows = Vec::new();
+    let Some(custody) = store.batches().get(batch) else { return Ok(rows) };
+    for path in store.parts("rejects", custody) {
+        scan_columns::<StoreError>(&path, None, |table| {
+            let number = |column: usize, row: usize| table.column(column).as_primitive::<Int64Type>().value(row);
+            for row in 0..table.num_rows() {
+                rows.push(RejectRow {
+                    file: table.column(0).as_primitive::<Int32Type>().value(row),
+                    ordinal: number(1, row),
+                    offset: number(2, row),
+                    length: number(3, row),
+                    reason: table.column(4).as_string::<i32>().value(row).to_owned(),
+                    bytes: table.column(5).as_binary::<i32>().value(row).to_owned(),
+                });
+            }
+            Ok(())
+        })?;
+    }
+    Ok(rows)
+}

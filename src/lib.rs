@@ -11,3 +11,7 @@ pub mod model;
 pub mod normalise;
 pub mod read;
 pub mod store;
+pub mod stitch;
+pub mod check;
+pub mod tell;
+pub mod cli;

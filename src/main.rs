@@ -1,1 +1,9 @@
-fn main(){}
+//! The `trail` command.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    trail::cli::Cli::parse().run()
+}

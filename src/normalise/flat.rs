@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::json::Pairs;
 use super::{MapError, Record};
-use crate::read::Header;
 
 /// The fields of one record.
 pub(super) enum Flat<'r> {
@@ -42,29 +41,6 @@ impl<'r> Flat<'r> {
             }),
         }
     }
-
-    /// All fields that are not empty, by the names as written.
-    pub(super) fn all(&self) -> Vec<(Cow<'r, str>, Cow<'r, str>)> {
-        match self {
-            Self::Row(record) => match record.row {
-                Some((header, row)) => fields(header, row),
-                None => Vec::new(),
-            },
-            Self::Object(pairs) => {
-                pairs.0.iter().filter(|(_, value)| !value.is_empty()).cloned().collect()
-            }
-        }
-    }
-}
-
-fn fields<'r>(header: &'r Header, row: &'r crate::read::Row) -> Vec<(Cow<'r, str>, Cow<'r, str>)> {
-    header
-        .names
-        .iter()
-        .enumerate()
-        .filter_map(|(at, name)| Some((Cow::Borrowed(name.as_str()), Cow::Borrowed(row.get(at)?))))
-        .filter(|(_, value)| !value.trim().is_empty())
-        .collect()
 }
 
 fn same(have: &str, want: &str) -> bool {

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field};
 
 use super::StoreError;
 use super::tables::{TEXT_COLUMNS, amount, change_fields, events_schema};
-use crate::model::{Event, EventId};
+use crate::model::{Event, EventId, KeyKind};
 
 /// What the reader knows of the record an event came from.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,13 @@ impl EventsBuilder {
             self.attributes.keys().append_value(name);
             self.attributes.values().append_value(value);
         }
-        self.attributes.append(!event.attributes.is_empty())?;
+        // Rules compare calls with their results: the id is an attribute as well as a key.
+        let call = event.keys.iter().find(|(kind, _)| *kind == KeyKind::ToolCall);
+        if let Some((_, id)) = call {
+            self.attributes.keys().append_value("tool_call.id");
+            self.attributes.values().append_value(id);
+        }
+        self.attributes.append(call.is_some() || !event.attributes.is_empty())?;
         Ok(())
     }
 

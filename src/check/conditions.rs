@@ -1,0 +1,108 @@
+//! Conditions between two events of a task.
+
+use std::cmp::Ordering;
+
+use crate::model::Amount;
+use crate::store::{Col, EventView};
+
+/// How two values are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Equal,
+    Unequal,
+    AtLeast,
+    AtMost,
+    More,
+    Less,
+}
+
+/// `what.actor != when.actor`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Condition {
+    left: (Side, String),
+    relation: Relation,
+    right: (Side, String),
+}
+
+/// Which of the two events a field is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    What,
+    Other,
+}
+
+impl Condition {
+    /// Reads `what.FIELD OP when.FIELD`; the other side is called `when`, `after` or `with`.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let [left, operator, right] = words.as_slice() else {
+            return Err(format!("`{text}` is not of the form `what.field == when.field`"));
+        };
+        let relation = match *operator {
+            "==" => Relation::Equal,
+            "!=" => Relation::Unequal,
+            ">=" => Relation::AtLeast,
+            "<=" => Relation::AtMost,
+            ">" => Relation::More,
+            "<" => Relation::Less,
+            other => return Err(format!("`{other}` is no comparison; use == != >= <= > or <")),
+        };
+        Ok(Self { left: side(left)?, relation, right: side(right)? })
+    }
+
+    /// Whether it holds; never for a value that is not logged.
+    pub(super) fn holds(&self, what: &EventView<'_>, other: &EventView<'_>) -> bool {
+        let value = |(side, field): &(Side, String)| match side {
+            Side::What => field_text(what, field),
+            Side::Other => field_text(other, field),
+        };
+        let (Some(left), Some(right)) = (value(&self.left), value(&self.right)) else { return false };
+        let numbers = Amount::parse(&left).zip(Amount::parse(&right));
+        let order = match numbers {
+            Some((left, right)) => left.cmp(&right),
+            None => left.to_lowercase().cmp(&right.to_lowercase()),
+        };
+        match self.relation {
+            Relation::Equal => order == Ordering::Equal,
+            Relation::Unequal => order != Ordering::Equal,
+            Relation::AtLeast => order != Ordering::Less,
+            Relation::AtMost => order != Ordering::Greater,
+            Relation::More => order == Ordering::Greater,
+            Relation::Less => order == Ordering::Less,
+        }
+    }
+}
+
+fn side(text: &str) -> Result<(Side, String), String> {
+    match text.split_once('.') {
+        Some(("what", field)) => Ok((Side::What, field.to_owned())),
+        Some(("when" | "after" | "with", field)) => Ok((Side::Other, field.to_owned())),
+        _ => Err(format!("`{text}` begins with none of `what.`, `when.`, `after.` and `with.`")),
+    }
+}
+
+/// A field of an event: a column, a number, or an attribute.
+pub(super) fn field_text(event: &EventView<'_>, field: &str) -> Option<String> {
+    if let Some(column) = Col::from_name(field) {
+        return event.text(column).map(str::to_owned);
+    }
+    match field {
+        "amount" => event.amount().map(|amount| amount.to_string()),
+        "tokens_in" => event.tokens_in().map(|tokens| tokens.to_string()),
+        "tokens_out" => event.tokens_out().map(|tokens| tokens.to_string()),
+        name => event.attribute(name).map(str::to_owned),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms() {
+        assert!(Condition::parse("what.actor != when.actor").is_ok());
+        assert!(Condition::parse("what.actor when.actor").is_err());
+        assert!(Condition::parse("what.actor = when.actor").is_err());
+        assert!(Condition::parse("actor == when.actor").is_err());
+    }
+}

@@ -1,0 +1,200 @@
+//! `trail ingest`
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use miette::{Result, miette};
+
+use crate::config::{Config, Zones};
+use crate::ingest::{IngestReport, IngestRequest, Progress, explain, ingest};
+use crate::normalise::formats::by_name;
+use crate::read::Limits;
+use crate::store::CustodyFile;
+use crate::tell::safe::terminal;
+
+/// Read exported logs into the store
+///
+/// Files, folders and archives (.gz, .zst, .zip, .tar) are read; the format of each is found by
+/// looking into it. What cannot be read is kept and named. A batch lands whole or not at all, and
+/// records that the store has already are not added again.
+///
+/// Exit code: 0 everything was read, 1 something was left out, 2 nothing was added.
+#[derive(clap::Args)]
+#[command(after_long_help = "Examples:\n  trail ingest dumps/\n  trail ingest --tz sap=Europe/Berlin cdhdr.csv cdpos.csv")]
+pub struct Args {
+    /// Files and folders
+    #[arg(required = true, value_name = "DUMPS")]
+    paths: Vec<PathBuf>,
+    /// Attribute everything to this source, e.g. `sap:prod`
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// Read everything in this format (see `trail sources`)
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<String>,
+    /// Zone of times without one, for all or for a source or family; may be repeated
+    #[arg(long, value_name = "ZONE|SOURCE=ZONE")]
+    tz: Vec<String>,
+    /// Say why each file is taken for what it is, and ingest nothing
+    #[arg(long)]
+    explain: bool,
+    /// Largest record in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = Limits::default().max_record)]
+    max_record: usize,
+    /// Worker threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
+    /// No progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    Json,
+}
+
+struct Bar(ProgressBar);
+
+impl Progress for Bar {
+    fn total(&self, bytes: u64) {
+        self.0.set_length(bytes);
+    }
+
+    fn dump(&self, path: &str) {
+        self.0.set_prefix(terminal(path));
+    }
+
+    fn at(&self, bytes: u64, rejects: u64) {
+        self.0.set_position(bytes);
+        if rejects > 0 {
+            self.0.set_message(format!("{rejects} left out"));
+        }
+    }
+
+    fn again(&self) {
+        self.0.println("another ingest added some of the same records meanwhile; reading again");
+    }
+}
+
+impl Args {
+    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+        let limits = Limits { max_record: self.max_record, ..Limits::default() };
+        if self.explain {
+            return self.explain(limits);
+        }
+        let format = match &self.input_format {
+            Some(name) => Some(by_name(name).ok_or_else(|| {
+                miette!(help = "`trail sources` lists the formats", "`{name}` is no format")
+            })?),
+            None => None,
+        };
+        let path = super::store_path(store);
+        let config = Config::load(&path.join("trail.toml"))?;
+        let request = IngestRequest {
+            paths: self.paths.clone(),
+            store: path,
+            source: self.source.clone(),
+            format,
+            zones: Zones::new(&config, &self.tz)?,
+            limits,
+            workers: self.jobs.unwrap_or_else(|| {
+                std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
+            }),
+        };
+        let watched = std::io::stderr().is_terminal() && !self.quiet;
+        let bar = if watched { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let style = "{bytes}/{total_bytes} at {bytes_per_sec}, {eta} left {msg} {prefix:.dim}";
+        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        let report = ingest(&request, &Bar(bar.clone()));
+        bar.finish_and_clear();
+        let report = report.map_err(|error| {
+            miette!(help = "nothing was added; the store is as it was before", "{error}")
+        })?;
+        let text = match self.format {
+            Form::Json => {
+                let value = serde_json::json!({
+                    "batch": report.batch,
+                    "complete": report.is_complete(),
+                    "files": report.files,
+                    "unreadable": report.unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                });
+                format!("{value:#}\n")
+            }
+            Form::Table => summary(&report),
+        };
+        super::print(&text, None)?;
+        Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+
+    fn explain(&self, limits: Limits) -> Result<ExitCode> {
+        let (explanations, errors) = explain(&self.paths, limits);
+        let mut text = String::new();
+        let mut complete = errors.is_empty();
+        for found in explanations {
+            text.push_str(&terminal(&found.path));
+            let format = found.format.unwrap_or("not read");
+            complete &= found.format.is_some();
+            text.push_str(&format!("\n  {format}: {}\n  {}\n", terminal(&found.why), terminal(&found.layout)));
+            for (name, sure, why) in found.answers {
+                text.push_str(&format!("    {sure:>3} % {name}: {}\n", terminal(&why)));
+            }
+        }
+        for error in errors {
+            text.push_str(&format!("{}\n", terminal(&error.to_string())));
+        }
+        super::print(&text, None)?;
+        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
+}
+
+fn state(file: &CustodyFile) -> String {
+    match &file.problem {
+        Some(problem) => problem.clone(),
+        None if file.known > 0 && file.events == 0 => "in the store already".to_owned(),
+        None if file.zone_origin == "default" => "no zone given, UTC assumed (--tz)".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn summary(report: &IngestReport) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(super::columns()).unwrap_or(160));
+    table.set_header(["file", "format", "source", "records", "events", "left out", ""]);
+    for file in &report.files {
+        table.add_row([
+            terminal(&file.display_path()),
+            file.format.clone(),
+            terminal(&file.source),
+            file.records.to_string(),
+            file.events.to_string(),
+            file.rejects.to_string(),
+            terminal(&state(file)),
+        ]);
+    }
+    let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    for error in &report.unreadable {
+        out.push_str(&format!("not read: {}\n", terminal(&error.to_string())));
+    }
+    let sum = |of: fn(&CustodyFile) -> u64| report.files.iter().map(of).sum::<u64>();
+    out.push_str(&format!(
+        "{} records, {} events, {} left out, {} known already; ",
+        sum(|f| f.records), sum(|f| f.events), sum(|f| f.rejects), sum(|f| f.known)
+    ));
+    out.push_str(&match &report.batch {
+        Some(batch) => format!("batch {batch}\n"),
+        None => "nothing new was added\n".to_owned(),
+    });
+    if !report.is_complete() {
+        out.push_str("something was left out: `trail rejects` says what and why\n");
+    }
+    out
+}

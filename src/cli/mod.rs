@@ -1,0 +1,124 @@
+//! The command line: one file a subcommand, no logic in them.
+
+mod demo;
+mod ingest;
+mod rejects;
+mod report;
+mod sources;
+mod timeline;
+mod verify;
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use miette::{IntoDiagnostic, Result, miette};
+
+use crate::config::Config;
+use crate::stitch::TaskIndex;
+use crate::store::Store;
+
+/// From the exported logs of everything an AI agent touched to one sourced timeline, a verdict and a
+/// report.
+#[derive(Parser)]
+#[command(name = "trail", version, max_term_width = 100)]
+pub struct Cli {
+    /// The store's folder [default: the nearest `.trail` folder upward]
+    #[arg(long, global = true, env = "TRAIL_STORE", value_name = "DIR")]
+    store: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Ingest(ingest::Args),
+    Timeline(timeline::Args),
+    Verify(verify::Args),
+    Report(report::Args),
+    Rejects(rejects::Args),
+    Sources(sources::Args),
+    Demo(demo::Args),
+}
+
+impl Cli {
+    /// Does what was asked. Exit codes: 0 done and nothing to say against it, 1 done with findings or
+    /// something left out, 2 not done.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        let store = self.store.as_deref();
+        let result = match self.command {
+            Command::Ingest(args) => args.run(store),
+            Command::Timeline(args) => args.run(store),
+            Command::Verify(args) => args.run(store),
+            Command::Report(args) => args.run(store),
+            Command::Rejects(args) => args.run(store),
+            Command::Sources(args) => args.run(),
+            Command::Demo(args) => args.run(),
+        };
+        match result {
+            Ok(code) => code,
+            Err(report) => {
+                if report.downcast_ref::<BrokenPipe>().is_some() {
+                    return ExitCode::SUCCESS;
+                }
+                let _ = writeln!(std::io::stderr(), "{report:?}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+/// The reader of our output has gone: no failure (`trail … | head`).
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+#[error("nobody reads the output any more")]
+struct BrokenPipe;
+
+/// Prints, or writes to a file.
+fn print(text: &str, output: Option<&Path>) -> Result<()> {
+    if let Some(path) = output {
+        return std::fs::write(path, text)
+            .map_err(|error| miette!(help = "choose another --output", "cannot write {}: {error}", path.display()));
+    }
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(BrokenPipe.into()),
+        other => other.into_diagnostic(),
+    }
+}
+
+/// `--store`, else the nearest `.trail` folder upward, else `.trail` here.
+fn store_path(given: Option<&Path>) -> PathBuf {
+    if let Some(path) = given {
+        return path.to_owned();
+    }
+    let here = std::env::current_dir().unwrap_or_default();
+    here.ancestors()
+        .map(|folder| folder.join(".trail"))
+        .find(|path| path.is_dir())
+        .unwrap_or_else(|| PathBuf::from(".trail"))
+}
+
+/// Opens the store with its settings and tasks.
+fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
+    let path = store_path(given);
+    let store = Store::open(&path).map_err(|error| {
+        miette!(help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where", "{error}")
+    })?;
+    let config = Config::load(&store.layout().config())?;
+    let index = crate::stitch::tasks(&store, &config)
+        .map_err(|error| miette!(help = "the store must be writable once after each ingest", "{error}"))?;
+    Ok((store, index))
+}
+
+/// Columns of the terminal; 160 in a pipe, where nothing wraps.
+fn columns() -> usize {
+    let from_environment = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let from_terminal = std::io::stdout()
+        .is_terminal()
+        .then(|| comfy_table::Table::new().set_content_arrangement(comfy_table::ContentArrangement::Dynamic).width())
+        .flatten()
+        .map(usize::from);
+    from_environment.or(from_terminal).unwrap_or(160).clamp(60, 400)
+}

@@ -1,0 +1,251 @@
+//! Union-find over equal strong keys.
+
+use std::collections::{BTreeMap, HashSet};
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+
+use super::index::{Link, Places, TaskIndex};
+use super::{Hub, STRONG};
+use crate::model::{Digest, Kind, KeyKind};
+use crate::store::{KeyScan, Store, StoreError, scan_columns};
+
+/// What stitching needs to know of each event.
+pub(super) struct Facts {
+    pub ids: Vec<Digest>,
+    pub times: Vec<Option<i64>>,
+    /// Causal rank of the kind, digest of the dump, ordinal and part: the order of equal times.
+    ranks: Vec<u8>,
+    dumps: Vec<u32>,
+    ordinals: Vec<i64>,
+    parts: Vec<i32>,
+    /// Digests of dumps, sorted, so that their numbers do not depend on the order of ingest.
+    _dump_names: Vec<String>,
+}
+
+impl Facts {
+    fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
+        let mut dump_names: Vec<String> = store
+            .batches()
+            .iter()
+            .flat_map(|batch| &batch.files)
+            .map(|file| format!("{}!{}", file.sha256, file.member.as_deref().unwrap_or_default()))
+            .collect();
+        dump_names.sort_unstable();
+        dump_names.dedup();
+        let n = places.len();
+        let mut facts = Self {
+            ids: Vec::with_capacity(n),
+            times: Vec::with_capacity(n),
+            ranks: Vec::with_capacity(n),
+            dumps: Vec::with_capacity(n),
+            ordinals: Vec::with_capacity(n),
+            parts: Vec::with_capacity(n),
+            _dump_names: Vec::new(),
+        };
+        for batch in store.batches() {
+            let dumps: Vec<u32> = batch
+                .files
+                .iter()
+                .map(|file| {
+                    let name = format!("{}!{}", file.sha256, file.member.as_deref().unwrap_or_default());
+                    let at = dump_names.binary_search(&name).unwrap_or(usize::MAX);
+                    u32::try_from(at).unwrap_or(u32::MAX)
+                })
+                .collect();
+            for path in store.parts("events", batch) {
+                let columns = ["event_id", "time", "file", "ordinal", "part", "kind"];
+                scan_columns::<StoreError>(&path, Some(&columns), |table| {
+                    let ids = table.column(0).as_fixed_size_binary();
+                    let times = table.column(1).as_primitive::<TimestampMicrosecondType>();
+                    let files = table.column(2).as_primitive::<Int32Type>();
+                    let ordinals = table.column(3).as_primitive::<Int64Type>();
+                    let parts = table.column(4).as_primitive::<Int32Type>();
+                    let kinds = table.column(5).as_string::<i32>();
+                    for row in 0..table.num_rows() {
+                        let mut id = [0; 32];
+                        id.copy_from_slice(ids.value(row));
+                        facts.ids.push(Digest(id));
+                        facts.times.push((!times.is_null(row)).then(|| times.value(row)));
+                        let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
+                        facts.dumps.push(dumps.get(file).copied().unwrap_or(u32::MAX));
+                        facts.ordinals.push(ordinals.value(row));
+                        facts.parts.push(parts.value(row));
+                        let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
+                        facts.ranks.push(kind.causal_rank());
+                    }
+                    Ok(())
+                })?;
+            }
+        }
+        facts._dump_names = dump_names;
+        Ok(facts)
+    }
+
+    /// A total order that does not depend on places in the store. Events without time come last.
+    fn order(&self, event: u32) -> (i64, u8, u32, i64, i32, Digest) {
+        let at = event as usize;
+        (
+            self.times[at].unwrap_or(i64::MAX),
+            self.ranks[at],
+            self.dumps[at],
+            self.ordinals[at],
+            self.parts[at],
+            self.ids[at],
+        )
+    }
+}
+
+/// All keys of one kind, grouped by value.
+struct Keys {
+    text: String,
+    /// Range in `text` and event.
+    rows: Vec<(usize, usize, u32)>,
+}
+
+impl Keys {
+    fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
+        let mut keys = Self { text: String::new(), rows: Vec::new() };
+        for (batch, custody) in store.batches().iter().enumerate() {
+            for path in store.parts("keys", custody) {
+                let mut last = (0, 0);
+                KeyScan::open(&path)?.each(kind.as_str(), &mut |value, row| {
+                    // Short ids ("call_1") are counters, not identifiers.
+                    let counter = matches!(kind, KeyKind::ToolCall | KeyKind::Request | KeyKind::Response);
+                    if counter && value.len() < 8 {
+                        return;
+                    }
+                    if keys.text[last.0..last.1] != *value {
+                        last = (keys.text.len(), keys.text.len() + value.len());
+                        keys.text.push_str(value);
+                    }
+                    if let Some(event) = places.number(batch, row) {
+                        keys.rows.push((last.0, last.1, event));
+                    }
+                })?;
+            }
+        }
+        let Self { text, rows } = &mut keys;
+        rows.sort_unstable_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]).then(a.2.cmp(&b.2)));
+        Ok(keys)
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&str, &[(usize, usize, u32)])> {
+        self.rows
+            .chunk_by(|a, b| self.text[a.0..a.1] == self.text[b.0..b.1])
+            .map(|group| (&self.text[group[0].0..group[0].1], group))
+    }
+}
+
+struct Components {
+    parent: Vec<u32>,
+}
+
+impl Components {
+    fn find(&mut self, mut event: u32) -> u32 {
+        while self.parent[event as usize] != event {
+            let up = self.parent[self.parent[event as usize] as usize];
+            self.parent[event as usize] = up;
+            event = up;
+        }
+        event
+    }
+
+    fn union(&mut self, a: u32, b: u32) -> bool {
+        let (a, b) = (self.find(a), self.find(b));
+        self.parent[a.max(b) as usize] = a.min(b);
+        a != b
+    }
+}
+
+/// Joins everything that equal strong keys join.
+pub(super) fn close(
+    store: &Store,
+    limits: &BTreeMap<KeyKind, usize>,
+    state: Digest,
+) -> Result<TaskIndex, StoreError> {
+    let places = Places::new(store);
+    let mut facts = Facts::read(store, &places)?;
+    let n = u32::try_from(places.len()).map_err(|_| StoreError::Damaged {
+        path: store.layout().root.clone(),
+        reason: "more than four billion events".to_owned(),
+    })?;
+    borrow_times(store, &places, &mut facts)?;
+    let scopes = [
+        scope(store, &places, KeyKind::Trace)?,
+        scope(store, &places, KeyKind::Conversation)?,
+    ];
+    let mut components = Components { parent: (0..n).collect() };
+    let mut links: Vec<Option<Link>> = vec![None; n as usize];
+    let mut hubs = Vec::new();
+    for kind in STRONG {
+        let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
+        let keys = Keys::read(store, &places, kind)?;
+        for (value, group) in keys.groups() {
+            if group.len() < 2 {
+                continue;
+            }
+            let reach = scopes.iter().map(|scope| distinct(scope, group)).max().unwrap_or(0);
+            // A trace reaches itself; other traces on its events count.
+            if reach > limit {
+                hubs.push(Hub { kind, value: value.to_owned(), reach, events: group.len() });
+                continue;
+            }
+            let anchor = group.iter().map(|row| row.2).min_by_key(|event| facts.order(*event));
+            let Some(anchor) = anchor else { continue };
+            for row in group {
+                if row.2 != anchor && components.union(anchor, row.2) && links[row.2 as usize].is_none() {
+                    links[row.2 as usize] = Some(Link { cause: anchor, kind, value: value.to_owned() });
+                }
+            }
+        }
+    }
+    let mut roots: Vec<(u32, u32)> = (0..n).map(|event| (components.find(event), event)).collect();
+    roots.sort_unstable();
+    let mut tasks: Vec<(Digest, Vec<u32>)> = roots
+        .chunk_by(|a, b| a.0 == b.0)
+        .map(|group| {
+            let mut members: Vec<u32> = group.iter().map(|(_, event)| *event).collect();
+            members.sort_by_cached_key(|event| facts.order(*event));
+            let least = members.iter().map(|event| facts.ids[*event as usize]).min();
+            let id = Digest::of(&least.map_or([0; 32], |id| id.0));
+            (id, members)
+        })
+        .collect();
+    tasks.sort_by(|a, b| a.0.cmp(&b.0));
+    hubs.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
+    Ok(TaskIndex::new(state, places, facts.ids, facts.times, tasks, links, hubs))
+}
+
+/// Positions of a change document have no time: they take the one of the header, whichever file
+/// came first.
+fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(), StoreError> {
+    let keys = Keys::read(store, places, KeyKind::Transaction)?;
+    for (_, group) in keys.groups() {
+        let known = group.iter().filter_map(|row| facts.times[row.2 as usize]).min();
+        for row in group {
+            let time = &mut facts.times[row.2 as usize];
+            *time = time.or(known);
+        }
+    }
+    Ok(())
+}
+
+/// For each event, the number of its value of that kind; 0 for none.
+fn scope(store: &Store, places: &Places, kind: KeyKind) -> Result<Vec<u32>, StoreError> {
+    let mut scope = vec![0; places.len()];
+    let keys = Keys::read(store, places, kind)?;
+    for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+        for row in group {
+            scope[row.2 as usize] = number;
+        }
+    }
+    Ok(scope)
+}
+
+fn distinct(scope: &[u32], group: &[(usize, usize, u32)]) -> usize {
+    let values: HashSet<u32> =
+        group.iter().map(|row| scope[row.2 as usize]).filter(|value| *value != 0).collect();
+    values.len()
+}

@@ -1,0 +1,91 @@
+//! From keys to tasks: equal strong keys join events, unless their value is a hub.
+//!
+//! The result is derived: `tasks/` and `links/` can be thrown away and are made again to the same
+//! bytes, whatever the order of ingest.
+
+mod closure;
+mod index;
+mod tables;
+
+pub use index::{Link, TaskIndex};
+
+use std::collections::BTreeMap;
+
+use crate::config::Config;
+use crate::model::{Digest, KeyKind};
+use crate::store::{Store, StoreError};
+
+/// Key kinds that join, strongest first.
+const STRONG: [KeyKind; 7] = [
+    KeyKind::Trace,
+    KeyKind::WorkflowRun,
+    KeyKind::Conversation,
+    KeyKind::Response,
+    KeyKind::ToolCall,
+    KeyKind::Request,
+    KeyKind::Transaction,
+];
+
+/// How many other traces or conversations a value may reach before it is a hub.
+fn default_limit(kind: KeyKind) -> usize {
+    match kind {
+        KeyKind::Trace => 50,
+        KeyKind::WorkflowRun | KeyKind::Conversation => 200,
+        KeyKind::Request | KeyKind::Transaction => 10,
+        _ => 3,
+    }
+}
+
+/// A value that reaches too much to join anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hub {
+    /// Its kind.
+    pub kind: KeyKind,
+    /// The value.
+    pub value: String,
+    /// Traces or conversations it reaches.
+    pub reach: usize,
+    /// Events that carry it.
+    pub events: usize,
+}
+
+/// The tasks of a store, made new if the store or the settings have changed.
+///
+/// # Errors
+/// The store cannot be read, or the derived tables cannot be written.
+pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
+    let limits: BTreeMap<KeyKind, usize> = STRONG
+        .into_iter()
+        .map(|kind| {
+            let limit = config.hubs.get(kind.as_str()).copied();
+            (kind, limit.unwrap_or_else(|| default_limit(kind)))
+        })
+        .collect();
+    let state = state_digest(store, &limits);
+    if let Some(index) = TaskIndex::load(store, state) {
+        return Ok(index);
+    }
+    let _lock = store.lock()?;
+    if let Some(index) = TaskIndex::load(store, state) {
+        return Ok(index);
+    }
+    let index = closure::close(store, &limits, state)?;
+    tables::write(store, &index)?;
+    Ok(index)
+}
+
+/// What the derived tables depend on.
+fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>) -> Digest {
+    let mut text = String::from("trail tasks 1");
+    for batch in store.batches() {
+        text.push('\0');
+        text.push_str(&batch.batch);
+        for table in &batch.tables {
+            text.push_str(&table.sha256);
+        }
+    }
+    for (kind, limit) in limits {
+        text.push_str(&format!("\0{kind}={limit}"));
+    }
+    Digest::of(text.as_bytes())
+}

@@ -1,0 +1,440 @@
+//! Timelines and findings as tables, CSV, Markdown, JUnit, SARIF and GitHub annotations.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use serde_json::json;
+
+use super::safe::{csv_cell, cut, markdown, terminal};
+use super::timeline::{Line, TaskBlock, Timeline};
+use crate::check::{Finding, Level, Verdict};
+use crate::model::time::{Time, Zoneless, format_in};
+use jiff::tz::TimeZone;
+
+fn show_time(time: Option<&str>, zone: &TimeZone) -> String {
+    match time.and_then(|text| Time::parse(text, Zoneless::Utc).ok()) {
+        Some(time) => format_in(time.us, zone),
+        None => "(no time)".to_owned(),
+    }
+}
+
+/// Who did it, and for whom.
+fn who(line: &Line) -> String {
+    let actor = line.actor.as_deref().or(line.actor_type.as_deref()).unwrap_or("?");
+    match &line.on_behalf_of {
+        Some(person) if line.actor.as_deref() != Some(person) => format!("{actor} for {person}"),
+        _ => actor.to_owned(),
+    }
+}
+
+fn changes(line: &Line) -> String {
+    let shown: Vec<String> = line
+        .changes
+        .iter()
+        .take(4)
+        .map(|change| {
+            let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
+            format!("{}: {} → {}", change.field, value(&change.before), value(&change.after))
+        })
+        .collect();
+    let more = line.changes.len().saturating_sub(4);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    shown.join("; ") + &rest
+}
+
+fn what(line: &Line) -> String {
+    let mut words = vec![line.kind.replace('_', " ")];
+    words.extend(line.action.clone().filter(|action| *action != line.kind));
+    words.join(": ")
+}
+
+fn object(line: &Line) -> String {
+    let mut words: Vec<String> = line.object.clone().into_iter().collect();
+    words.extend(line.amount.clone());
+    words.extend(Some(changes(line)).filter(|text| !text.is_empty()));
+    words.extend(line.knowledge.clone());
+    words.join(" · ")
+}
+
+fn outcome(line: &Line) -> String {
+    let outcome = line.outcome.as_deref().unwrap_or("");
+    match &line.error {
+        Some(error) => format!("{outcome} ({error})"),
+        None => outcome.to_owned(),
+    }
+}
+
+fn context(line: &Line) -> String {
+    [&line.model, &line.policy].into_iter().flatten().cloned().collect::<Vec<_>>().join(" · ")
+}
+
+fn head_lines(block: &TaskBlock) -> Vec<String> {
+    let head = &block.head;
+    let list = |set: &std::collections::BTreeSet<String>| {
+        let shown: Vec<&str> = set.iter().take(6).map(String::as_str).collect();
+        let more = set.len().saturating_sub(6);
+        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+    };
+    let title = if block.by_agent { "Task" } else { "No agent step: event" };
+    let mut lines = vec![format!("{title} {}", &block.id[..12])];
+    lines.push(format!("  systems  {}", list(&head.sources)));
+    lines.push(format!("  actors   {}", list(&head.people)));
+    if !head.models.is_empty() {
+        lines.push(format!("  models   {}", list(&head.models)));
+    }
+    if !head.policies.is_empty() {
+        lines.push(format!("  policies {}", list(&head.policies)));
+    }
+    if !head.knowledge.is_empty() {
+        lines.push(format!("  knowledge {}", list(&head.knowledge)));
+    }
+    if block.by_agent {
+        let mut oversight = format!("  approvals {}", head.approvals);
+        if head.rejections > 0 {
+            oversight.push_str(&format!(", rejections {}", head.rejections));
+        }
+        lines.push(oversight);
+        if !head.missing.is_empty() {
+            lines.push(format!("  not logged: {}", head.missing.join(", ")));
+        }
+    }
+    lines
+}
+
+fn matched_lines(timeline: &Timeline) -> Vec<String> {
+    let mut lines = Vec::new();
+    for found in &timeline.matched {
+        let spellings = if found.spellings.is_empty() {
+            String::new()
+        } else {
+            format!(", written as {}", found.spellings.join(", "))
+        };
+        lines.push(format!("{} matched {} events{spellings}", found.asked, found.events));
+        if found.documents.len() > 1 {
+            lines.push(format!("  several documents have this number: {}", found.documents.join(", ")));
+        }
+    }
+    lines
+}
+
+/// For a terminal of that many columns (or a pipe). `verbose` adds why each event is in its task, and
+/// the record behind it.
+#[must_use]
+pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verbose: bool) -> String {
+    let mut out = String::new();
+    for line in matched_lines(timeline) {
+        out.push_str(&terminal(&line));
+        out.push('\n');
+    }
+    for block in &timeline.tasks {
+        out.push('\n');
+        for line in head_lines(block) {
+            out.push_str(&cut(&terminal(&line), columns));
+            out.push('\n');
+        }
+        let narrow = columns < 120;
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+        let mut header = vec!["time", "source", "actor", "what", "object", "outcome"];
+        if !narrow {
+            header.push("model · policy");
+        }
+        table.set_header(header);
+        let date = |line: &Line| show_time(line.time.as_deref(), zone);
+        let first_day = block.lines.first().map(|line| date(line).chars().take(10).collect::<String>());
+        for line in &block.lines {
+            let time = date(line);
+            // At 80 columns the day stands in the head of the task.
+            let time = match (&first_day, narrow) {
+                (Some(day), true) if time.starts_with(day.as_str()) => time[11..].to_owned(),
+                _ => time,
+            };
+            let mut cells =
+                vec![time, line.source.clone(), who(line), what(line), object(line), outcome(line)];
+            if narrow {
+                let extra = context(line);
+                if !extra.is_empty() {
+                    cells[3] = format!("{} [{extra}]", cells[3]);
+                }
+            } else {
+                cells.push(context(line));
+            }
+            table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 120)));
+            if verbose {
+                let proof = line.evidence.first().cloned().unwrap_or_default();
+                let more = line.evidence.len().saturating_sub(1);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let cells = [String::new(), "└".to_owned(), line.link.clone(), format!("{proof}{more}")];
+                table.add_row(cells.iter().map(|cell| terminal(cell)));
+            }
+        }
+        if let (Some(day), true) = (first_day, narrow) {
+            out.push_str(&format!("  day      {}\n", terminal(&day)));
+        }
+        for row in table.lines() {
+            out.push_str(row.trim_end());
+            out.push('\n');
+        }
+    }
+    if timeline.tasks.is_empty() {
+        out.push_str("no event matches\n");
+    }
+    if timeline.left_out > 0 {
+        out.push_str(&format!("\n{} more events were left out by --limit\n", timeline.left_out));
+    }
+    out
+}
+
+/// One row an event; safe to open in a spreadsheet.
+#[must_use]
+pub fn timeline_csv(timeline: &Timeline) -> String {
+    let mut out = String::from(
+        "task,time,time_origin,source,kind,actor,actor_type,on_behalf_of,action,object,changes,amount,outcome,error,model,policy,link,evidence,event\n",
+    );
+    for block in &timeline.tasks {
+        for line in &block.lines {
+            let text = |value: &Option<String>| value.clone().unwrap_or_default();
+            let cells = [
+                block.id.clone(),
+                text(&line.time),
+                text(&line.time_origin),
+                line.source.clone(),
+                line.kind.clone(),
+                text(&line.actor),
+                text(&line.actor_type),
+                text(&line.on_behalf_of),
+                text(&line.action),
+                text(&line.object),
+                changes(line),
+                text(&line.amount),
+                text(&line.outcome),
+                text(&line.error),
+                text(&line.model),
+                text(&line.policy),
+                line.link.clone(),
+                line.evidence.join(" | "),
+                line.events.join(" "),
+            ];
+            out.push_str(&cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(","));
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// For a report.
+#[must_use]
+pub fn timeline_markdown(timeline: &Timeline, zone: &TimeZone) -> String {
+    let mut out = String::new();
+    for line in matched_lines(timeline) {
+        out.push_str(&format!("{}\n", markdown(&line)));
+    }
+    for block in &timeline.tasks {
+        let mut lines = head_lines(block).into_iter();
+        out.push_str(&format!("\n### {}\n\n", markdown(&lines.next().unwrap_or_default())));
+        for line in lines {
+            out.push_str(&format!("- {}\n", markdown(line.trim())));
+        }
+        out.push_str("\n| time | source | actor | what | object | outcome | model and policy | why in this task |\n");
+        out.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
+        for line in &block.lines {
+            let cells = [
+                show_time(line.time.as_deref(), zone),
+                line.source.clone(),
+                who(line),
+                what(line),
+                object(line),
+                outcome(line),
+                context(line),
+                line.link.clone(),
+            ];
+            let cells: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
+            out.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+    }
+    out
+}
+
+fn summary(verdict: &Verdict) -> String {
+    format!(
+        "{} findings by policy {} {} ({} rules judged, {} not evaluable) in {} tasks, {} events",
+        verdict.findings.len(),
+        verdict.policy,
+        verdict.policy_version,
+        verdict.rules_judged,
+        verdict.not_evaluable.len(),
+        verdict.tasks,
+        verdict.events
+    )
+}
+
+fn place(finding: &Finding) -> String {
+    finding.evidence.first().map_or_else(String::new, |proof| {
+        format!("{}, record {}, bytes {}–{}", proof.file, proof.record, proof.offset, proof.offset + proof.length)
+    })
+}
+
+/// For a terminal.
+#[must_use]
+pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
+    let mut out = String::new();
+    for finding in &verdict.findings {
+        let head = format!("{:<8} {}  {}", finding.level.as_str(), finding.rule, finding.title);
+        out.push_str(&format!("{}\n", cut(&terminal(&head), columns)));
+        for line in [
+            finding.message.clone(),
+            format!("task {} at {}", &finding.task[..12], finding.time.as_deref().unwrap_or("(no time)")),
+        ] {
+            out.push_str(&format!("         {}\n", cut(&terminal(&line), columns.saturating_sub(9))));
+        }
+        for proof in finding.evidence.iter().take(3) {
+            let end = proof.offset + proof.length;
+            let line = format!("{}, record {}, bytes {}–{end}", proof.file, proof.record, proof.offset);
+            out.push_str(&format!("         {}\n", cut(&terminal(&line), columns.saturating_sub(9))));
+        }
+    }
+    for rule in &verdict.not_evaluable {
+        let line = format!("not evaluable: {} {} ({})", rule.rule, rule.title, rule.missing);
+        out.push_str(&format!("{}\n", cut(&terminal(&line), columns)));
+    }
+    out.push_str(&summary(verdict));
+    out.push('\n');
+    out
+}
+
+/// For a step summary or a report.
+#[must_use]
+pub fn findings_markdown(verdict: &Verdict) -> String {
+    let mut out = format!("{}\n", markdown(&summary(verdict)));
+    if !verdict.findings.is_empty() {
+        out.push_str("\n| level | rule | what happened | task | evidence |\n| --- | --- | --- | --- | --- |\n");
+    }
+    for finding in &verdict.findings {
+        let cells = [
+            finding.level.as_str().to_owned(),
+            format!("{} {}", finding.rule, finding.title),
+            finding.message.clone(),
+            finding.task[..12].to_owned(),
+            place(finding),
+        ];
+        let cells: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
+        out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    for rule in &verdict.not_evaluable {
+        let line = format!("Not evaluable: {} {} ({})", rule.rule, rule.title, rule.missing);
+        out.push_str(&format!("\n- {}", markdown(&line)));
+    }
+    out.push('\n');
+    out
+}
+
+/// GitHub workflow commands; their own separators are escaped in what the log says.
+#[must_use]
+pub fn findings_github(verdict: &Verdict) -> String {
+    let data = |text: &str| terminal(text).replace('%', "%25").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut out = String::new();
+    for finding in &verdict.findings {
+        let command = if finding.level >= Level::High { "error" } else { "warning" };
+        out.push_str(&format!(
+            "::{command} title={}::{} (task {}; {})\n",
+            property(&format!("{} {}", finding.rule, finding.title)),
+            data(&finding.message),
+            &finding.task[..12],
+            data(&place(finding))
+        ));
+    }
+    for rule in &verdict.not_evaluable {
+        let text = format!("{} {} not evaluable: {}", rule.rule, rule.title, rule.missing);
+        out.push_str(&format!("::notice ::{}\n", data(&text)));
+    }
+    out
+}
+
+/// JUnit XML: one test case a finding, one skipped case a rule that could not be judged.
+///
+/// # Errors
+/// The XML writer refuses (never for text).
+pub fn findings_junit(verdict: &Verdict) -> Result<String, String> {
+    let mut suite = TestSuite::new(format!("{} {}", verdict.policy, verdict.policy_version));
+    for finding in &verdict.findings {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type(finding.level.as_str());
+        status.set_message(terminal(&finding.message));
+        status.set_description(terminal(&place(finding)));
+        let name = format!("{} in task {}", finding.title, &finding.task[..12]);
+        let mut case = TestCase::new(terminal(&name), status);
+        case.set_classname(finding.rule.clone());
+        suite.add_test_case(case);
+    }
+    for rule in &verdict.not_evaluable {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(format!("not evaluable: {}", rule.missing));
+        let mut case = TestCase::new(rule.title.clone(), status);
+        case.set_classname(rule.rule.clone());
+        suite.add_test_case(case);
+    }
+    let mut report = Report::new("trail verify");
+    report.add_test_suite(suite);
+    report.to_string().map_err(|error| error.to_string())
+}
+
+/// SARIF 2.1.0 (OASIS).
+#[must_use]
+pub fn findings_sarif(verdict: &Verdict) -> serde_json::Value {
+    let mut rules: Vec<(&str, &str)> =
+        verdict.findings.iter().map(|finding| (finding.rule.as_str(), finding.title.as_str())).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let results: Vec<serde_json::Value> = verdict
+        .findings
+        .iter()
+        .map(|finding| {
+            let locations: Vec<serde_json::Value> = finding
+                .evidence
+                .iter()
+                .map(|proof| {
+                    json!({ "physicalLocation": {
+                        "artifactLocation": { "uri": uri(&proof.file) },
+                        "region": { "byteOffset": proof.offset, "byteLength": proof.length },
+                    }})
+                })
+                .collect();
+            json!({
+                "ruleId": finding.rule,
+                "level": if finding.level >= Level::High { "error" } else if finding.level == Level::Medium { "warning" } else { "note" },
+                "message": { "text": terminal(&finding.message) },
+                "locations": locations,
+                "partialFingerprints": { "task/v1": format!("{}/{}", finding.rule, finding.task) },
+                "properties": { "task": finding.task, "level": finding.level.as_str() },
+            })
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "trail",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules.iter().map(|(id, title)| json!({
+                    "id": id, "shortDescription": { "text": title },
+                })).collect::<Vec<_>>(),
+            }},
+            "results": results,
+            "properties": { "policy": verdict.policy, "policyVersion": verdict.policy_version, "policySha256": verdict.policy_digest },
+        }],
+    })
+}
+
+/// A path as a URI reference (RFC 3986): everything but unreserved characters and `/` is escaped.
+fn uri(path: &str) -> String {
+    let mut out = String::new();
+    for byte in path.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(byte as char),
+            other => out.push_str(&format!("%{other:02X}")),
+        }
+    }
+    out
+}

@@ -1,0 +1,437 @@
+//! The chain of what happened, task by task.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::model::time::format_utc;
+use crate::model::{Kind, KeyKind, normalise_key};
+use crate::stitch::TaskIndex;
+use crate::store::{Col, EventRef, EventSet, EventView, KeyScan, Store, StoreError, read_events};
+
+/// What a timeline is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selector {
+    /// Tasks with an event that has this key.
+    Key(KeyKind, String),
+    /// Tasks whose id begins with that.
+    Task(String),
+}
+
+/// A question for a timeline; all selectors must hold.
+#[derive(Clone, Debug, Default)]
+pub struct TimelineRequest {
+    /// Which tasks.
+    pub selectors: Vec<Selector>,
+    /// Events from then on (microseconds UTC).
+    pub since: Option<i64>,
+    /// Events before then.
+    pub until: Option<i64>,
+    /// Events of these sources only.
+    pub sources: Vec<String>,
+    /// Events of these kinds only.
+    pub kinds: Vec<Kind>,
+    /// At most that many events, earliest tasks first.
+    pub limit: Option<usize>,
+}
+
+/// Why there is no timeline.
+#[derive(Debug, thiserror::Error)]
+pub enum TimelineError {
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A value that identifies nothing.
+    #[error("`{value}` identifies no {kind}")]
+    NoKey {
+        /// Key kind.
+        kind: KeyKind,
+        /// As given.
+        value: String,
+    },
+}
+
+/// What a selector found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Matched {
+    /// As asked, e.g. `invoice=INV-4711`.
+    pub asked: String,
+    /// In its normal form.
+    pub normalised: String,
+    /// Spellings found in the records.
+    pub spellings: Vec<String>,
+    /// Events that carry it.
+    pub events: usize,
+    /// Company codes and fiscal years it occurs in, where the records say so: one number can stand
+    /// for several documents.
+    pub documents: Vec<String>,
+}
+
+/// A timeline.
+#[derive(Clone, Debug, Serialize)]
+pub struct Timeline {
+    /// What was matched.
+    pub matched: Vec<Matched>,
+    /// Tasks, earliest first.
+    pub tasks: Vec<TaskBlock>,
+    /// Events that were left out because of the limit.
+    pub left_out: usize,
+}
+
+/// One task.
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskBlock {
+    /// Task id.
+    pub id: String,
+    /// Whether an agent or model takes part in it.
+    pub by_agent: bool,
+    /// What is in it.
+    pub head: Head,
+    /// Its events in order.
+    pub lines: Vec<Line>,
+}
+
+/// What a task consists of.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Head {
+    /// Sources.
+    pub sources: BTreeSet<String>,
+    /// Actors and those they acted for.
+    pub people: BTreeSet<String>,
+    /// Models served (or requested).
+    pub models: BTreeSet<String>,
+    /// Policies with versions.
+    pub policies: BTreeSet<String>,
+    /// Knowledge sources.
+    pub knowledge: BTreeSet<String>,
+    /// Number of approvals, and of rejections.
+    pub approvals: usize,
+    /// Rejections.
+    pub rejections: usize,
+    /// Parts of the chain that no event shows.
+    pub missing: Vec<&'static str>,
+}
+
+/// One event, or the rows of one change that the system logged apart.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Event ids.
+    pub events: Vec<String>,
+    /// UTC, RFC 3339; `None` where no record has a time.
+    pub time: Option<String>,
+    /// How the time came to be in UTC.
+    pub time_origin: Option<String>,
+    /// Source.
+    pub source: String,
+    /// Format.
+    pub format: String,
+    /// Kind.
+    pub kind: String,
+    /// Actor.
+    pub actor: Option<String>,
+    /// Actor's type.
+    pub actor_type: Option<String>,
+    /// On whose behalf.
+    pub on_behalf_of: Option<String>,
+    /// What was done.
+    pub action: Option<String>,
+    /// Object's type and id.
+    pub object: Option<String>,
+    /// Changed fields.
+    pub changes: Vec<ChangeLine>,
+    /// How it ended.
+    pub outcome: Option<String>,
+    /// Error.
+    pub error: Option<String>,
+    /// Amount with currency.
+    pub amount: Option<String>,
+    /// Model served, else requested.
+    pub model: Option<String>,
+    /// Policy and version.
+    pub policy: Option<String>,
+    /// Knowledge source.
+    pub knowledge: Option<String>,
+    /// Configuration digest.
+    pub configuration: Option<String>,
+    /// Why the event is in this task.
+    pub link: String,
+    /// Notes on how the record was read.
+    pub notes: Option<String>,
+    /// Dump, record and bytes behind the event.
+    pub evidence: Vec<String>,
+}
+
+/// One changed field.
+#[derive(Clone, Debug, Serialize)]
+pub struct ChangeLine {
+    /// Field.
+    pub field: String,
+    /// Before.
+    pub before: Option<String>,
+    /// After.
+    pub after: Option<String>,
+}
+
+/// Tasks loaded at once when no selector narrows the question.
+const MOST_TASKS: usize = 200_000;
+
+/// Answers.
+///
+/// # Errors
+/// The store cannot be read, or a selector's value identifies nothing.
+pub fn timeline(store: &Store, index: &TaskIndex, request: &TimelineRequest) -> Result<Timeline, TimelineError> {
+    let mut matched = Vec::new();
+    let mut chosen: Option<BTreeSet<usize>> = None;
+    for selector in &request.selectors {
+        let tasks = match selector {
+            Selector::Task(prefix) => {
+                let tasks = index.by_prefix(prefix);
+                matched.push(Matched {
+                    asked: format!("task={prefix}"),
+                    normalised: prefix.clone(),
+                    spellings: Vec::new(),
+                    events: tasks.iter().map(|task| index.members(*task).len()).sum(),
+                    documents: Vec::new(),
+                });
+                tasks.into_iter().collect()
+            }
+            Selector::Key(kind, value) => {
+                let (tasks, found) = tasks_with(store, index, *kind, value)?;
+                matched.push(found);
+                tasks
+            }
+        };
+        chosen = Some(match chosen {
+            Some(have) => have.intersection(&tasks).copied().collect(),
+            None => tasks,
+        });
+    }
+    let mut tasks: Vec<usize> = match chosen {
+        Some(tasks) => tasks.into_iter().collect(),
+        None => (0..index.len().min(MOST_TASKS)).collect(),
+    };
+    let start = |task: &usize| index.members(*task).iter().filter_map(|event| index.time(*event)).min();
+    tasks.sort_by_key(|task| (start(task).unwrap_or(i64::MAX), index.id(*task)));
+    let mut blocks = Vec::new();
+    let (mut shown, mut left_out) = (0, 0);
+    let limit = request.limit.unwrap_or(usize::MAX);
+    for task in tasks {
+        let in_time = |event: &u32| {
+            let time = index.time(*event);
+            request.since.is_none_or(|since| time.is_some_and(|time| time >= since))
+                && request.until.is_none_or(|until| time.is_some_and(|time| time < until))
+        };
+        let events: Vec<u32> = index.members(task).iter().copied().filter(in_time).collect();
+        if events.is_empty() {
+            continue;
+        }
+        if shown >= limit {
+            left_out += events.len();
+            continue;
+        }
+        let block = block(store, index, task, &events, request)?;
+        if !block.lines.is_empty() {
+            shown += block.lines.len();
+            blocks.push(block);
+        }
+    }
+    Ok(Timeline { matched, tasks: blocks, left_out })
+}
+
+fn tasks_with(
+    store: &Store,
+    index: &TaskIndex,
+    kind: KeyKind,
+    value: &str,
+) -> Result<(BTreeSet<usize>, Matched), TimelineError> {
+    let normalised =
+        normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey { kind, value: value.to_owned() })?;
+    let mut tasks = BTreeSet::new();
+    let mut spellings = BTreeSet::new();
+    let mut places = Vec::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for path in store.parts("keys", custody) {
+            for hit in KeyScan::open(&path)?.look_up(kind.as_str(), &normalised)? {
+                let place = EventRef { batch, row: hit.row };
+                tasks.extend(index.task_at(place));
+                spellings.insert(hit.original.unwrap_or(hit.value));
+                places.push(place);
+            }
+        }
+    }
+    places.dedup();
+    // One document number can exist once a company code and fiscal year.
+    let mut documents = BTreeSet::new();
+    for event in read_events(store, &places[..places.len().min(500)])?.iter() {
+        if let (Some(company), Some(year)) =
+            (event.attribute("sap.company_code"), event.attribute("sap.fiscal_year"))
+        {
+            documents.insert(format!("{company}/{normalised}/{year}"));
+        }
+    }
+    let found = Matched {
+        asked: format!("{kind}={value}"),
+        normalised: normalised.into_owned(),
+        spellings: spellings.into_iter().collect(),
+        events: places.len(),
+        documents: documents.into_iter().collect(),
+    };
+    Ok((tasks, found))
+}
+
+fn block(
+    store: &Store,
+    index: &TaskIndex,
+    task: usize,
+    events: &[u32],
+    request: &TimelineRequest,
+) -> Result<TaskBlock, StoreError> {
+    let places: Vec<EventRef> = events.iter().map(|event| index.place(*event)).collect();
+    let set = read_events(store, &places)?;
+    let head = head(&set);
+    let by_agent = set.iter().any(|event| {
+        matches!(event.text(Col::Kind), Some("inference" | "tool_call" | "instruction"))
+            || event.text(Col::ActorType) == Some("agent")
+    });
+    let mut lines: Vec<Line> = Vec::new();
+    for (event, number) in set.iter().zip(events) {
+        let source = event.text(Col::Source).unwrap_or_default();
+        let kind = event.text(Col::Kind).unwrap_or_default();
+        let source_ok = request.sources.is_empty()
+            || request.sources.iter().any(|want| want == source || source.starts_with(&format!("{want}:")));
+        let kind_ok = request.kinds.is_empty() || request.kinds.iter().any(|want| want.as_str() == kind);
+        if !source_ok || !kind_ok {
+            continue;
+        }
+        let line = line(store, index, &event, *number);
+        match lines.last_mut().filter(|last| same_change(last, &line)) {
+            Some(last) => merge(last, line),
+            None => lines.push(line),
+        }
+    }
+    Ok(TaskBlock { id: index.id(task).to_string(), by_agent, head, lines })
+}
+
+/// Rows of one save: same source, object and time, by the same actor as far as the rows say.
+fn same_change(a: &Line, b: &Line) -> bool {
+    let chunk = |line: &Line| line.action.as_deref() == Some("chat.completion.chunk");
+    (a.kind == "write" && b.kind == "write" && a.object.is_some() && !b.evidence.is_empty()
+        && a.source == b.source && a.object == b.object && a.time == b.time
+        && (a.actor == b.actor || b.actor.is_none() || a.actor.is_none())
+        && (!a.changes.is_empty() || !b.changes.is_empty() || a.format != b.format))
+        || (chunk(a) && chunk(b) && a.source == b.source)
+}
+
+fn merge(last: &mut Line, next: Line) {
+    last.events.extend(next.events);
+    last.evidence.extend(next.evidence);
+    last.changes.extend(next.changes);
+    last.actor = last.actor.take().or(next.actor);
+    last.actor_type = last.actor_type.take().filter(|kind| kind != "unknown").or(next.actor_type);
+    last.amount = last.amount.take().or(next.amount);
+    if last.action.as_deref() == Some("update") && next.action.is_some() {
+        last.action = next.action;
+    }
+}
+
+fn head(set: &EventSet) -> Head {
+    let mut head = Head::default();
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in set.iter() {
+        *kinds.entry(event.text(Col::Kind).unwrap_or_default()).or_default() += 1;
+        head.sources.extend(event.text(Col::Source).map(str::to_owned));
+        for column in [Col::Actor, Col::OnBehalfOf] {
+            head.people.extend(event.text(column).map(str::to_owned));
+        }
+        let model = event.text(Col::ModelServed).or(event.text(Col::ModelRequested));
+        head.models.extend(model.map(str::to_owned));
+        head.policies.extend(policy(&event));
+        head.knowledge.extend(event.text(Col::KnowledgeSource).map(str::to_owned));
+    }
+    let count = |kind: &str| kinds.get(kind).copied().unwrap_or(0);
+    head.approvals = count("approval");
+    head.rejections = count("rejection");
+    let chain: [(&'static str, &[&str]); 7] = [
+        ("request", &["request"]),
+        ("instruction", &["instruction"]),
+        ("model call", &["inference"]),
+        ("tool call", &["tool_call"]),
+        ("data read", &["read", "retrieval"]),
+        ("write-back", &["write"]),
+        ("approval", &["approval", "rejection"]),
+    ];
+    head.missing = chain
+        .iter()
+        .filter(|(_, of)| of.iter().all(|kind| count(kind) == 0))
+        .map(|(name, _)| *name)
+        .collect();
+    head
+}
+
+fn policy(event: &EventView<'_>) -> Option<String> {
+    match (event.text(Col::PolicyId), event.text(Col::PolicyVersion)) {
+        (Some(id), Some(version)) => Some(format!("{id} {version}")),
+        (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
+        (None, None) => None,
+    }
+}
+
+/// Where the record behind an event lies.
+pub(crate) fn evidence(store: &Store, event: &EventView<'_>) -> String {
+    let batch = store.batches().get(event.place().batch);
+    let file = batch.and_then(|batch| batch.files.get(usize::try_from(event.file()).ok()?));
+    let path = file.map_or_else(|| "?".to_owned(), crate::store::CustodyFile::display_path);
+    let end = event.offset() + event.length();
+    format!("{path}, record {}, bytes {}–{end}", event.ordinal(), event.offset())
+}
+
+fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) -> Line {
+    let text = |column| event.text(column).map(str::to_owned);
+    let object = match (event.text(Col::ObjectType), event.text(Col::Object)) {
+        (Some(kind), Some(id)) => Some(format!("{kind} {id}")),
+        (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
+        (None, None) => None,
+    };
+    let amount = event.amount().map(|amount| match event.text(Col::Currency) {
+        Some(currency) => format!("{amount} {currency}"),
+        None => amount.to_string(),
+    });
+    let link = match index.link(number) {
+        Some(link) => format!("{}={}", link.kind, link.value),
+        None => "first of its task".to_owned(),
+    };
+    let time = index.time(number);
+    let borrowed = event.time().is_none() && time.is_some();
+    Line {
+        events: vec![event.id().to_string()],
+        time: time.map(format_utc),
+        time_origin: if borrowed { Some("change_header".to_owned()) } else { text(Col::TimeOrigin) },
+        source: text(Col::Source).unwrap_or_default(),
+        format: text(Col::Format).unwrap_or_default(),
+        kind: text(Col::Kind).unwrap_or_default(),
+        actor: text(Col::Actor),
+        actor_type: text(Col::ActorType),
+        on_behalf_of: text(Col::OnBehalfOf),
+        action: text(Col::Action),
+        object,
+        changes: event
+            .changes()
+            .iter()
+            .map(|change| ChangeLine {
+                field: change.field.to_owned(),
+                before: change.before.map(str::to_owned),
+                after: change.after.map(str::to_owned),
+            })
+            .collect(),
+        outcome: text(Col::Outcome),
+        error: text(Col::Error),
+        amount,
+        model: text(Col::ModelServed).or(text(Col::ModelRequested)),
+        policy: policy(event),
+        knowledge: text(Col::KnowledgeSource),
+        configuration: text(Col::Configuration),
+        link,
+        notes: text(Col::Notes),
+        evidence: vec![evidence(store, event)],
+    }
+}

@@ -124,7 +124,17 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         let set = read_events(store, &places)?;
         let masks: Vec<u128> = members.iter().map(|event| masks[*event as usize]).collect();
         for rule in relevant {
-            for (message, events) in broken(rule, &set, &masks, index, members) {
+            // One finding a rule and task, however many systems logged the same deed.
+            let mut breaches = broken(rule, &set, &masks, index, members).into_iter();
+            let Some((mut message, mut events)) = breaches.next() else { continue };
+            let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
+            if !more.is_empty() {
+                message.push_str(&format!(" (and {} more such events)", more.len()));
+                events.extend(more.into_iter().flatten());
+                let mut known = std::collections::HashSet::new();
+                events.retain(|event| known.insert(*event));
+            }
+            {
                 let time = index.time(members[events[0]]).map(crate::model::time::format_utc);
                 verdict.findings.push(Finding {
                     rule: rule.id.clone(),

@@ -122,3 +122,21 @@ fn columns() -> usize {
         .map(usize::from);
     from_environment.or(from_terminal).unwrap_or(160).clamp(60, 400)
 }
+
+/// Writes shell completions to `completions/` and man pages to `man/` below a folder, from the
+/// definition of the command line.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_completions_and_man(folder: &Path) -> std::io::Result<()> {
+    use clap::CommandFactory;
+    use clap_complete::Shell;
+    let completions = folder.join("completions");
+    std::fs::create_dir_all(&completions)?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        clap_complete::generate_to(shell, &mut Cli::command(), "trail", &completions)?;
+    }
+    let man = folder.join("man");
+    std::fs::create_dir_all(&man)?;
+    clap_mangen::generate_to(Cli::command(), man)
+}

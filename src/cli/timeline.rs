@@ -123,7 +123,7 @@ impl Args {
             .map(|name| {
                 Kind::from_name(name).ok_or_else(|| {
                     let all = Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
-                    miette!(help = "kinds are {all}", "`{name}` is no kind of event")
+                    miette!("`{name}` is no kind of event; kinds are {all}")
                 })
             })
             .collect::<Result<_>>()?;

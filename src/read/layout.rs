@@ -127,8 +127,21 @@ fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
     let row = parse_row(line.trim_end(), delimiter).ok()?;
     let names: Vec<String> =
         (0..row.len()).map(|i| row.get(i).unwrap_or_default().trim().to_owned()).collect();
+    if names.first().is_some_and(|name| is_date(name)) {
+        // Data where the header should be: the columns get numbers for names.
+        let names = (1..=names.len()).map(|number| format!("COLUMN_{number}")).collect();
+        return Some(Layout::Delimited { header: Header::new(names, delimiter), start: 0 });
+    }
     let start = (end + 1).min(head.len());
     Some(Layout::Delimited { header: Header::new(names, delimiter), start })
+}
+
+/// `31.12.2025`, `2025-12-31`, `12/31/2025`, perhaps with a time behind it.
+fn is_date(text: &str) -> bool {
+    let date = text.split([' ', 'T']).next().unwrap_or_default();
+    (8..=10).contains(&date.len())
+        && date.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'/'))
+        && date.bytes().filter(|b| !b.is_ascii_digit()).count() == 2
 }
 
 fn record_end(head: &[u8], delimiter: u8) -> Option<usize> {

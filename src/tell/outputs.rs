@@ -131,49 +131,10 @@ pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verb
             out.push_str(&cut(&terminal(&line), columns));
             out.push('\n');
         }
-        let narrow = columns < 120;
-        let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
-        let mut header = vec!["time", "source", "actor", "what", "object", "outcome"];
-        if !narrow {
-            header.push("model · policy");
-        }
-        table.set_header(header);
-        let date = |line: &Line| show_time(line.time.as_deref(), zone);
-        let first_day = block.lines.first().map(|line| date(line).chars().take(10).collect::<String>());
-        for line in &block.lines {
-            let time = date(line);
-            // At 80 columns the day stands in the head of the task.
-            let time = match (&first_day, narrow) {
-                (Some(day), true) if time.starts_with(day.as_str()) => time[11..].to_owned(),
-                _ => time,
-            };
-            let mut cells =
-                vec![time, line.source.clone(), who(line), what(line), object(line), outcome(line)];
-            if narrow {
-                let extra = context(line);
-                if !extra.is_empty() {
-                    cells[3] = format!("{} [{extra}]", cells[3]);
-                }
-            } else {
-                cells.push(context(line));
-            }
-            table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 120)));
-            if verbose {
-                let proof = line.evidence.first().cloned().unwrap_or_default();
-                let more = line.evidence.len().saturating_sub(1);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                let cells = [String::new(), "└".to_owned(), line.link.clone(), format!("{proof}{more}")];
-                table.add_row(cells.iter().map(|cell| terminal(cell)));
-            }
-        }
-        if let (Some(day), true) = (first_day, narrow) {
-            out.push_str(&format!("  day      {}\n", terminal(&day)));
-        }
-        for row in table.lines() {
-            out.push_str(row.trim_end());
-            out.push('\n');
+        if columns < 120 {
+            narrow_lines(&mut out, block, zone, columns, verbose);
+        } else {
+            wide_table(&mut out, block, zone, columns, verbose);
         }
     }
     if timeline.tasks.is_empty() {
@@ -183,6 +144,68 @@ pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verb
         out.push_str(&format!("\n{} more events were left out by --limit\n", timeline.left_out));
     }
     out
+}
+
+/// One table a task.
+fn wide_table(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usize, verbose: bool) {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    table.set_header(["time", "source", "actor", "what", "object", "outcome", "model · policy"]);
+    for line in &block.lines {
+        let cells = [
+            show_time(line.time.as_deref(), zone),
+            line.source.clone(),
+            who(line),
+            what(line),
+            object(line),
+            outcome(line),
+            context(line),
+        ];
+        table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 120)));
+        if verbose {
+            let cells = [String::new(), "└".to_owned(), line.link.clone(), proof(line)];
+            table.add_row(cells.iter().map(|cell| terminal(cell)));
+        }
+    }
+    for row in table.lines() {
+        out.push_str(row.trim_end());
+        out.push('\n');
+    }
+}
+
+/// Two short lines an event: at 80 columns, seven of a table would be too narrow to read.
+fn narrow_lines(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usize, verbose: bool) {
+    let mut day = String::new();
+    for line in &block.lines {
+        let time = show_time(line.time.as_deref(), zone);
+        let (date, clock) = time.split_once('T').unwrap_or(("", &time));
+        if date != day && !date.is_empty() {
+            date.clone_into(&mut day);
+            out.push_str(&format!("{day}\n"));
+        }
+        let first = format!("  {clock:<14} {:<12} {} — {}", line.source, what(line), who(line));
+        out.push_str(&format!("{}\n", cut(&terminal(&first), columns)));
+        let mut rest = vec![object(line), outcome(line), context(line)];
+        rest.retain(|text| !text.is_empty() && text != "ok");
+        if verbose {
+            rest.push(line.link.clone());
+            rest.push(proof(line));
+        }
+        for text in rest {
+            let indented = format!("{:29} {}", "", terminal(&text));
+            out.push_str(&format!("{}\n", cut(&indented, columns)));
+        }
+    }
+}
+
+/// The record behind a line.
+fn proof(line: &Line) -> String {
+    let first = line.evidence.first().cloned().unwrap_or_default();
+    match line.evidence.len() {
+        0 | 1 => first,
+        n => format!("{first} and {} more", n - 1),
+    }
 }
 
 /// One row an event; safe to open in a spreadsheet.

@@ -279,6 +279,9 @@ fn tasks_with(
     Ok((tasks, found))
 }
 
+/// How many lines back the other rows of a change are looked for.
+const LOOK_BACK: usize = 8;
+
 fn block(
     store: &Store,
     index: &TaskIndex,
@@ -304,8 +307,9 @@ fn block(
             continue;
         }
         let line = line(store, index, &event, *number);
-        match lines.last_mut().filter(|last| same_change(last, &line)) {
-            Some(last) => merge(last, line),
+        // Rows of one save may be parted by what another system logged in the same second.
+        match lines.iter_mut().rev().take(LOOK_BACK).find(|earlier| same_change(earlier, &line)) {
+            Some(earlier) => merge(earlier, line),
             None => lines.push(line),
         }
     }

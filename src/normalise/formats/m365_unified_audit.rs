@@ -188,7 +188,11 @@ impl Format for UnifiedAudit {
             event.attr("client.address", address);
         }
         if let Some(context) = &data.app_access_context {
-            event.key_opt(KeyKind::Request, context.get("CorrelationId"));
+            if let Some(correlation) = context.get("CorrelationId") {
+                // A caller that passes its trace on does so without dashes; Microsoft's own are UUIDs.
+                let is_trace = correlation.len() == 32 && correlation.bytes().all(|b| b.is_ascii_hexdigit());
+                event.key(if is_trace { KeyKind::Trace } else { KeyKind::Request }, correlation);
+            }
             event.key_opt(KeyKind::Session, context.get("AADSessionId"));
         }
         for modified in data.modified_properties.into_iter().flatten() {

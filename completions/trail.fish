@@ -1,0 +1,110 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_trail_global_optspecs
+    string join \n store= h/help V/version
+end
+
+function __fish_trail_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_trail_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_trail_using_subcommand
+    set -l cmd (__fish_trail_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c trail -n "__fish_trail_needs_command" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_needs_command" -s h -l help -d 'Print help'
+complete -c trail -n "__fish_trail_needs_command" -s V -l version -d 'Print version'
+complete -c trail -n "__fish_trail_needs_command" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_needs_command" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_needs_command" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_needs_command" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_needs_command" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read'
+complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l source -d 'Attribute everything to this source, e.g. `sap:prod`' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l input-format -d 'Read everything in this format (see `trail sources`)' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l tz -d 'Zone of times without one, for all or for a source or family; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l max-record -d 'Largest record in bytes' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l jobs -d 'Worker threads [default: one a core]' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l explain -d 'Say why each file is taken for what it is, and ingest nothing'
+complete -c trail -n "__fish_trail_using_subcommand ingest" -s q -l quiet -d 'No progress'
+complete -c trail -n "__fish_trail_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l invoice -d 'Tasks that touch this invoice' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l order -d 'Tasks that touch this order' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l customer -d 'Tasks that touch this customer or vendor' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l case -d 'Tasks that touch this case' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l account -d 'Tasks that touch this account' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l document -d 'Tasks that touch this document' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l task -d 'Tasks whose id begins with this' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l trace -d 'Tasks with this trace id' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l user -d 'Tasks in which this user acts' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l key -d 'Tasks with this key, e.g. `tool_call=call_9x`; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l since -d 'From this time on' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l until -d 'Before this time' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l source -d 'Only events of this source; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l kind -d 'Only events of this kind; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l limit -d 'At most about that many events' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l tz -d 'Zone to show times in' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''"
+complete -c trail -n "__fish_trail_using_subcommand timeline" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand timeline" -s v -l verbose -d 'Say why each event is in its task, and where its record lies'
+complete -c trail -n "__fish_trail_using_subcommand timeline" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand verify" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l fail-on -d 'Least level that makes the exit code 1' -r -f -a "informational\t''
+low\t''
+medium\t''
+high\t''
+critical\t''"
+complete -c trail -n "__fish_trail_using_subcommand verify" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''
+junit\t''
+sarif\t''
+github\t''
+markdown\t''"
+complete -c trail -n "__fish_trail_using_subcommand verify" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l strict -d 'A rule that cannot be judged makes the exit code 2'
+complete -c trail -n "__fish_trail_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand report" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l limit -d 'At most that many' -r
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rejects" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand sources" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand sources" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
+complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "sources" -d 'List the formats that can be read'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -1,0 +1,148 @@
+//! A batch is all or nothing; nothing is added twice; two ingests both land.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::{Case, chat};
+
+/// Numbers that do not compress.
+pub fn noise(n: u32) -> u64 {
+    u64::from(n).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(n % 63)
+}
+
+fn lines(numbers: std::ops::Range<u32>) -> String {
+    numbers.map(|number| chat(number) + "\n").collect()
+}
+
+fn events(case: &Case) -> usize {
+    case.output(&["timeline", "--format", "csv", "--limit", "1000000"]).lines().count() - 1
+}
+
+#[test]
+fn the_same_dump_twice_adds_nothing() {
+    let case = Case::new();
+    let path = case.write("a.jsonl", lines(0..50));
+    case.ingest(&[], &[&path], 0);
+    let before = events(&case);
+    let again = case.ingest(&[], &[&path], 0);
+    assert_eq!((&again["batch"], &again["files"][0]["known"]), (&serde_json::Value::Null, &50.into()));
+    let copy = case.write("copy.jsonl", lines(0..50) + "\n");
+    assert_eq!(case.ingest(&[], &[&copy], 0)["files"][0]["events"], 0);
+    assert_eq!(events(&case), before);
+}
+
+#[test]
+fn overlapping_exports_add_the_new_part_only() {
+    let case = Case::new();
+    let first = case.write("a.jsonl", lines(0..60));
+    let second = case.write("b.jsonl", lines(40..100));
+    case.ingest(&[], &[&first], 0);
+    let report = case.ingest(&[], &[&second], 0);
+    assert_eq!((&report["files"][0]["records"], &report["files"][0]["known"]), (&60.into(), &20.into()));
+    assert_eq!(events(&case), 200);
+}
+
+#[test]
+fn the_same_line_twice_in_one_dump_is_two_events() {
+    let case = Case::new();
+    let path = case.write("a.jsonl", format!("{}\n{}\n", chat(0), chat(0)));
+    assert_eq!(case.ingest(&[], &[&path], 0)["files"][0]["events"], 4);
+}
+
+#[test]
+fn killed_at_any_moment_the_store_is_as_before() {
+    let case = Case::new();
+    let first = case.write("first.jsonl", lines(0..10));
+    case.ingest(&[], &[&first], 0);
+    let before = case.output(&["timeline", "--format", "csv"]);
+    let text: String = (100..20_100u32).map(|n| chat(n).replace("ok", &format!("{:x}", noise(n))) + "\n").collect();
+    let big = case.write("big.jsonl", text);
+    let mut killed = 0;
+    for delay in [0, 5, 20, 60, 150, 400, 900] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_trail"))
+            .args(["ingest", big.to_str().unwrap()])
+            .env("TRAIL_STORE", case.path("store"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        // SIGKILL on Unix.
+        child.kill().unwrap();
+        if child.wait().unwrap().success() {
+            break;
+        }
+        killed += 1;
+        let now = case.output(&["timeline", "--format", "csv"]);
+        if now != before {
+            // The commit was done when the signal came.
+            assert_eq!(events(&case), 20 + 40_000);
+            return;
+        }
+    }
+    assert!(killed > 0);
+    case.ingest(&[], &[&big], 0);
+    assert_eq!(events(&case), 20 + 40_000);
+    assert_eq!(std::fs::read_dir(case.path("store/_staging")).unwrap().count(), 0, "leftovers are removed");
+}
+
+#[test]
+fn two_ingests_at_once_both_land() {
+    let case = Case::new();
+    let paths = [case.write("a.jsonl", lines(0..1500)), case.write("b.jsonl", lines(1000..2500))];
+    let children: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            Command::new(env!("CARGO_BIN_EXE_trail"))
+                .args(["ingest", "--quiet", path.to_str().unwrap()])
+                .env("TRAIL_STORE", case.path("store"))
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(events(&case), 5000);
+}
+
+#[test]
+fn change_documents_join_whichever_file_comes_first() {
+    let header = "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;USERNAME;UDATE;UTIME;TCODE;CHANGE_IND\n100;BELEG;100DE0000000047112026;0000123456;AGENT_RFC;20260302;080031;FB02;U\n";
+    let position = "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;TABNAME;TABKEY;FNAME;CHNGIND;VALUE_NEW;VALUE_OLD\n100;BELEG;100DE0000000047112026;0000123456;BSEG;1;ZLSPR;U; ;A\n";
+    let mut timelines = Vec::new();
+    for order in [["h", "p"], ["p", "h"]] {
+        let case = Case::new();
+        for name in order {
+            let text = if name == "h" { header } else { position };
+            let path = case.write(&format!("{name}.csv"), text);
+            case.ingest(&["--tz", "sap=Europe/Berlin"], &[&path], 0);
+        }
+        let timeline = case.json(&["timeline", "--invoice", "4711", "--format", "json"]);
+        let line = &timeline["tasks"][0]["lines"][0];
+        assert_eq!((&line["actor"], &line["time"]), (&"AGENT_RFC".into(), &"2026-03-02T07:00:31Z".into()));
+        assert_eq!(line["changes"][0]["before"], "A");
+        timelines.push((timeline["tasks"][0]["id"].clone(), line["events"].clone()));
+    }
+    assert_eq!(timelines[0].0, timelines[1].0);
+}
+
+#[test]
+fn the_number_of_workers_does_not_change_the_tables() {
+    let text = lines(0..4000);
+    let mut digests = Vec::new();
+    for jobs in ["1", "4"] {
+        let case = Case::new();
+        let path = case.write("a.jsonl", &text);
+        case.trail().current_dir(case.folder.path()).args(["ingest", "--jobs", jobs, "a.jsonl"]).assert().success();
+        assert!(path.exists());
+        let mut tables = Vec::new();
+        for entry in std::fs::read_dir(case.path("store/custody")).unwrap() {
+            let manifest: serde_json::Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+            tables.push(manifest["tables"].clone());
+        }
+        digests.push(tables);
+    }
+    assert_eq!(digests[0], digests[1]);
+}

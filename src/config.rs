@@ -33,7 +33,9 @@ pub enum ConfigError {
     },
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
-    #[diagnostic(help("sections are [zones] (source = \"Europe/Berlin\") and [hubs] (trace = 50)"))]
+    #[diagnostic(help(
+        "sections are [zones] (source = \"Europe/Berlin\") and [hubs] (trace = 50)"
+    ))]
     Toml {
         /// Which file.
         path: String,
@@ -72,8 +74,15 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(error) => return Err(ConfigError::Io { path: path.display().to_string(), error }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => {
+                return Err(ConfigError::Io {
+                    path: path.display().to_string(),
+                    error,
+                });
+            }
         };
         let config: Self = toml::from_str(&text).map_err(|error| ConfigError::Toml {
             path: path.display().to_string(),
@@ -83,8 +92,15 @@ impl Config {
         })?;
         for kind in config.hubs.keys() {
             if KeyKind::from_name(kind).is_none() {
-                let kinds = KeyKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
-                return Err(ConfigError::Kind { kind: kind.clone(), kinds });
+                let kinds = KeyKind::ALL
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                return Err(ConfigError::Kind {
+                    kind: kind.clone(),
+                    kinds,
+                });
             }
         }
         for zone in config.zones.values() {
@@ -99,7 +115,9 @@ impl Config {
 /// # Errors
 /// The time zone database does not know it.
 pub fn zone_of(name: &str) -> Result<TimeZone, ConfigError> {
-    TimeZone::get(name).map_err(|_| ConfigError::Zone { zone: name.to_owned() })
+    TimeZone::get(name).map_err(|_| ConfigError::Zone {
+        zone: name.to_owned(),
+    })
 }
 
 /// Which zone a source's times without one are in.
@@ -143,7 +161,9 @@ impl Zones {
     #[must_use]
     pub fn of(&self, source: &str, family: &str) -> (TimeZone, String, bool) {
         let prefix = source.split(':').next().unwrap_or(source);
-        let found = [source, prefix, family].iter().find_map(|name| self.by_source.get(*name));
+        let found = [source, prefix, family]
+            .iter()
+            .find_map(|name| self.by_source.get(*name));
         match found.or(self.default.as_ref()) {
             Some((name, zone)) => (zone.clone(), name.clone(), true),
             None => (TimeZone::UTC, "UTC".to_owned(), false),
@@ -157,7 +177,8 @@ mod tests {
 
     #[test]
     fn nearest_zone_wins() {
-        let config: Config = toml::from_str("[zones]\ndefault = \"Asia/Tokyo\"\nsap = \"Europe/Berlin\"").unwrap();
+        let config: Config =
+            toml::from_str("[zones]\ndefault = \"Asia/Tokyo\"\nsap = \"Europe/Berlin\"").unwrap();
         let zones = Zones::new(&config, &["sap:us=America/New_York".to_owned()]).unwrap();
         assert_eq!(zones.of("sap:us", "sap").1, "America/New_York");
         assert_eq!(zones.of("sap:prod", "sap").1, "Europe/Berlin");
@@ -173,6 +194,11 @@ mod tests {
         let error = Config::load(&path).unwrap_err();
         assert!(error.to_string().contains("unknown field `hub`"), "{error}");
         std::fs::write(&path, "[hubs]\ntraces = 5\n").unwrap();
-        assert!(Config::load(&path).unwrap_err().to_string().contains("no kind of key"));
+        assert!(
+            Config::load(&path)
+                .unwrap_err()
+                .to_string()
+                .contains("no kind of key")
+        );
     }
 }

@@ -5,13 +5,13 @@
 //! [`check`] → [`tell`]. [`ingest`] drives the first three; [`cli`] is a thin layer on top. See
 //! `docs/architecture.md`.
 
+pub mod check;
+pub mod cli;
 pub mod config;
 pub mod ingest;
 pub mod model;
 pub mod normalise;
 pub mod read;
-pub mod store;
 pub mod stitch;
-pub mod check;
+pub mod store;
 pub mod tell;
-pub mod cli;

@@ -36,7 +36,9 @@ impl Condition {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let [left, operator, right] = words.as_slice() else {
-            return Err(format!("`{text}` is not of the form `what.field == when.field`"));
+            return Err(format!(
+                "`{text}` is not of the form `what.field == when.field`"
+            ));
         };
         let relation = match *operator {
             "==" => Relation::Equal,
@@ -45,9 +47,17 @@ impl Condition {
             "<=" => Relation::AtMost,
             ">" => Relation::More,
             "<" => Relation::Less,
-            other => return Err(format!("`{other}` is no comparison; use == != >= <= > or <")),
+            other => {
+                return Err(format!(
+                    "`{other}` is no comparison; use == != >= <= > or <"
+                ));
+            }
         };
-        Ok(Self { left: side(left)?, relation, right: side(right)? })
+        Ok(Self {
+            left: side(left)?,
+            relation,
+            right: side(right)?,
+        })
     }
 
     /// Whether it holds; never for a value that is not logged.
@@ -56,7 +66,9 @@ impl Condition {
             Side::What => field_text(what, field),
             Side::Other => field_text(other, field),
         };
-        let (Some(left), Some(right)) = (value(&self.left), value(&self.right)) else { return false };
+        let (Some(left), Some(right)) = (value(&self.left), value(&self.right)) else {
+            return false;
+        };
         let numbers = Amount::parse(&left).zip(Amount::parse(&right));
         let order = match numbers {
             Some((left, right)) => left.cmp(&right),
@@ -77,7 +89,9 @@ fn side(text: &str) -> Result<(Side, String), String> {
     match text.split_once('.') {
         Some(("what", field)) => Ok((Side::What, field.to_owned())),
         Some(("when" | "after" | "with", field)) => Ok((Side::Other, field.to_owned())),
-        _ => Err(format!("`{text}` begins with none of `what.`, `when.`, `after.` and `with.`")),
+        _ => Err(format!(
+            "`{text}` begins with none of `what.`, `when.`, `after.` and `with.`"
+        )),
     }
 }
 

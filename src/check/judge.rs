@@ -8,7 +8,9 @@ use super::rules::{Level, Logic, Policy, Rule, Selection, TaskRule, Template};
 use super::sigma::StoredEvent;
 use crate::model::Kind;
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventSet, EventView, Store, StoreError, read_events, scan_part};
+use crate::store::{
+    Col, EventRef, EventSlice, EventView, Store, StoreError, read_events, scan_part,
+};
 
 /// What a store looks like under a policy.
 #[derive(Clone, Debug, Serialize)]
@@ -100,8 +102,12 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
     };
     let mut judged: Vec<&Rule> = Vec::new();
     for rule in &policy.rules {
-        let missing: Vec<&str> =
-            rule.needs.iter().filter(|kind| !kinds.contains_key(kind)).map(|kind| kind.as_str()).collect();
+        let missing: Vec<&str> = rule
+            .needs
+            .iter()
+            .filter(|kind| !kinds.contains_key(kind))
+            .map(|kind| kind.as_str())
+            .collect();
         if missing.is_empty() {
             judged.push(rule);
         } else {
@@ -113,20 +119,63 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
     }
     verdict.rules_judged = judged.len();
+    let mut waiting: Vec<(usize, Vec<&Rule>)> = Vec::new();
+    let mut size = 0;
     for task in 0..index.len() {
         let members = index.members(task);
-        let present = members.iter().fold(0u128, |all, event| all | masks[*event as usize]);
-        let relevant: Vec<&Rule> = judged.iter().copied().filter(|rule| may_break(rule, present)).collect();
-        if relevant.is_empty() {
-            continue;
+        let present = members
+            .iter()
+            .fold(0u128, |all, event| all | masks[*event as usize]);
+        let relevant: Vec<&Rule> = judged
+            .iter()
+            .copied()
+            .filter(|rule| may_break(rule, present))
+            .collect();
+        if !relevant.is_empty() {
+            size += members.len();
+            waiting.push((task, relevant));
         }
-        let places: Vec<EventRef> = members.iter().map(|event| index.place(*event)).collect();
-        let set = read_events(store, &places)?;
+        // Tasks are read together: opening the tables once a task would cost more than reading.
+        if size >= READ_AT_ONCE || task + 1 == index.len() {
+            judge_tasks(store, index, &masks, &waiting, &mut verdict.findings)?;
+            waiting.clear();
+            size = 0;
+        }
+    }
+    verdict.findings.sort_by(|a, b| {
+        (b.level, &a.rule, &a.time, &a.task).cmp(&(a.level, &b.rule, &b.time, &b.task))
+    });
+    Ok(verdict)
+}
+
+/// Events read together.
+const READ_AT_ONCE: usize = 20_000;
+
+fn judge_tasks(
+    store: &Store,
+    index: &TaskIndex,
+    masks: &[u128],
+    tasks: &[(usize, Vec<&Rule>)],
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    let places: Vec<EventRef> = tasks
+        .iter()
+        .flat_map(|(task, _)| index.members(*task))
+        .map(|event| index.place(*event))
+        .collect();
+    let whole = read_events(store, &places)?;
+    let mut start = 0;
+    for (task, rules) in tasks {
+        let members = index.members(*task);
+        let set = whole.slice(start, members.len());
+        start += members.len();
         let masks: Vec<u128> = members.iter().map(|event| masks[*event as usize]).collect();
-        for rule in relevant {
+        for rule in rules {
             // One finding a rule and task, however many systems logged the same deed.
-            let mut breaches = broken(rule, &set, &masks, index, members).into_iter();
-            let Some((mut message, mut events)) = breaches.next() else { continue };
+            let mut breaches = broken(rule, set, &masks, index, members).into_iter();
+            let Some((mut message, mut events)) = breaches.next() else {
+                continue;
+            };
             let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
             if !more.is_empty() {
                 message.push_str(&format!(" (and {} more such events)", more.len()));
@@ -134,25 +183,25 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
                 let mut known = std::collections::HashSet::new();
                 events.retain(|event| known.insert(*event));
             }
-            {
-                let time = index.time(members[events[0]]).map(crate::model::time::format_utc);
-                verdict.findings.push(Finding {
-                    rule: rule.id.clone(),
-                    title: rule.title.clone(),
-                    level: rule.level,
-                    message,
-                    task: index.id(task).to_string(),
-                    time,
-                    tags: rule.tags.clone(),
-                    evidence: events.iter().map(|at| proof(store, &set.get(*at))).collect(),
-                });
-            }
+            let time = index
+                .time(members[events[0]])
+                .map(crate::model::time::format_utc);
+            findings.push(Finding {
+                rule: rule.id.clone(),
+                title: rule.title.clone(),
+                level: rule.level,
+                message,
+                task: index.id(*task).to_string(),
+                time,
+                tags: rule.tags.clone(),
+                evidence: events
+                    .iter()
+                    .map(|at| proof(store, &set.get(*at)))
+                    .collect(),
+            });
         }
     }
-    verdict.findings.sort_by(|a, b| {
-        (b.level, &a.rule, &a.time, &a.task).cmp(&(a.level, &b.rule, &b.time, &b.task))
-    });
-    Ok(verdict)
+    Ok(())
 }
 
 /// For each event, which selections it fits; and how many events of each kind there are.
@@ -173,7 +222,11 @@ fn select(
                     }
                     let mut mask = 0u128;
                     for hit in policy.engine.evaluate(&StoredEvent(view)) {
-                        let number = hit.header.rule_id.as_deref().and_then(|id| id.parse::<u32>().ok());
+                        let number = hit
+                            .header
+                            .rule_id
+                            .as_deref()
+                            .and_then(|id| id.parse::<u32>().ok());
                         mask |= number.map_or(0, |number| 1 << number);
                     }
                     masks.push(mask);
@@ -195,7 +248,9 @@ fn may_break(rule: &Rule, present: u128) -> bool {
         Logic::Event(selection) => fits(present, *selection),
         Logic::Task(task) => match task.template {
             Template::Absence => fits(present, task.what),
-            Template::Precedence | Template::Response => task.when.is_some_and(|when| fits(present, when)),
+            Template::Precedence | Template::Response => {
+                task.when.is_some_and(|when| fits(present, when))
+            }
         },
     }
 }
@@ -203,7 +258,7 @@ fn may_break(rule: &Rule, present: u128) -> bool {
 /// Each breach as a sentence and the places of its events in the task; the main one first.
 fn broken(
     rule: &Rule,
-    set: &EventSet,
+    set: EventSlice<'_>,
     masks: &[u128],
     index: &TaskIndex,
     members: &[u32],
@@ -215,7 +270,9 @@ fn broken(
             .collect(),
         Logic::Task(task) if task.template == Template::Absence => absence(task, set, masks),
         Logic::Task(task) => {
-            let Some(when) = task.when else { return Vec::new() };
+            let Some(when) = task.when else {
+                return Vec::new();
+            };
             let mut found = Vec::new();
             for at in (0..masks.len()).filter(|at| fits(masks[*at], when)) {
                 let candidates = match task.template {
@@ -233,8 +290,18 @@ fn broken(
                             && conditions(task, &set.get(other), &set.get(at))
                     });
                 if !met && !same_moment {
-                    let side = if task.template == Template::Precedence { "before" } else { "after" };
-                    found.push((format!("{}; nothing {side} it answers to it", describe(&set.get(at))), vec![at]));
+                    let side = if task.template == Template::Precedence {
+                        "before"
+                    } else {
+                        "after"
+                    };
+                    found.push((
+                        format!(
+                            "{}; nothing {side} it answers to it",
+                            describe(&set.get(at))
+                        ),
+                        vec![at],
+                    ));
                 }
             }
             collapse(found, set)
@@ -243,7 +310,7 @@ fn broken(
 }
 
 /// Rows of one save are one breach.
-fn collapse(found: Vec<(String, Vec<usize>)>, set: &EventSet) -> Vec<(String, Vec<usize>)> {
+fn collapse(found: Vec<(String, Vec<usize>)>, set: EventSlice<'_>) -> Vec<(String, Vec<usize>)> {
     let mut out: Vec<(String, Vec<usize>)> = Vec::new();
     for (message, events) in found {
         let event = set.get(events[0]);
@@ -263,7 +330,7 @@ fn collapse(found: Vec<(String, Vec<usize>)>, set: &EventSet) -> Vec<(String, Ve
     out
 }
 
-fn absence(task: &TaskRule, set: &EventSet, masks: &[u128]) -> Vec<(String, Vec<usize>)> {
+fn absence(task: &TaskRule, set: EventSlice<'_>, masks: &[u128]) -> Vec<(String, Vec<usize>)> {
     let mut found = Vec::new();
     for at in (0..masks.len()).filter(|at| fits(masks[*at], task.what)) {
         let what = set.get(at);
@@ -272,16 +339,18 @@ fn absence(task: &TaskRule, set: &EventSet, masks: &[u128]) -> Vec<(String, Vec<
                 let excused_before = task
                     .unless_before
                     .is_some_and(|unless| (0..*other).any(|earlier| fits(masks[earlier], unless)));
-                let excused_between = task
-                    .unless_between
-                    .is_some_and(|unless| (*other + 1..at).any(|between| fits(masks[between], unless)));
+                let excused_between = task.unless_between.is_some_and(|unless| {
+                    (*other + 1..at).any(|between| fits(masks[between], unless))
+                });
                 fits(masks[*other], after)
                     && !excused_before
                     && !excused_between
                     && conditions(task, &what, &set.get(*other))
             }),
             (None, Some(with)) => (0..masks.len()).find(|other| {
-                *other != at && fits(masks[*other], with) && conditions(task, &what, &set.get(*other))
+                *other != at
+                    && fits(masks[*other], with)
+                    && conditions(task, &what, &set.get(*other))
             }),
             (None, None) => {
                 found.push((describe(&what), vec![at]));
@@ -289,15 +358,24 @@ fn absence(task: &TaskRule, set: &EventSet, masks: &[u128]) -> Vec<(String, Vec<
             }
         };
         if let Some(other) = partner {
-            let word = if task.after.is_some() { "after" } else { "together with" };
-            found.push((format!("{} {word} {}", describe(&what), describe(&set.get(other))), vec![at, other]));
+            let word = if task.after.is_some() {
+                "after"
+            } else {
+                "together with"
+            };
+            found.push((
+                format!("{} {word} {}", describe(&what), describe(&set.get(other))),
+                vec![at, other],
+            ));
         }
     }
     collapse(found, set)
 }
 
 fn conditions(task: &TaskRule, what: &EventView<'_>, other: &EventView<'_>) -> bool {
-    task.conditions.iter().all(|condition| condition.holds(what, other))
+    task.conditions
+        .iter()
+        .all(|condition| condition.holds(what, other))
 }
 
 /// An event in a few words.
@@ -307,7 +385,11 @@ fn describe(event: &EventView<'_>) -> String {
     words.extend(event.text(Col::Object).map(|object| format!("on {object}")));
     words.extend(event.amount().map(|amount| format!("of {amount}")));
     words.extend(event.text(Col::Actor).map(|actor| format!("by {actor}")));
-    words.extend(event.attribute("personal_data").map(|kinds| format!("with {kinds}")));
+    words.extend(
+        event
+            .attribute("personal_data")
+            .map(|kinds| format!("with {kinds}")),
+    );
     words.join(" ")
 }
 

@@ -150,20 +150,62 @@ pub struct Policy {
 
 /// The shipped baseline.
 const BASELINE: &[(&str, &str)] = &[
-    ("policy.toml", include_str!("../../policies/baseline/policy.toml")),
-    ("amount-over-limit.yml", include_str!("../../policies/baseline/amount-over-limit.yml")),
-    ("approval-after-the-fact.yml", include_str!("../../policies/baseline/approval-after-the-fact.yml")),
-    ("approval-below-amount.yml", include_str!("../../policies/baseline/approval-below-amount.yml")),
-    ("audit-configuration-changed.yml", include_str!("../../policies/baseline/audit-configuration-changed.yml")),
-    ("guardrail-ignored.yml", include_str!("../../policies/baseline/guardrail-ignored.yml")),
-    ("personal-data-in-prompt.yml", include_str!("../../policies/baseline/personal-data-in-prompt.yml")),
-    ("policy-version-missing.yml", include_str!("../../policies/baseline/policy-version-missing.yml")),
-    ("self-approval.yml", include_str!("../../policies/baseline/self-approval.yml")),
-    ("tool-call-without-result.yml", include_str!("../../policies/baseline/tool-call-without-result.yml")),
-    ("unknown-model-version.yml", include_str!("../../policies/baseline/unknown-model-version.yml")),
-    ("write-after-rejection.yml", include_str!("../../policies/baseline/write-after-rejection.yml")),
-    ("write-without-agent-step.yml", include_str!("../../policies/baseline/write-without-agent-step.yml")),
-    ("write-without-approval.yml", include_str!("../../policies/baseline/write-without-approval.yml")),
+    (
+        "policy.toml",
+        include_str!("../../policies/baseline/policy.toml"),
+    ),
+    (
+        "amount-over-limit.yml",
+        include_str!("../../policies/baseline/amount-over-limit.yml"),
+    ),
+    (
+        "approval-after-the-fact.yml",
+        include_str!("../../policies/baseline/approval-after-the-fact.yml"),
+    ),
+    (
+        "approval-below-amount.yml",
+        include_str!("../../policies/baseline/approval-below-amount.yml"),
+    ),
+    (
+        "audit-configuration-changed.yml",
+        include_str!("../../policies/baseline/audit-configuration-changed.yml"),
+    ),
+    (
+        "guardrail-ignored.yml",
+        include_str!("../../policies/baseline/guardrail-ignored.yml"),
+    ),
+    (
+        "personal-data-in-prompt.yml",
+        include_str!("../../policies/baseline/personal-data-in-prompt.yml"),
+    ),
+    (
+        "policy-version-missing.yml",
+        include_str!("../../policies/baseline/policy-version-missing.yml"),
+    ),
+    (
+        "self-approval.yml",
+        include_str!("../../policies/baseline/self-approval.yml"),
+    ),
+    (
+        "tool-call-without-result.yml",
+        include_str!("../../policies/baseline/tool-call-without-result.yml"),
+    ),
+    (
+        "unknown-model-version.yml",
+        include_str!("../../policies/baseline/unknown-model-version.yml"),
+    ),
+    (
+        "write-after-rejection.yml",
+        include_str!("../../policies/baseline/write-after-rejection.yml"),
+    ),
+    (
+        "write-without-agent-step.yml",
+        include_str!("../../policies/baseline/write-without-agent-step.yml"),
+    ),
+    (
+        "write-without-approval.yml",
+        include_str!("../../policies/baseline/write-without-approval.yml"),
+    ),
 ];
 
 /// Selections are bits of a mask.
@@ -175,7 +217,9 @@ impl Policy {
     /// # Errors
     /// Never for the files as shipped; a test holds that.
     pub fn baseline() -> Result<Self, PolicyError> {
-        let files = BASELINE.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        let files = BASELINE
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
         Self::from_files(files.collect())
     }
 
@@ -191,13 +235,22 @@ impl Policy {
         let mut files = Vec::new();
         for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
             let entry = entry.map_err(|error| {
-                let error = error.into_io_error().unwrap_or_else(|| std::io::Error::other("a loop of links"));
-                PolicyError::Io { path: path.display().to_string(), error }
+                let error = error
+                    .into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("a loop of links"));
+                PolicyError::Io {
+                    path: path.display().to_string(),
+                    error,
+                }
             })?;
             let name = entry.path().display().to_string();
-            let wanted = name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with("policy.toml");
+            let wanted =
+                name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with("policy.toml");
             if entry.file_type().is_file() && wanted {
-                files.push((name, std::fs::read_to_string(entry.path()).map_err(io(entry.path()))?));
+                files.push((
+                    name,
+                    std::fs::read_to_string(entry.path()).map_err(io(entry.path()))?,
+                ));
             }
         }
         Self::from_files(files)
@@ -222,8 +275,10 @@ impl Policy {
             identity.extend_from_slice(text.as_bytes());
             identity.push(0);
             if path.ends_with("policy.toml") {
-                let head: Head = toml::from_str(text)
-                    .map_err(|error| PolicyError::Rule { path: path.clone(), reason: error.to_string() })?;
+                let head: Head = toml::from_str(text).map_err(|error| PolicyError::Rule {
+                    path: path.clone(),
+                    reason: error.to_string(),
+                })?;
                 (policy.name, policy.version) = (head.name, head.version);
             } else {
                 policy.add(path, text)?;
@@ -235,20 +290,29 @@ impl Policy {
     }
 
     fn add(&mut self, path: &str, text: &str) -> Result<(), PolicyError> {
-        let wrong = |reason: String| PolicyError::Rule { path: path.to_owned(), reason };
-        let file: RuleFile = yaml_serde::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        let wrong = |reason: String| PolicyError::Rule {
+            path: path.to_owned(),
+            reason,
+        };
+        let file: RuleFile =
+            yaml_serde::from_str(text).map_err(|error| wrong(error.to_string()))?;
         if self.rules.iter().any(|rule| rule.id == file.id) {
             return Err(wrong(format!("the id {} is used twice", file.id)));
         }
         let needs = file
             .needs
             .iter()
-            .map(|name| Kind::from_name(name).ok_or_else(|| wrong(format!("`{name}` is no kind of event"))))
+            .map(|name| {
+                Kind::from_name(name).ok_or_else(|| wrong(format!("`{name}` is no kind of event")))
+            })
             .collect::<Result<_, _>>()?;
         let logic = match (file.task, file.detection) {
             (Some(task), None) => {
                 let mut optional = |selection: Option<serde_json::Value>| {
-                    selection.map(|selection| self.select(&selection)).transpose().map_err(wrong)
+                    selection
+                        .map(|selection| self.select(&selection))
+                        .transpose()
+                        .map_err(wrong)
                 };
                 let rule = TaskRule {
                     template: task.kind,
@@ -293,7 +357,9 @@ impl Policy {
     fn detect(&mut self, detection: serde_json::Value) -> Result<Selection, String> {
         let number = self.selections;
         if number >= MOST_SELECTIONS {
-            return Err(format!("a policy may have {MOST_SELECTIONS} selections at most"));
+            return Err(format!(
+                "a policy may have {MOST_SELECTIONS} selections at most"
+            ));
         }
         let rule = serde_json::json!({
             "title": format!("selection {number}"),
@@ -302,11 +368,14 @@ impl Policy {
             "detection": detection,
         });
         // JSON is YAML.
-        let parsed = rsigma_parser::parse_sigma_yaml(&rule.to_string()).map_err(|error| error.to_string())?;
+        let parsed = rsigma_parser::parse_sigma_yaml(&rule.to_string())
+            .map_err(|error| error.to_string())?;
         if let Some(error) = parsed.errors.first() {
             return Err(error.clone());
         }
-        self.engine.add_collection(&parsed).map_err(|error| error.to_string())?;
+        self.engine
+            .add_collection(&parsed)
+            .map_err(|error| error.to_string())?;
         self.selections += 1;
         Ok(number)
     }
@@ -320,7 +389,10 @@ mod tests {
     fn the_baseline_compiles() {
         let policy = Policy::baseline().unwrap();
         assert!(policy.rules.len() >= 12);
-        assert_eq!((policy.name.as_str(), policy.version.as_str()), ("baseline", "1.0.0"));
+        assert_eq!(
+            (policy.name.as_str(), policy.version.as_str()),
+            ("baseline", "1.0.0")
+        );
     }
 
     #[test]
@@ -331,9 +403,21 @@ mod tests {
 
     #[test]
     fn wrong_rules_are_named() {
-        let load = |text: &str| Policy::from_files(vec![("x.yml".to_owned(), text.to_owned())]).err().map(|e| e.to_string());
-        assert!(load("title: a\nid: b\n").unwrap().contains("either `detection` or `task`"));
+        let load = |text: &str| {
+            Policy::from_files(vec![("x.yml".to_owned(), text.to_owned())])
+                .err()
+                .map(|e| e.to_string())
+        };
+        assert!(
+            load("title: a\nid: b\n")
+                .unwrap()
+                .contains("either `detection` or `task`")
+        );
         assert!(load("title: a\nid: b\ntask: {kind: sometimes, what: {kind: write}}\n").is_some());
-        assert!(load("title: a\nid: b\nneeds: [aproval]\ntask: {kind: absence, what: {kind: write}}\n").unwrap().contains("aproval"));
+        assert!(
+            load("title: a\nid: b\nneeds: [aproval]\ntask: {kind: absence, what: {kind: write}}\n")
+                .unwrap()
+                .contains("aproval")
+        );
     }
 }

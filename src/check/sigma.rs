@@ -18,23 +18,34 @@ impl Event for StoredEvent<'_> {
             return amount.to_string().parse().ok().map(EventValue::Float);
         }
         if let Some(column) = Col::from_name(path) {
-            return self.0.text(column).map(|text| EventValue::Str(Cow::Borrowed(text)));
+            return self
+                .0
+                .text(column)
+                .map(|text| EventValue::Str(Cow::Borrowed(text)));
         }
         field_text(&self.0, path).map(|text| EventValue::Str(Cow::Owned(text)))
     }
 
     fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
-        Col::ALL.iter().filter_map(|column| self.0.text(*column)).any(pred)
+        Col::ALL
+            .iter()
+            .filter_map(|column| self.0.text(*column))
+            .any(pred)
             || self.0.attributes().any(|(_, value)| pred(value))
     }
 
     fn all_string_values(&self) -> Vec<Cow<'_, str>> {
         let columns = Col::ALL.iter().filter_map(|column| self.0.text(*column));
-        columns.chain(self.0.attributes().map(|(_, value)| value)).map(Cow::Borrowed).collect()
+        columns
+            .chain(self.0.attributes().map(|(_, value)| value))
+            .map(Cow::Borrowed)
+            .collect()
     }
 
     fn to_json(&self) -> serde_json::Value {
-        let columns = Col::ALL.iter().filter_map(|column| Some((column.name(), self.0.text(*column)?)));
+        let columns = Col::ALL
+            .iter()
+            .filter_map(|column| Some((column.name(), self.0.text(*column)?)));
         columns
             .chain(self.0.attributes())
             .map(|(name, value)| (name.to_owned(), serde_json::Value::from(value)))

@@ -38,7 +38,10 @@ const FILES: &[(&str, &[u8])] = case_files!(
 
 impl Args {
     pub(super) fn run(self) -> Result<ExitCode> {
-        let folder = tempfile::Builder::new().prefix("trail-demo-").tempdir().into_diagnostic()?;
+        let folder = tempfile::Builder::new()
+            .prefix("trail-demo-")
+            .tempdir()
+            .into_diagnostic()?;
         let dumps = folder.path().join("dumps");
         std::fs::create_dir(&dumps).into_diagnostic()?;
         for (name, bytes) in FILES {
@@ -67,7 +70,11 @@ fn step(line: &str, store: &Path, folder: &Path, dumps: &Path) -> Result<()> {
     let store = store.display().to_string();
     let mut words: Vec<String> = vec!["trail".to_owned(), "--store".to_owned(), store];
     for word in line.split_whitespace() {
-        words.push(if word == "dumps" { dumps.display().to_string() } else { word.to_owned() });
+        words.push(if word == "dumps" {
+            dumps.display().to_string()
+        } else {
+            word.to_owned()
+        });
     }
     let _ = folder;
     let cli = super::Cli::try_parse_from(words).into_diagnostic()?;

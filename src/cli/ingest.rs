@@ -23,7 +23,9 @@ use crate::tell::safe::terminal;
 ///
 /// Exit code: 0 everything was read, 1 something was left out, 2 nothing was added.
 #[derive(clap::Args)]
-#[command(after_long_help = "Examples:\n  trail ingest dumps/\n  trail ingest --tz sap=Europe/Berlin cdhdr.csv cdpos.csv")]
+#[command(
+    after_long_help = "Examples:\n  trail ingest dumps/\n  trail ingest --tz sap=Europe/Berlin cdhdr.csv cdpos.csv"
+)]
 pub struct Args {
     /// Files and folders
     #[arg(required = true, value_name = "DUMPS")]
@@ -79,19 +81,26 @@ impl Progress for Bar {
     }
 
     fn again(&self) {
-        self.0.println("another ingest added some of the same records meanwhile; reading again");
+        self.0
+            .println("another ingest added some of the same records meanwhile; reading again");
     }
 }
 
 impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let limits = Limits { max_record: self.max_record, ..Limits::default() };
+        let limits = Limits {
+            max_record: self.max_record,
+            ..Limits::default()
+        };
         if self.explain {
             return self.explain(limits);
         }
         let format = match &self.input_format {
             Some(name) => Some(by_name(name).ok_or_else(|| {
-                miette!(help = "`trail sources` lists the formats", "`{name}` is no format")
+                miette!(
+                    help = "`trail sources` lists the formats",
+                    "`{name}` is no format"
+                )
             })?),
             None => None,
         };
@@ -109,13 +118,22 @@ impl Args {
             }),
         };
         let watched = std::io::stderr().is_terminal() && !self.quiet;
-        let bar = if watched { ProgressBar::new(0) } else { ProgressBar::hidden() };
+        let bar = if watched {
+            ProgressBar::new(0)
+        } else {
+            ProgressBar::hidden()
+        };
         let style = "{bytes}/{total_bytes} at {bytes_per_sec}, {eta} left {msg} {prefix:.dim}";
-        bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(
+            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
         let report = ingest(&request, &Bar(bar.clone()));
         bar.finish_and_clear();
         let report = report.map_err(|error| {
-            miette!(help = "nothing was added; the store is as it was before", "{error}")
+            miette!(
+                help = "nothing was added; the store is as it was before",
+                "{error}"
+            )
         })?;
         let text = match self.format {
             Form::Json => {
@@ -130,7 +148,11 @@ impl Args {
             Form::Table => summary(&report),
         };
         super::print(&text, None)?;
-        Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        Ok(if report.is_complete() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
     }
 
     fn explain(&self, limits: Limits) -> Result<ExitCode> {
@@ -141,7 +163,11 @@ impl Args {
             text.push_str(&terminal(&found.path));
             let format = found.format.unwrap_or("not read");
             complete &= found.format.is_some();
-            text.push_str(&format!("\n  {format}: {}\n  {}\n", terminal(&found.why), terminal(&found.layout)));
+            text.push_str(&format!(
+                "\n  {format}: {}\n  {}\n",
+                terminal(&found.why),
+                terminal(&found.layout)
+            ));
             for (name, sure, why) in found.answers {
                 text.push_str(&format!("    {sure:>3} % {name}: {}\n", terminal(&why)));
             }
@@ -150,7 +176,11 @@ impl Args {
             text.push_str(&format!("{}\n", terminal(&error.to_string())));
         }
         super::print(&text, None)?;
-        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(1) })
+        Ok(if complete {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(1)
+        })
     }
 }
 
@@ -168,7 +198,9 @@ fn summary(report: &IngestReport) -> String {
     table.load_style(comfy_table::presets::NOTHING);
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table.set_width(u16::try_from(super::columns()).unwrap_or(160));
-    table.set_header(["file", "format", "source", "records", "events", "left out", ""]);
+    table.set_header([
+        "file", "format", "source", "records", "events", "left out", "",
+    ]);
     for file in &report.files {
         table.add_row([
             terminal(&file.display_path()),
@@ -180,14 +212,20 @@ fn summary(report: &IngestReport) -> String {
             terminal(&state(file)),
         ]);
     }
-    let mut out: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let mut out: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     for error in &report.unreadable {
         out.push_str(&format!("not read: {}\n", terminal(&error.to_string())));
     }
     let sum = |of: fn(&CustodyFile) -> u64| report.files.iter().map(of).sum::<u64>();
     out.push_str(&format!(
         "{} records, {} events, {} left out, {} known already; ",
-        sum(|f| f.records), sum(|f| f.events), sum(|f| f.rejects), sum(|f| f.known)
+        sum(|f| f.records),
+        sum(|f| f.events),
+        sum(|f| f.rejects),
+        sum(|f| f.known)
     ));
     out.push_str(&match &report.batch {
         Some(batch) => format!("batch {batch}\n"),

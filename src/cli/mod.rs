@@ -78,8 +78,13 @@ struct BrokenPipe;
 /// Prints, or writes to a file.
 fn print(text: &str, output: Option<&Path>) -> Result<()> {
     if let Some(path) = output {
-        return std::fs::write(path, text)
-            .map_err(|error| miette!(help = "choose another --output", "cannot write {}: {error}", path.display()));
+        return std::fs::write(path, text).map_err(|error| {
+            miette!(
+                help = "choose another --output",
+                "cannot write {}: {error}",
+                path.display()
+            )
+        });
     }
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -104,23 +109,39 @@ fn store_path(given: Option<&Path>) -> PathBuf {
 fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
     let path = store_path(given);
     let store = Store::open(&path).map_err(|error| {
-        miette!(help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where", "{error}")
+        miette!(
+            help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where",
+            "{error}"
+        )
     })?;
     let config = Config::load(&store.layout().config())?;
-    let index = crate::stitch::tasks(&store, &config)
-        .map_err(|error| miette!(help = "the store must be writable once after each ingest", "{error}"))?;
+    let index = crate::stitch::tasks(&store, &config).map_err(|error| {
+        miette!(
+            help = "the store must be writable once after each ingest",
+            "{error}"
+        )
+    })?;
     Ok((store, index))
 }
 
 /// Columns of the terminal; 160 in a pipe, where nothing wraps.
 fn columns() -> usize {
-    let from_environment = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let from_environment = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
     let from_terminal = std::io::stdout()
         .is_terminal()
-        .then(|| comfy_table::Table::new().set_content_arrangement(comfy_table::ContentArrangement::Dynamic).width())
+        .then(|| {
+            comfy_table::Table::new()
+                .set_content_arrangement(comfy_table::ContentArrangement::Dynamic)
+                .width()
+        })
         .flatten()
         .map(usize::from);
-    from_environment.or(from_terminal).unwrap_or(160).clamp(60, 400)
+    from_environment
+        .or(from_terminal)
+        .unwrap_or(160)
+        .clamp(60, 400)
 }
 
 /// Writes shell completions to `completions/` and man pages to `man/` below a folder, from the

@@ -21,7 +21,10 @@ impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
         let path = super::store_path(store);
         let store = Store::open(&path).map_err(|error| {
-            miette!(help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where", "{error}")
+            miette!(
+                help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where",
+                "{error}"
+            )
         })?;
         let mut out = String::new();
         let mut count = 0;
@@ -31,16 +34,25 @@ impl Args {
                 if count > self.limit {
                     continue;
                 }
-                let file = usize::try_from(reject.file).ok().and_then(|at| custody.files.get(at));
+                let file = usize::try_from(reject.file)
+                    .ok()
+                    .and_then(|at| custody.files.get(at));
                 let path = file.map(CustodyFile::display_path).unwrap_or_default();
                 out.push_str(&format!(
                     "{}: record {}, byte {}, {} bytes: {}\n",
-                    terminal(&path), reject.ordinal, reject.offset, reject.length, terminal(&reject.reason)
+                    terminal(&path),
+                    reject.ordinal,
+                    reject.offset,
+                    reject.length,
+                    terminal(&reject.reason)
                 ));
                 let bytes = String::from_utf8_lossy(&reject.bytes);
                 if !bytes.is_empty() {
                     let head: String = bytes.chars().take(200).collect();
-                    out.push_str(&format!("    {}\n", cut(&terminal(&head), super::columns().saturating_sub(4))));
+                    out.push_str(&format!(
+                        "    {}\n",
+                        cut(&terminal(&head), super::columns().saturating_sub(4))
+                    ));
                 }
             }
         }

@@ -46,11 +46,17 @@ impl Args {
                 format!("{:#}\n", serde_json::Value::from(list))
             }
             Form::Table => {
-                let mut out = format!("{:<26}{:<40}{:<14}times\n", "format", "what it is", "source");
+                let mut out = format!(
+                    "{:<26}{:<40}{:<14}times\n",
+                    "format", "what it is", "source"
+                );
                 for format in ALL {
                     out.push_str(&format!(
                         "{:<26}{:<40}{:<14}{}\n",
-                        format.name(), format.title(), format.family(), zone(*format)
+                        format.name(),
+                        format.title(),
+                        format.family(),
+                        zone(*format)
                     ));
                 }
                 out

@@ -8,14 +8,18 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use crate::config::zone_of;
 use crate::model::time::{Time, Zoneless};
-use crate::model::{Kind, KeyKind};
-use crate::tell::{Selector, TimelineRequest, timeline, timeline_csv, timeline_markdown, timeline_table};
+use crate::model::{KeyKind, Kind};
+use crate::tell::{
+    Selector, TimelineRequest, timeline, timeline_csv, timeline_markdown, timeline_table,
+};
 
 /// Show what happened, in order, task by task
 ///
 /// `4711`, `0000004711` and `INV-4711` find the same invoice. Several selectors must all hold.
 #[derive(clap::Args)]
-#[command(after_long_help = "Examples:\n  trail timeline --invoice 4711\n  trail timeline --case 5005j00000AbcdEAAR --format markdown")]
+#[command(
+    after_long_help = "Examples:\n  trail timeline --invoice 4711\n  trail timeline --case 5005j00000AbcdEAAR --format markdown"
+)]
 pub struct Args {
     /// Tasks that touch this invoice
     #[arg(long, value_name = "NUMBER")]
@@ -101,19 +105,33 @@ impl Args {
         .collect();
         selectors.extend(self.task.clone().map(Selector::Task));
         for key in &self.key {
-            let kinds = || KeyKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
-            let parsed = key.split_once('=').and_then(|(kind, value)| Some((KeyKind::from_name(kind)?, value)));
-            let (kind, value) = parsed
-                .ok_or_else(|| miette!("`{key}` is not of the form KIND=VALUE; kinds are {}", kinds()))?;
+            let kinds = || {
+                KeyKind::ALL
+                    .iter()
+                    .map(|kind| kind.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
+            let parsed = key
+                .split_once('=')
+                .and_then(|(kind, value)| Some((KeyKind::from_name(kind)?, value)));
+            let (kind, value) = parsed.ok_or_else(|| {
+                miette!(
+                    "`{key}` is not of the form KIND=VALUE; kinds are {}",
+                    kinds()
+                )
+            })?;
             selectors.push(Selector::Key(kind, value.to_owned()));
         }
         let zone = zone_of(&self.tz)?;
         let moment = |text: &Option<String>| {
             text.as_deref()
                 .map(|text| {
-                    Time::parse(text, Zoneless::In(&zone)).map(|time| time.us).map_err(|error| {
-                        miette!(help = "write 2026-03-02 or 2026-03-02T07:00:00Z", "{error}")
-                    })
+                    Time::parse(text, Zoneless::In(&zone))
+                        .map(|time| time.us)
+                        .map_err(|error| {
+                            miette!(help = "write 2026-03-02 or 2026-03-02T07:00:00Z", "{error}")
+                        })
                 })
                 .transpose()
         };
@@ -122,7 +140,11 @@ impl Args {
             .iter()
             .map(|name| {
                 Kind::from_name(name).ok_or_else(|| {
-                    let all = Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ");
+                    let all = Kind::ALL
+                        .iter()
+                        .map(|kind| kind.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", ");
                     miette!("`{name}` is no kind of event; kinds are {all}")
                 })
             })
@@ -149,6 +171,10 @@ impl Args {
             Form::Markdown => timeline_markdown(&found, &zone),
         };
         super::print(&text, self.output.as_deref())?;
-        Ok(if found.tasks.is_empty() { ExitCode::from(1) } else { ExitCode::SUCCESS })
+        Ok(if found.tasks.is_empty() {
+            ExitCode::from(1)
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 }

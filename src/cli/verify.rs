@@ -13,7 +13,9 @@ use crate::tell;
 ///
 /// Exit code: 0 no finding at or above --fail-on, 1 findings, 2 could not be judged.
 #[derive(clap::Args)]
-#[command(after_long_help = "Examples:\n  trail verify\n  trail verify --policy rules/ --format sarif --output trail.sarif")]
+#[command(
+    after_long_help = "Examples:\n  trail verify\n  trail verify --policy rules/ --format sarif --output trail.sarif"
+)]
 pub struct Args {
     /// Folder or file of rules [default: the shipped baseline]
     #[arg(long, value_name = "PATH")]

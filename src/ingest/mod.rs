@@ -73,7 +73,10 @@ impl IngestReport {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.unreadable.is_empty()
-            && self.files.iter().all(|file| file.rejects == 0 && file.problem.is_none())
+            && self
+                .files
+                .iter()
+                .all(|file| file.rejects == 0 && file.problem.is_none())
     }
 }
 
@@ -96,13 +99,26 @@ pub enum IngestError {
 /// # Errors
 /// The store cannot be written, or there is no file to read; nothing was added then. Dumps that
 /// cannot be read are named in the report and do not stop the others.
-pub fn ingest(request: &IngestRequest, progress: &dyn Progress) -> Result<IngestReport, IngestError> {
+pub fn ingest(
+    request: &IngestRequest,
+    progress: &dyn Progress,
+) -> Result<IngestReport, IngestError> {
     let (dumps, unreadable) = crate::read::discover(&request.paths);
     if dumps.is_empty() && unreadable.is_empty() {
-        let paths: Vec<String> = request.paths.iter().map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = request
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
         return Err(IngestError::Nothing(paths.join(", ")));
     }
-    progress.total(dumps.iter().filter_map(|dump| dump.path.metadata().ok()).map(|meta| meta.len()).sum());
+    progress.total(
+        dumps
+            .iter()
+            .filter_map(|dump| dump.path.metadata().ok())
+            .map(|meta| meta.len())
+            .sum(),
+    );
     let mut unreadable = unreadable;
     loop {
         let store = Store::open_or_create(&request.store)?;
@@ -116,18 +132,30 @@ pub fn ingest(request: &IngestRequest, progress: &dyn Progress) -> Result<Ingest
             }
         };
         let files = outcome.files;
-        let has_news = files.iter().any(|file| file.events > 0 || (file.rejects > 0 && file.records > 0))
-            || files.iter().any(|file| file.problem.is_some() && !store_knows(&store, file));
+        let has_news = files
+            .iter()
+            .any(|file| file.events > 0 || (file.rejects > 0 && file.records > 0))
+            || files
+                .iter()
+                .any(|file| file.problem.is_some() && !store_knows(&store, file));
         if !has_news {
             writer.discard();
             unreadable.extend(outcome.unreadable);
-            return Ok(IngestReport { batch: None, files, unreadable });
+            return Ok(IngestReport {
+                batch: None,
+                files,
+                unreadable,
+            });
         }
         let custody = manifest(&files);
         match writer.commit(&store, custody, &outcome.seen)? {
             Commit::Done(custody) => {
                 unreadable.extend(outcome.unreadable);
-                return Ok(IngestReport { batch: Some(custody.batch), files, unreadable });
+                return Ok(IngestReport {
+                    batch: Some(custody.batch),
+                    files,
+                    unreadable,
+                });
             }
             Commit::Overlap => progress.again(),
         }
@@ -140,27 +168,43 @@ fn store_knows(store: &Store, file: &CustodyFile) -> bool {
         .batches()
         .iter()
         .flat_map(|batch| &batch.files)
-        .any(|known| known.sha256 == file.sha256 && known.member == file.member && known.problem == file.problem)
+        .any(|known| {
+            known.sha256 == file.sha256
+                && known.member == file.member
+                && known.problem == file.problem
+        })
 }
 
 fn manifest(files: &[CustodyFile]) -> Custody {
     let mut identity = String::from("trail batch 1");
     for file in files {
-        for text in [&file.sha256, &file.display_path(), &file.format, &file.source] {
+        for text in [
+            &file.sha256,
+            &file.display_path(),
+            &file.format,
+            &file.source,
+        ] {
             identity.push('\0');
             identity.push_str(text);
         }
     }
     let environment = |names: &[&str]| {
-        names.iter().find_map(|name| std::env::var(name).ok()).filter(|value| !value.is_empty())
+        names
+            .iter()
+            .find_map(|name| std::env::var(name).ok())
+            .filter(|value| !value.is_empty())
     };
-    let host = std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    let host = std::fs::read_to_string("/etc/hostname")
+        .ok()
+        .map(|name| name.trim().to_owned());
     Custody {
         batch: crate::model::Digest::of(identity.as_bytes()).short(16),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         operator: environment(&["TRAIL_OPERATOR", "SUDO_USER", "USER", "LOGNAME"])
             .unwrap_or_else(|| "unknown".to_owned()),
-        host: environment(&["HOSTNAME"]).or(host).unwrap_or_else(|| "unknown".to_owned()),
+        host: environment(&["HOSTNAME"])
+            .or(host)
+            .unwrap_or_else(|| "unknown".to_owned()),
         ingested_at: crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond()),
         files: files.to_vec(),
         tables: Vec::new(),

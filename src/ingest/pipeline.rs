@@ -17,7 +17,8 @@ use crate::model::time::format_utc;
 use crate::normalise::{Format, Verdict, ZoneRule};
 use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Visit, visit_members};
 use crate::store::{
-    BatchWriter, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store, StoreError, hash_file,
+    BatchWriter, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store, StoreError,
+    hash_file,
 };
 
 /// What a run gave, before it is committed.
@@ -63,10 +64,13 @@ pub(super) fn run(
         let (results, result_queue) = bounded::<Message>(workers * 2);
         let mut handles = Vec::new();
         for _ in 0..workers {
-            let (job_queue, flush_queue, results) = (job_queue.clone(), flush_queue.clone(), results.clone());
+            let (job_queue, flush_queue, results) =
+                (job_queue.clone(), flush_queue.clone(), results.clone());
             let (factory, folder) = (Arc::clone(&factory), folder.clone());
             handles.push(scope.spawn(move || {
-                worker(job_queue, flush_queue, &results, &folder, |job| work(job, &factory))
+                worker(job_queue, flush_queue, &results, &folder, |job| {
+                    work(job, &factory)
+                })
             }));
         }
         drop((job_queue, flush_queue));
@@ -92,7 +96,14 @@ pub(super) fn run(
             }
         }
         let _ = results.send(Message::End(reader.sent));
-        let Reader { jobs, files, unreadable, seen, failure, .. } = reader;
+        let Reader {
+            jobs,
+            files,
+            unreadable,
+            seen,
+            failure,
+            ..
+        } = reader;
         drop((jobs, results));
         let mut first_error = failure;
         let collected = match join(collector)? {
@@ -110,7 +121,11 @@ pub(super) fn run(
         if let Some(error) = first_error {
             return Err(error.into());
         }
-        Ok(Outcome { files: merge(files, &collected), unreadable, seen: seen.into_sorted() })
+        Ok(Outcome {
+            files: merge(files, &collected),
+            unreadable,
+            seen: seen.into_sorted(),
+        })
     })
 }
 
@@ -218,7 +233,10 @@ fn collect(
             let entry = &mut files[file];
             entry.events += worked.tables.events.num_rows() as u64;
             entry.rejects += worked.tables.rejects.len() as u64;
-            entry.first_us = [entry.first_us, worked.first_us].into_iter().flatten().min();
+            entry.first_us = [entry.first_us, worked.first_us]
+                .into_iter()
+                .flatten()
+                .min();
             entry.last_us = [entry.last_us, worked.last_us].into_iter().flatten().max();
             rejected.fetch_add(worked.tables.rejects.len() as u64, Ordering::Relaxed);
             let stored = writer
@@ -296,13 +314,17 @@ impl Reader<'_> {
     fn known(&self, dump: &Dump) -> Option<CustodyFile> {
         let size = dump.path.metadata().ok()?.len();
         let earlier = self.store.batches().iter().flat_map(|batch| &batch.files);
-        let mut same_size = earlier.filter(|file| file.size == size && file.problem.is_none()).peekable();
+        let mut same_size = earlier
+            .filter(|file| file.size == size && file.problem.is_none())
+            .peekable();
         same_size.peek()?;
         let (_, digest) = hash_file(&dump.path).ok()?;
         let digest = digest.to_string();
         let wanted = self.request.format.map(Format::name);
         let known = same_size.find(|file| {
-            file.sha256 == digest && file.member.is_none() && wanted.is_none_or(|name| name == file.format)
+            file.sha256 == digest
+                && file.member.is_none()
+                && wanted.is_none_or(|name| name == file.format)
         })?;
         let mut file = known.clone();
         file.path = dump.path.display().to_string();
@@ -331,7 +353,9 @@ impl Reader<'_> {
 
     /// Sends rejects that belong to no chunk.
     fn send_rejects(&mut self, rejects: Vec<RejectRow>) {
-        let Some(file) = rejects.first().map(|reject| reject.file) else { return };
+        let Some(file) = rejects.first().map(|reject| reject.file) else {
+            return;
+        };
         let stream = Stream {
             file,
             format: crate::normalise::formats::ALL[0],
@@ -339,7 +363,13 @@ impl Reader<'_> {
             zone: jiff::tz::TimeZone::UTC,
             header: None,
         };
-        self.send(Work { stream: Arc::new(stream), bytes: Vec::new(), offset: 0, records: Vec::new(), rejects });
+        self.send(Work {
+            stream: Arc::new(stream),
+            bytes: Vec::new(),
+            offset: 0,
+            records: Vec::new(),
+            rejects,
+        });
     }
 
     fn send(&mut self, work: Work) {
@@ -353,19 +383,26 @@ impl Reader<'_> {
         let name = member.name.take();
         let (found, encoding) = match recognise(member.reader, limits) {
             Ok(found) => found,
-            Err(error) => return self.refused(path, name, &format!("cannot be read: {error}"), &[]),
+            Err(error) => {
+                return self.refused(path, name, &format!("cannot be read: {error}"), &[]);
+            }
         };
         let (format, detection) = match (self.request.format, &found.verdict) {
             (Some(format), _) => (format, "forced by --input-format".to_owned()),
-            (None, Verdict::Found(format, detection)) => {
-                (*format, format!("{} % sure: {}", detection.sure, detection.why))
-            }
+            (None, Verdict::Found(format, detection)) => (
+                *format,
+                format!("{} % sure: {}", detection.sure, detection.why),
+            ),
             (None, _) => {
                 let reason = why_not(&found);
                 return self.refused(path, name, &reason, &found.head);
             }
         };
-        let source = self.request.source.clone().unwrap_or_else(|| format.family().to_owned());
+        let source = self
+            .request
+            .source
+            .clone()
+            .unwrap_or_else(|| format.family().to_owned());
         let (zone, zone_name, given) = self.request.zones.of(&source, format.family());
         let (zone_name, zone_origin) = match (format.zone_rule(), given) {
             (ZoneRule::Utc, _) => ("UTC".to_owned(), "documented"),
@@ -400,8 +437,20 @@ impl Reader<'_> {
         self.seen.end_dump();
     }
 
-    fn records(&mut self, index: usize, stream: &Arc<Stream>, found: Recognised, member: Member<'_>) {
-        let Recognised { head, bom, encoding, layout, .. } = found;
+    fn records(
+        &mut self,
+        index: usize,
+        stream: &Arc<Stream>,
+        found: Recognised,
+        member: Member<'_>,
+    ) {
+        let Recognised {
+            head,
+            bom,
+            encoding,
+            layout,
+            ..
+        } = found;
         let consumed = Rc::clone(&member.consumed);
         let rest = encoding.decode(&mut *member.reader as &mut dyn Read);
         let mut records = Records::new(rest, head, &layout, self.request.limits).after(bom);
@@ -409,14 +458,18 @@ impl Reader<'_> {
             match records.next_chunk() {
                 Ok(Some(chunk)) => {
                     self.chunk(index, stream, chunk);
-                    self.progress.at(self.base + consumed.get(), self.rejected.load(Ordering::Relaxed));
+                    self.progress.at(
+                        self.base + consumed.get(),
+                        self.rejected.load(Ordering::Relaxed),
+                    );
                     if self.failure.is_some() {
                         return;
                     }
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    let reason = format!("reading stopped early: {error}; the records before are kept");
+                    let reason =
+                        format!("reading stopped early: {error}; the records before are kept");
                     self.files[index].problem = Some(reason.clone());
                     self.send_rejects(vec![RejectRow {
                         file: stream.file,
@@ -436,9 +489,14 @@ impl Reader<'_> {
         let file = &mut self.files[index];
         file.records += (chunk.spans.len() + chunk.problems.len()) as u64;
         for span in chunk.spans {
-            let hasher = RecordHasher::new(stream.format.reader(), &chunk.bytes[span.start..span.end]);
+            let hasher =
+                RecordHasher::new(stream.format.reader(), &chunk.bytes[span.start..span.end]);
             match self.seen.take(hasher.record().prefix128()) {
-                Ok(Seen::New(repetition)) => new.push(NewRecord { span, hasher, repetition }),
+                Ok(Seen::New(repetition)) => new.push(NewRecord {
+                    span,
+                    hasher,
+                    repetition,
+                }),
                 Ok(Seen::Known) => file.known += 1,
                 Err(error) => {
                     self.failure = Some(error);

@@ -4,7 +4,9 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::normalise::{Detection, Format, Sample, Verdict, detect};
-use crate::read::{Encoding, Layout, Limits, ReadError, Records, Visit, discover, sniff, to_utf8, visit_members};
+use crate::read::{
+    Encoding, Layout, Limits, ReadError, Records, Visit, discover, sniff, to_utf8, visit_members,
+};
 
 /// Sizes of the head that is looked at; the next one is tried when the first record is not whole.
 const HEADS: [usize; 3] = [256 << 10, 4 << 20, 64 << 20];
@@ -20,12 +22,17 @@ pub(super) struct Recognised {
     pub encoding: Encoding,
     pub layout: Layout,
     pub verdict: Verdict,
+    /// Why the head could not be read to its end.
+    pub error: Option<String>,
     /// All formats that answered.
     pub answers: Vec<(&'static dyn Format, Detection)>,
 }
 
 /// Reads the head of a stream and asks the formats.
-pub(super) fn recognise(reader: &mut dyn Read, limits: Limits) -> io::Result<(Recognised, Encoding)> {
+pub(super) fn recognise(
+    reader: &mut dyn Read,
+    limits: Limits,
+) -> io::Result<(Recognised, Encoding)> {
     let mut first = [0; 4];
     let mut filled = 0;
     while filled < first.len() {
@@ -43,12 +50,20 @@ pub(super) fn recognise(reader: &mut dyn Read, limits: Limits) -> io::Result<(Re
     let mut head = Vec::new();
     let mut source = io::Cursor::new(skipped.to_vec()).chain(reader);
     let mut found = None;
+    let mut failure = None;
     for size in HEADS {
         let want = size.saturating_sub(head.len()) as u64;
         // Read errors within the head come again when records are read: what is there is looked at.
-        let complete = match encoding.decode(&mut source).take(want).read_to_end(&mut head) {
+        let complete = match encoding
+            .decode(&mut source)
+            .take(want)
+            .read_to_end(&mut head)
+        {
             Ok(read) => (read as u64) < want,
-            Err(_) if !head.is_empty() => true,
+            Err(error) if !head.is_empty() => {
+                failure = Some(error.to_string());
+                true
+            }
             Err(error) => return Err(error),
         };
         let layout = sniff(&head, complete);
@@ -65,11 +80,25 @@ pub(super) fn recognise(reader: &mut dyn Read, limits: Limits) -> io::Result<(Re
         let asked = detect(&Sample::new(&layout, Vec::new()));
         (Layout::Empty, asked)
     });
-    Ok((Recognised { head, bom, encoding, layout, verdict, answers }, encoding))
+    Ok((
+        Recognised {
+            head,
+            bom,
+            encoding,
+            layout,
+            verdict,
+            error: failure,
+            answers,
+        },
+        encoding,
+    ))
 }
 
 fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<String> {
-    let limits = Limits { chunk: head.len().max(1), ..limits };
+    let limits = Limits {
+        chunk: head.len().max(1),
+        ..limits
+    };
     let mut records = Records::new(io::empty(), head.to_vec(), layout, limits);
     let mut texts = Vec::new();
     while let Ok(Some(chunk)) = records.next_chunk() {
@@ -112,7 +141,9 @@ pub fn explain(paths: &[PathBuf], limits: Limits) -> (Vec<Explanation>, Vec<Read
         let path = dump.path.display().to_string();
         let result = visit_members(&dump, limits, &mut |visit| match visit {
             Visit::Member(member) => {
-                let path = member.name.map_or_else(|| path.clone(), |name| format!("{path}!{name}"));
+                let path = member
+                    .name
+                    .map_or_else(|| path.clone(), |name| format!("{path}!{name}"));
                 out.push(match recognise(member.reader, limits) {
                     Ok((found, _)) => explanation(path, &found),
                     Err(error) => refused(path, error.to_string()),
@@ -129,14 +160,21 @@ pub fn explain(paths: &[PathBuf], limits: Limits) -> (Vec<Explanation>, Vec<Read
 }
 
 fn refused(path: String, why: String) -> Explanation {
-    Explanation { path, layout: String::new(), format: None, why, answers: Vec::new() }
+    Explanation {
+        path,
+        layout: String::new(),
+        format: None,
+        why,
+        answers: Vec::new(),
+    }
 }
 
 fn explanation(path: String, found: &Recognised) -> Explanation {
     let (format, why) = match &found.verdict {
-        Verdict::Found(format, detection) => {
-            (Some(format.name()), format!("{} % sure: {}", detection.sure, detection.why))
-        }
+        Verdict::Found(format, detection) => (
+            Some(format.name()),
+            format!("{} % sure: {}", detection.sure, detection.why),
+        ),
         Verdict::Tie(_) | Verdict::Unknown => (None, why_not(found)),
     };
     Explanation {
@@ -154,14 +192,23 @@ fn explanation(path: String, found: &Recognised) -> Explanation {
 
 /// Why no format was taken.
 pub(super) fn why_not(found: &Recognised) -> String {
+    if let (Some(error), Verdict::Unknown) = (&found.error, &found.verdict) {
+        return format!("cannot be read: {error}");
+    }
     match &found.verdict {
         _ if found.layout == Layout::Empty => "the file is empty".to_owned(),
         Verdict::Tie(two) => {
             let names: Vec<&str> = two.iter().map(|(format, _)| format.name()).collect();
-            format!("two formats fit equally well: {}; choose one with --input-format", names.join(" and "))
+            format!(
+                "two formats fit equally well: {}; choose one with --input-format",
+                names.join(" and ")
+            )
         }
         Verdict::Unknown => {
-            format!("no format recognised ({}); `trail sources` lists the known ones", found.layout.describe())
+            format!(
+                "no format recognised ({}); `trail sources` lists the known ones",
+                found.layout.describe()
+            )
         }
         Verdict::Found(..) => String::new(),
     }

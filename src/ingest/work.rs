@@ -9,7 +9,9 @@ use typed_arena::Arena;
 use crate::model::{ContentPart, Event, RecordHasher};
 use crate::normalise::{Format, MapError, Record};
 use crate::read::{Header, Span, parse_row, to_utf8};
-use crate::store::{ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError};
+use crate::store::{
+    ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError,
+};
 
 /// What is the same for all chunks of one stream.
 pub(super) struct Stream {
@@ -70,14 +72,21 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
         };
         chunk.take(record, bytes, stream, &origin, &arena)?;
     }
-    let (first_us, last_us) = chunk.times.map_or((None, None), |(first, last)| (Some(first), Some(last)));
+    let (first_us, last_us) = chunk
+        .times
+        .map_or((None, None), |(first, last)| (Some(first), Some(last)));
     let tables = ChunkTables {
         events: chunk.events.finish()?,
         keys: chunk.keys,
         contents: chunk.contents.encode(factory)?,
         rejects: chunk.rejects,
     };
-    Ok(Worked { file: stream.file, tables, first_us, last_us })
+    Ok(Worked {
+        file: stream.file,
+        tables,
+        first_us,
+        last_us,
+    })
 }
 
 struct Mapped {
@@ -119,12 +128,17 @@ impl Mapped {
             self.reject(bytes, origin, error.to_string());
             return Ok(());
         }
-        self.contents.push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes);
+        self.contents
+            .push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes);
         for (part, mut event) in (0i32..).zip(mapped) {
             if windows_1252 {
-                event.notes.push("the record is no UTF-8; read as Windows-1252".into());
+                event
+                    .notes
+                    .push("the record is no UTF-8; read as Windows-1252".into());
             }
-            let id = record.hasher.event_id(part.unsigned_abs(), record.repetition);
+            let id = record
+                .hasher
+                .event_id(part.unsigned_abs(), record.repetition);
             let index = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
             self.keys.push(index, &event);
             if let Some(time) = event.time {
@@ -134,7 +148,13 @@ impl Mapped {
             }
             for (content, value) in &event.contents {
                 if !value.is_empty() {
-                    self.contents.push(origin.file, origin.ordinal, part, *content, value.as_bytes());
+                    self.contents.push(
+                        origin.file,
+                        origin.ordinal,
+                        part,
+                        *content,
+                        value.as_bytes(),
+                    );
                 }
             }
             self.events.push(id, part, &event, origin)?;
@@ -158,9 +178,16 @@ impl Mapped {
 fn check_row(text: &str, header: &Header) -> Result<crate::read::Row, MapError> {
     let row = parse_row(text, header.delimiter).map_err(MapError::Other)?;
     if row.len() != header.names.len() {
-        return Err(MapError::Fields { found: row.len(), expected: header.names.len() });
+        return Err(MapError::Fields {
+            found: row.len(),
+            expected: header.names.len(),
+        });
     }
-    let repeated = header.names.iter().enumerate().all(|(at, name)| row.get(at).is_some_and(|v| v.trim() == name));
+    let repeated = header
+        .names
+        .iter()
+        .enumerate()
+        .all(|(at, name)| row.get(at).is_some_and(|v| v.trim() == name));
     if repeated {
         return Err(MapError::other("the header row, repeated among the data"));
     }

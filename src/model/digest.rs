@@ -132,7 +132,11 @@ mod tests {
     #[test]
     fn parts_and_repetitions_differ() {
         let record = RecordHasher::new("kong", b"{}");
-        let ids = [record.event_id(0, 0), record.event_id(1, 0), record.event_id(0, 1)];
+        let ids = [
+            record.event_id(0, 0),
+            record.event_id(1, 0),
+            record.event_id(0, 1),
+        ];
         assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[1] != ids[2]);
     }
 }

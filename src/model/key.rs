@@ -66,11 +66,27 @@ impl KeyKind {
 /// Values that fill a field without identifying anything.
 fn is_filler(value: &str) -> bool {
     const FILLERS: &[&str] = &[
-        "-", "null", "none", "n/a", "na", "nil", "undefined", "unknown", "test", "anonymous",
-        "0", "not available", "(null)", "default",
+        "-",
+        "null",
+        "none",
+        "n/a",
+        "na",
+        "nil",
+        "undefined",
+        "unknown",
+        "test",
+        "anonymous",
+        "0",
+        "not available",
+        "(null)",
+        "default",
     ];
-    value.bytes().all(|b| matches!(b, b'0' | b'-' | b' ' | b'*'))
-        || FILLERS.iter().any(|filler| value.eq_ignore_ascii_case(filler))
+    value
+        .bytes()
+        .all(|b| matches!(b, b'0' | b'-' | b' ' | b'*'))
+        || FILLERS
+            .iter()
+            .any(|filler| value.eq_ignore_ascii_case(filler))
 }
 
 /// The form in which two spellings of one identifier are equal; `None` if the value identifies
@@ -82,7 +98,10 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
         return None;
     }
     Some(match kind {
-        KeyKind::Trace | KeyKind::Span | KeyKind::Conversation | KeyKind::Request
+        KeyKind::Trace
+        | KeyKind::Span
+        | KeyKind::Conversation
+        | KeyKind::Request
         | KeyKind::WorkflowRun => hex_id(value),
         KeyKind::Response | KeyKind::ToolCall | KeyKind::Session | KeyKind::Transaction => {
             Cow::Borrowed(value)
@@ -94,7 +113,11 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
                 salesforce_id18(value).unwrap_or(Cow::Borrowed(value))
             }
         }
-        KeyKind::Invoice | KeyKind::Order | KeyKind::Customer | KeyKind::Case | KeyKind::Account
+        KeyKind::Invoice
+        | KeyKind::Order
+        | KeyKind::Customer
+        | KeyKind::Case
+        | KeyKind::Account
         | KeyKind::Document => business_number(value),
         KeyKind::Object => match value.rsplit_once('/') {
             Some((kind, id)) => Cow::Owned(format!("{kind}/{}", business_number(id))),
@@ -183,12 +206,30 @@ mod tests {
 
     #[test]
     fn spellings_of_one_invoice() {
-        for text in ["4711", "0000004711", "INV-4711", "inv_4711", "#4711", "RG 4711", "INV4711"] {
-            assert_eq!(normalise_key(KeyKind::Invoice, text).unwrap(), "4711", "{text}");
+        for text in [
+            "4711",
+            "0000004711",
+            "INV-4711",
+            "inv_4711",
+            "#4711",
+            "RG 4711",
+            "INV4711",
+        ] {
+            assert_eq!(
+                normalise_key(KeyKind::Invoice, text).unwrap(),
+                "4711",
+                "{text}"
+            );
         }
-        assert_eq!(normalise_key(KeyKind::Order, "#W4923227").unwrap(), "4923227");
+        assert_eq!(
+            normalise_key(KeyKind::Order, "#W4923227").unwrap(),
+            "4923227"
+        );
         assert_eq!(normalise_key(KeyKind::Customer, "C1").unwrap(), "C1");
-        assert_eq!(normalise_key(KeyKind::Invoice, "INV-2026-4711").unwrap(), "INV-2026-4711");
+        assert_eq!(
+            normalise_key(KeyKind::Invoice, "INV-2026-4711").unwrap(),
+            "INV-2026-4711"
+        );
     }
 
     #[test]

@@ -67,7 +67,10 @@ pub struct BadTime {
 }
 
 fn bad(text: &str, reason: impl Into<String>) -> BadTime {
-    BadTime { text: text.chars().take(64).collect(), reason: reason.into() }
+    BadTime {
+        text: text.chars().take(64).collect(),
+        reason: reason.into(),
+    }
 }
 
 /// What a time without a zone means.
@@ -96,10 +99,19 @@ impl Time {
         Self::checked(us, TimeOrigin::Utc, precision, &number.to_string())
     }
 
-    fn checked(us: i64, origin: TimeOrigin, precision: Precision, text: &str) -> Result<Self, BadTime> {
+    fn checked(
+        us: i64,
+        origin: TimeOrigin,
+        precision: Precision,
+        text: &str,
+    ) -> Result<Self, BadTime> {
         // Years 1 to 9999.
         if (-62_135_596_800_000_000..253_402_300_800_000_000).contains(&us) {
-            Ok(Self { us, origin, precision })
+            Ok(Self {
+                us,
+                origin,
+                precision,
+            })
         } else {
             Err(bad(text, "outside the years 1 to 9999"))
         }
@@ -123,7 +135,10 @@ impl Time {
         }
         if let Some((whole, fraction)) = trimmed.split_once('.')
             && whole.len() == 10
-            && whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit())
+            && whole
+                .bytes()
+                .chain(fraction.bytes())
+                .all(|b| b.is_ascii_digit())
         {
             return Self::parse_float_epoch(whole, fraction, text);
         }
@@ -139,7 +154,12 @@ impl Time {
         let digits: String = fraction.chars().chain("000000".chars()).take(6).collect();
         let micros: i64 = digits.parse().map_err(|_| bad(text, "bad fraction"))?;
         let precision = precision_of(fraction.len());
-        Self::checked(seconds * 1_000_000 + micros, TimeOrigin::Utc, precision, text)
+        Self::checked(
+            seconds * 1_000_000 + micros,
+            TimeOrigin::Utc,
+            precision,
+            text,
+        )
     }
 
     /// Local date and time of day in a zone.
@@ -155,7 +175,9 @@ impl Time {
             AmbiguousOffset::Fold { .. } => TimeOrigin::Ambiguous,
             AmbiguousOffset::Gap { .. } => TimeOrigin::Gap,
         };
-        let timestamp = ambiguous.compatible().map_err(|_| bad(text, "out of range"))?;
+        let timestamp = ambiguous
+            .compatible()
+            .map_err(|_| bad(text, "out of range"))?;
         Self::checked(timestamp.as_microsecond(), origin, precision, text)
     }
 }
@@ -223,8 +245,13 @@ impl Fields {
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut cursor = Cursor { bytes, at: 0 };
         let date = Self::read_date(&mut cursor)?;
-        let mut fields =
-            Self { date, time: (0, 0, 0), micros: 0, precision: Precision::Day, zone: Zone::None };
+        let mut fields = Self {
+            date,
+            time: (0, 0, 0),
+            micros: 0,
+            precision: Precision::Day,
+            zone: Zone::None,
+        };
         if cursor.peek().is_none() {
             return Some(fields);
         }
@@ -236,7 +263,9 @@ impl Fields {
         let minute = cursor.small(2)?;
         fields.precision = Precision::Minute;
         let mut second = 0;
-        if (colon && cursor.eat(b':')) || (!colon && cursor.peek().is_some_and(|b| b.is_ascii_digit())) {
+        if (colon && cursor.eat(b':'))
+            || (!colon && cursor.peek().is_some_and(|b| b.is_ascii_digit()))
+        {
             second = cursor.small(2)?;
             fields.precision = Precision::Second;
         }
@@ -298,7 +327,11 @@ impl Fields {
         cursor.at += 1;
         let hours = cursor.digits(2, 2)?;
         cursor.eat(b':');
-        let minutes = if cursor.peek().is_some() { cursor.digits(2, 2)? } else { 0 };
+        let minutes = if cursor.peek().is_some() {
+            cursor.digits(2, 2)?
+        } else {
+            0
+        };
         if hours > 18 || minutes > 59 {
             return None;
         }
@@ -311,12 +344,18 @@ impl Fields {
         // at the last microsecond of its minute.
         let (hour, minute, second) = self.time;
         let second = second.min(if second == 60 { 59 } else { second });
-        let (hour, next_day) = if hour == 24 && minute == 0 { (0, true) } else { (hour, false) };
-        let mut date_time = DateTime::new(year, month, day, hour, minute, second, self.micros * 1000)
-            .map_err(|error| bad(text, error.to_string()))?;
+        let (hour, next_day) = if hour == 24 && minute == 0 {
+            (0, true)
+        } else {
+            (hour, false)
+        };
+        let mut date_time =
+            DateTime::new(year, month, day, hour, minute, second, self.micros * 1000)
+                .map_err(|error| bad(text, error.to_string()))?;
         if next_day {
-            date_time =
-                date_time.tomorrow().map_err(|error| bad(text, error.to_string()))?;
+            date_time = date_time
+                .tomorrow()
+                .map_err(|error| bad(text, error.to_string()))?;
         }
         let utc = |origin, shift: i32| {
             let timestamp = TimeZone::UTC
@@ -367,7 +406,11 @@ pub fn format_in(us: i64, zone: &TimeZone) -> String {
     } else {
         let minutes = offset.seconds() / 60;
         let sign = if minutes < 0 { '-' } else { '+' };
-        out.push_str(&format!("{sign}{:02}:{:02}", minutes.abs() / 60, minutes.abs() % 60));
+        out.push_str(&format!(
+            "{sign}{:02}:{:02}",
+            minutes.abs() / 60,
+            minutes.abs() % 60
+        ));
     }
     out
 }
@@ -403,7 +446,14 @@ mod tests {
 
     #[test]
     fn impossible_times_are_errors() {
-        for text in ["2026-02-30T10:00:00Z", "2026-01-01T25:00:00Z", "hello", "", "2026-13-01", "99999999999999999999"] {
+        for text in [
+            "2026-02-30T10:00:00Z",
+            "2026-01-01T25:00:00Z",
+            "hello",
+            "",
+            "2026-13-01",
+            "99999999999999999999",
+        ] {
             assert!(Time::parse(text, Zoneless::Utc).is_err(), "{text}");
         }
     }
@@ -413,7 +463,10 @@ mod tests {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let parse = |text| Time::parse(text, Zoneless::In(&berlin)).unwrap();
         assert_eq!(parse("2026-07-01 12:00:00").origin, TimeOrigin::AssumedZone);
-        assert_eq!(format_utc(parse("2026-07-01 12:00:00").us), "2026-07-01T10:00:00Z");
+        assert_eq!(
+            format_utc(parse("2026-07-01 12:00:00").us),
+            "2026-07-01T10:00:00Z"
+        );
         assert_eq!(parse("2026-10-25 02:30:00").origin, TimeOrigin::Ambiguous);
         assert_eq!(parse("2026-03-29 02:30:00").origin, TimeOrigin::Gap);
     }
@@ -421,6 +474,9 @@ mod tests {
     #[test]
     fn shown_in_a_zone() {
         let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(format_in(1_767_225_599_123_000, &berlin), "2026-01-01T00:59:59.123+01:00");
+        assert_eq!(
+            format_in(1_767_225_599_123_000, &berlin),
+            "2026-01-01T00:59:59.123+01:00"
+        );
     }
 }

@@ -24,7 +24,11 @@ impl<'a> Sample<'a> {
             .filter(|text| text.starts_with('{'))
             .filter_map(|text| serde_json::from_str(text).ok())
             .collect();
-        Self { layout, texts, values }
+        Self {
+            layout,
+            texts,
+            values,
+        }
     }
 
     /// The header of delimited text.
@@ -59,7 +63,10 @@ impl Detection {
     /// A detection, or none if `sure` is 0.
     #[must_use]
     pub fn of(sure: u8, why: impl Into<String>) -> Option<Self> {
-        (sure > 0).then(|| Self { sure: sure.min(100), why: why.into() })
+        (sure > 0).then(|| Self {
+            sure: sure.min(100),
+            why: why.into(),
+        })
     }
 }
 
@@ -83,7 +90,11 @@ pub fn detect(sample: &Sample<'_>) -> (Verdict, Vec<(&'static dyn Format, Detect
         .iter()
         .filter_map(|format| Some((*format, format.detect(sample)?)))
         .collect();
-    answers.sort_by(|a, b| b.1.sure.cmp(&a.1.sure).then_with(|| a.0.name().cmp(b.0.name())));
+    answers.sort_by(|a, b| {
+        b.1.sure
+            .cmp(&a.1.sure)
+            .then_with(|| a.0.name().cmp(b.0.name()))
+    });
     let verdict = match answers.as_slice() {
         [(_, best), ..] if best.sure < LEAST => Verdict::Unknown,
         [(a, best), (b, second), ..] if best.sure == second.sure && a.reader() != b.reader() => {

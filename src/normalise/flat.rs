@@ -27,17 +27,22 @@ impl<'r> Flat<'r> {
     /// underscores inside and a trailing `_` do not count.
     pub(super) fn get(&self, names: &[&str]) -> Option<Cow<'r, str>> {
         match self {
-            Self::Row(record) => {
-                names.iter().find_map(|name| record.field(name)).map(Cow::Borrowed)
-            }
+            Self::Row(record) => names
+                .iter()
+                .find_map(|name| record.field(name))
+                .map(Cow::Borrowed),
             Self::Object(pairs) => names.iter().find_map(|name| {
-                pairs.0.iter().find(|(have, _)| same(have, name)).and_then(|(_, value)| {
-                    let trimmed = match value {
-                        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-                        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-                    };
-                    (!trimmed.is_empty()).then_some(trimmed)
-                })
+                pairs
+                    .0
+                    .iter()
+                    .find(|(have, _)| same(have, name))
+                    .and_then(|(_, value)| {
+                        let trimmed = match value {
+                            Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+                            Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+                        };
+                        (!trimmed.is_empty()).then_some(trimmed)
+                    })
             }),
         }
     }
@@ -45,7 +50,10 @@ impl<'r> Flat<'r> {
 
 fn same(have: &str, want: &str) -> bool {
     let plain = |text: &'_ str| {
-        text.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_uppercase()).collect::<Vec<u8>>()
+        text.bytes()
+            .filter(|b| *b != b'_')
+            .map(|b| b.to_ascii_uppercase())
+            .collect::<Vec<u8>>()
     };
     have.len() >= want.len().saturating_sub(4)
         && have.len() <= want.len() + 4

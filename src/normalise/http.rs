@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::json::Pairs;
 use super::names::{add_named, is_amount_name, kind_of_name, looks_like_id};
 use super::salesforce;
-use crate::model::{Event, Kind, KeyKind, Outcome};
+use crate::model::{Event, KeyKind, Kind, Outcome};
 
 /// The kind of step an HTTP method asks for.
 #[must_use]
@@ -61,14 +61,27 @@ pub(super) fn add_headers<'a>(event: &mut Event<'a>, headers: &Pairs<'a>) {
     if let Some(value) = headers.get("traceparent") {
         add_traceparent(event, &value);
     } else if let Some(trace) = headers.first(&["x-b3-traceid", "x-trace-id"]) {
-        let trace = if trace.len() == 16 { Cow::Owned(format!("{trace:0>32}")) } else { trace };
+        let trace = if trace.len() == 16 {
+            Cow::Owned(format!("{trace:0>32}"))
+        } else {
+            trace
+        };
         event.key(KeyKind::Trace, trace.clone());
         event.trace = Some(trace);
     }
-    for name in ["x-request-id", "x-correlation-id", "request-id", "x-amzn-requestid", "x-ms-request-id"] {
+    for name in [
+        "x-request-id",
+        "x-correlation-id",
+        "request-id",
+        "x-amzn-requestid",
+        "x-ms-request-id",
+    ] {
         event.key_opt(KeyKind::Request, headers.get(name));
     }
-    event.key_opt(KeyKind::ToolCall, headers.first(&["x-tool-call-id", "x-mcp-tool-call-id"]));
+    event.key_opt(
+        KeyKind::ToolCall,
+        headers.first(&["x-tool-call-id", "x-mcp-tool-call-id"]),
+    );
     if let Some(conversation) = headers.first(&["x-conversation-id", "x-session-id"]) {
         event.key(KeyKind::Conversation, conversation.clone());
         event.conversation = Some(conversation);
@@ -113,7 +126,8 @@ fn add_path_pair(event: &mut Event<'_>, name: &str, id: &str) {
     if !looks_like_id(id) || name.bytes().any(|b| b.is_ascii_digit()) && !name.contains("__") {
         return;
     }
-    let is_version = id.starts_with('v') && id[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let is_version =
+        id.starts_with('v') && id[1..].bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if is_version {
         return;
     }
@@ -167,7 +181,9 @@ pub(super) fn decode(text: &str) -> String {
 
 /// Adds the changed fields of a JSON body (values after only: a request does not know the old ones).
 pub(super) fn add_body<'a>(event: &mut Event<'a>, body: &str) {
-    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) else { return };
+    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) else {
+        return;
+    };
     super::names::add_arguments(event, body);
     for (field, value) in members.into_iter().take(64) {
         let after = match value {
@@ -193,21 +209,33 @@ mod tests {
     fn keys(uri: &str) -> Vec<(KeyKind, String)> {
         let mut event = Event::new(Kind::Read);
         add_uri(&mut event, uri);
-        event.keys.iter().map(|(kind, value)| (*kind, value.to_string())).collect()
+        event
+            .keys
+            .iter()
+            .map(|(kind, value)| (*kind, value.to_string()))
+            .collect()
     }
 
     #[test]
     fn objects_of_paths() {
-        assert_eq!(keys("/erp/invoices/4711"), [(KeyKind::Invoice, "4711".to_owned())]);
         assert_eq!(
-            keys("/sap/opu/odata/sap/API_X/A_SupplierInvoice(SupplierInvoice='0000004711',FiscalYear='2026')"),
+            keys("/erp/invoices/4711"),
+            [(KeyKind::Invoice, "4711".to_owned())]
+        );
+        assert_eq!(
+            keys(
+                "/sap/opu/odata/sap/API_X/A_SupplierInvoice(SupplierInvoice='0000004711',FiscalYear='2026')"
+            ),
             [(KeyKind::Invoice, "0000004711".to_owned())]
         );
         assert_eq!(
             keys("/services/data/v60.0/sobjects/Case/5005j00000AbcdEAAR"),
             [(KeyKind::Case, "5005j00000AbcdEAAR".to_owned())]
         );
-        assert_eq!(keys("/api/v1/search?order_id=SO-123&limit=100"), [(KeyKind::Order, "SO-123".to_owned())]);
+        assert_eq!(
+            keys("/api/v1/search?order_id=SO-123&limit=100"),
+            [(KeyKind::Order, "SO-123".to_owned())]
+        );
         assert_eq!(
             keys("/api/shipments/SHP-1"),
             [(KeyKind::Object, "shipments/SHP-1".to_owned())]
@@ -217,7 +245,10 @@ mod tests {
     #[test]
     fn trace_context() {
         let header = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        assert_eq!(traceparent(header).unwrap().0, "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert_eq!(
+            traceparent(header).unwrap().0,
+            "4bf92f3577b34da6a3ce929d0e0e4736"
+        );
         assert!(traceparent("00-00000000000000000000000000000000-00f067aa0ba902b7-01").is_none());
         assert!(traceparent("-").is_none());
     }

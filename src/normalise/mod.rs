@@ -132,7 +132,11 @@ fn json_message(error: &serde_json::Error) -> String {
     if error.line() <= 1 {
         format!("{what} (byte {} of the record)", error.column())
     } else {
-        format!("{what} (line {}, column {} of the record)", error.line(), error.column())
+        format!(
+            "{what} (line {}, column {} of the record)",
+            error.line(),
+            error.column()
+        )
     }
 }
 

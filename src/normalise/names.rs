@@ -35,8 +35,26 @@ const STEMS: &[(&str, KeyKind)] = &[
 
 /// Parts of a name that say that the value describes the thing and does not identify it.
 const DESCRIPTIONS: &[&str] = &[
-    "amount", "date", "status", "type", "total", "text", "name", "currency", "reason", "count",
-    "limit", "note", "comment", "line", "item", "year", "description", "agent", "sort", "by",
+    "amount",
+    "date",
+    "status",
+    "type",
+    "total",
+    "text",
+    "name",
+    "currency",
+    "reason",
+    "count",
+    "limit",
+    "note",
+    "comment",
+    "line",
+    "item",
+    "year",
+    "description",
+    "agent",
+    "sort",
+    "by",
 ];
 
 /// What kind of key a value under that name is.
@@ -45,9 +63,11 @@ pub(super) fn kind_of_name(name: &str) -> Option<KeyKind> {
     let lower = name.to_ascii_lowercase();
     let (stem, kind) = STEMS.iter().find(|(stem, _)| lower.contains(stem))?;
     let rest = lower.replacen(stem, "", 1);
-    let described = rest
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .any(|word| DESCRIPTIONS.iter().any(|d| word == *d || (d.len() > 3 && word.ends_with(d))));
+    let described = rest.split(|c: char| !c.is_ascii_alphabetic()).any(|word| {
+        DESCRIPTIONS
+            .iter()
+            .any(|d| word == *d || (d.len() > 3 && word.ends_with(d)))
+    });
     (!described).then_some(*kind)
 }
 
@@ -60,12 +80,15 @@ pub(super) fn looks_like_id(value: &str) -> bool {
 
 /// Adds a key for a named value, if the name says what it is.
 pub(super) fn add_named<'a>(event: &mut Event<'a>, name: &str, value: Cow<'a, str>) {
-    let Some(kind) = kind_of_name(name) else { return };
+    let Some(kind) = kind_of_name(name) else {
+        return;
+    };
     let value = match value {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     };
-    if kind == KeyKind::User && !value.contains('@') && !name.to_ascii_lowercase().contains("user") {
+    if kind == KeyKind::User && !value.contains('@') && !name.to_ascii_lowercase().contains("user")
+    {
         return;
     }
     if looks_like_id(&value) {
@@ -98,7 +121,9 @@ fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
         }
         Value::String(text) => {
             if name.eq_ignore_ascii_case("currency") && text.len() == 3 {
-                event.currency.get_or_insert_with(|| Cow::Owned(text.to_ascii_uppercase()));
+                event
+                    .currency
+                    .get_or_insert_with(|| Cow::Owned(text.to_ascii_uppercase()));
             } else if is_amount_name(name) {
                 event.amount = event.amount.or_else(|| Amount::parse(text));
             } else {
@@ -119,8 +144,13 @@ fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
 /// Whether a field of that name holds an amount of money.
 pub(super) fn is_amount_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    lower == "total" || lower.ends_with("amount") || lower == "wrbtr" || lower == "dmbtr"
-        || lower == "rmwwr" || lower.ends_with("_total") || lower == "amount__c"
+    lower == "total"
+        || lower.ends_with("amount")
+        || lower == "wrbtr"
+        || lower == "dmbtr"
+        || lower == "rmwwr"
+        || lower.ends_with("_total")
+        || lower == "amount__c"
 }
 
 static MENTION: LazyLock<Regex> = LazyLock::new(|| {
@@ -180,7 +210,11 @@ mod tests {
         );
         assert_eq!(event.amount, Amount::parse("1250.50"));
         assert_eq!(event.currency.as_deref(), Some("EUR"));
-        let kinds: Vec<_> = event.keys.iter().map(|(kind, value)| (*kind, &**value)).collect();
+        let kinds: Vec<_> = event
+            .keys
+            .iter()
+            .map(|(kind, value)| (*kind, &**value))
+            .collect();
         assert!(kinds.contains(&(KeyKind::Invoice, "INV-4711")));
         assert!(kinds.contains(&(KeyKind::Order, "4500001")));
     }
@@ -188,7 +222,10 @@ mod tests {
     #[test]
     fn mentions() {
         let mut event = Event::new(Kind::Request);
-        add_mentions(&mut event, "Please correct invoice 4711 and INV-4712 of order no. SO-99123, in order to");
+        add_mentions(
+            &mut event,
+            "Please correct invoice 4711 and INV-4712 of order no. SO-99123, in order to",
+        );
         let values: Vec<_> = event.keys.iter().map(|(_, value)| &**value).collect();
         assert_eq!(values, ["4711", "INV-4712", "SO-99123"]);
     }

@@ -4,10 +4,13 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-static EMAIL: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?i)\b[a-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}\.[a-z]{2,24}\b"));
-static IBAN: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"));
+static EMAIL: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"(?i)\b[a-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}\.[a-z]{2,24}\b"));
+static IBAN: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"));
 static CARD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9](?:[ -]?[0-9]){12,18}\b"));
-static PHONE: LazyLock<Regex> = LazyLock::new(|| pattern(r"\+[1-9][0-9](?:[ /()-]{0,2}[0-9]){6,12}\b"));
+static PHONE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\+[1-9][0-9](?:[ /()-]{0,2}[0-9]){6,12}\b"));
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
@@ -23,10 +26,16 @@ pub fn personal_kinds(text: &str) -> String {
         kinds.push("email");
     }
     if text.bytes().any(|b| b.is_ascii_digit()) {
-        if IBAN.find_iter(text).any(|found| iban_checks(found.as_str())) {
+        if IBAN
+            .find_iter(text)
+            .any(|found| iban_checks(found.as_str()))
+        {
             kinds.push("iban");
         }
-        if CARD.find_iter(text).any(|found| luhn_checks(found.as_str())) {
+        if CARD
+            .find_iter(text)
+            .any(|found| luhn_checks(found.as_str()))
+        {
             kinds.push("card");
         }
         if memchr::memchr(b'+', text.as_bytes()).is_some() && PHONE.is_match(text) {
@@ -54,7 +63,11 @@ fn iban_checks(text: &str) -> bool {
 }
 
 fn luhn_checks(text: &str) -> bool {
-    let digits: Vec<u32> = text.bytes().filter(u8::is_ascii_digit).map(|b| u32::from(b - b'0')).collect();
+    let digits: Vec<u32> = text
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .map(|b| u32::from(b - b'0'))
+        .collect();
     if !(13..=19).contains(&digits.len()) || digits.iter().all(|d| *d == digits[0]) {
         return false;
     }
@@ -77,7 +90,10 @@ mod tests {
     #[test]
     fn kinds() {
         assert_eq!(personal_kinds("write to a.meier@example.org"), "email");
-        assert_eq!(personal_kinds("IBAN DE89 3704 0044 0532 0130 00, thanks"), "iban");
+        assert_eq!(
+            personal_kinds("IBAN DE89 3704 0044 0532 0130 00, thanks"),
+            "iban"
+        );
         assert_eq!(personal_kinds("IBAN DE88 3704 0044 0532 0130 00"), "");
         assert_eq!(personal_kinds("card 4111 1111 1111 1111"), "card");
         assert_eq!(personal_kinds("order 4111111111111112"), "");

@@ -13,7 +13,9 @@ pub(super) fn key_kind(object: &str, id: &str) -> Option<KeyKind> {
         "Order" => Some(KeyKind::Order),
         "Invoice" => Some(KeyKind::Invoice),
         "User" => Some(KeyKind::User),
-        custom if custom.ends_with("__c") => super::names::kind_of_name(custom.trim_end_matches("__c")),
+        custom if custom.ends_with("__c") => {
+            super::names::kind_of_name(custom.trim_end_matches("__c"))
+        }
         _ => None,
     };
     of_type.or_else(|| {

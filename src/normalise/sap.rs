@@ -40,7 +40,9 @@ pub(super) fn verb(indicator: &str) -> &'static str {
 /// Technical users by the names that are usual for them; anybody else may be a person.
 pub(super) fn actor_type(user: &str) -> ActorType {
     let upper = user.to_ascii_uppercase();
-    let technical = ["RFC", "BATCH", "SYSTEM", "SVC", "WF-", "SAP_WFRT", "DDIC", "JOB"];
+    let technical = [
+        "RFC", "BATCH", "SYSTEM", "SVC", "WF-", "SAP_WFRT", "DDIC", "JOB",
+    ];
     if upper.contains("AGENT") {
         ActorType::Agent
     } else if technical.iter().any(|mark| upper.contains(mark)) {
@@ -57,7 +59,10 @@ pub(super) fn take_change_document<'r>(event: &mut Event<'r>, record: &Record<'r
     let object = record.raw_field("OBJECTID").unwrap_or_default().trim_end();
     let client = record.field("MANDANT").unwrap_or_default();
     let number = record.field("CHANGENR").unwrap_or_default();
-    event.key(KeyKind::Transaction, format!("sap-change:{client}:{class}:{}:{number}", object.trim()));
+    event.key(
+        KeyKind::Transaction,
+        format!("sap-change:{client}:{class}:{}:{number}", object.trim()),
+    );
     event.object.kind = Some(Cow::Borrowed(class));
     event.object.id = Some(Cow::Borrowed(object.trim()));
     event.attr("sap.change_number", number);
@@ -66,8 +71,7 @@ pub(super) fn take_change_document<'r>(event: &mut Event<'r>, record: &Record<'r
             let (company, document, year) = (&object[3..7], &object[7..17], &object[17..21]);
             event.key(KeyKind::Invoice, document);
             event.key(KeyKind::Document, document);
-            event.object.id =
-                Some(Cow::Owned(format!("{}/{document}/{year}", company.trim())));
+            event.object.id = Some(Cow::Owned(format!("{}/{document}/{year}", company.trim())));
             event.attr("sap.company_code", company.trim());
             event.attr("sap.fiscal_year", year);
         }

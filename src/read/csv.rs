@@ -21,9 +21,15 @@ impl Header {
     pub fn new(names: Vec<String>, delimiter: u8) -> Self {
         let mut index = HashMap::new();
         for (at, name) in names.iter().enumerate() {
-            index.entry(name.trim_end_matches('_').to_ascii_uppercase()).or_insert(at);
+            index
+                .entry(name.trim_end_matches('_').to_ascii_uppercase())
+                .or_insert(at);
         }
-        Self { names, delimiter, index }
+        Self {
+            names,
+            delimiter,
+            index,
+        }
     }
 
     /// Position of the first column of that name, which is given in upper case; the case of the
@@ -109,7 +115,8 @@ pub fn parse_row(record: &str, delimiter: u8) -> Result<Row, String> {
     }
     out.truncate(written);
     ends.truncate(fields);
-    let text = String::from_utf8(out).map_err(|_| "a field is cut inside a character".to_owned())?;
+    let text =
+        String::from_utf8(out).map_err(|_| "a field is cut inside a character".to_owned())?;
     Ok(Row { text, ends })
 }
 
@@ -118,6 +125,19 @@ fn has_open_quote(record: &[u8], delimiter: u8) -> bool {
     let mut state = QuoteState::new(delimiter);
     record.iter().for_each(|byte| state.take(*byte));
     state.in_quotes()
+}
+
+/// Whether every closing quote stands at the end of its field.
+pub(super) fn quotes_end_fields(record: &[u8], delimiter: u8) -> bool {
+    let mut state = QuoteState::new(delimiter);
+    for byte in record {
+        let closed = state.pending && *byte != b'"';
+        if closed && *byte != delimiter && !matches!(byte, b'\r' | b'\n') {
+            return false;
+        }
+        state.take(*byte);
+    }
+    true
 }
 
 /// Follows quoting: a quote opens at the start of a field only, so that a stray one inside a value
@@ -133,7 +153,12 @@ pub(super) struct QuoteState {
 
 impl QuoteState {
     pub(super) fn new(delimiter: u8) -> Self {
-        Self { delimiter, quoted: false, field_start: true, pending: false }
+        Self {
+            delimiter,
+            quoted: false,
+            field_start: true,
+            pending: false,
+        }
     }
 
     pub(super) fn take(&mut self, byte: u8) {
@@ -167,7 +192,9 @@ mod tests {
 
     fn fields(record: &str, delimiter: u8) -> Vec<String> {
         let row = parse_row(record, delimiter).unwrap();
-        (0..row.len()).map(|i| row.get(i).unwrap().to_owned()).collect()
+        (0..row.len())
+            .map(|i| row.get(i).unwrap().to_owned())
+            .collect()
     }
 
     #[test]

@@ -49,14 +49,21 @@ pub enum Visit<'a> {
 pub fn discover(paths: &[PathBuf]) -> (Vec<Dump>, Vec<ReadError>) {
     let (mut dumps, mut errors) = (Vec::new(), Vec::new());
     for path in paths {
-        for entry in walkdir::WalkDir::new(path).follow_links(false).sort_by_file_name() {
+        for entry in walkdir::WalkDir::new(path)
+            .follow_links(false)
+            .sort_by_file_name()
+        {
             match entry {
                 Ok(entry) if entry.file_type().is_file() => {
-                    dumps.push(Dump { path: entry.into_path() });
+                    dumps.push(Dump {
+                        path: entry.into_path(),
+                    });
                 }
                 // A link given by name is followed; links found in a folder are not.
                 Ok(entry) if entry.depth() == 0 && entry.path().is_file() => {
-                    dumps.push(Dump { path: entry.into_path() });
+                    dumps.push(Dump {
+                        path: entry.into_path(),
+                    });
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -140,15 +147,26 @@ pub fn visit_members(
     limits: Limits,
     visit: &mut dyn FnMut(Visit<'_>),
 ) -> Result<(u64, Digest), ReadError> {
-    let io_error = |error| ReadError::Io { path: dump.path.clone(), error };
+    let io_error = |error| ReadError::Io {
+        path: dump.path.clone(),
+        error,
+    };
     let mut file = File::open(&dump.path).map_err(io_error)?;
     let consumed = Rc::new(Cell::new(0));
-    let mut walk =
-        Walk { limits, consumed: Rc::clone(&consumed), total: Rc::default(), visit };
+    let mut walk = Walk {
+        limits,
+        consumed: Rc::clone(&consumed),
+        total: Rc::default(),
+        visit,
+    };
     let mut magic = [0; 4];
     let read = read_up_to(&mut file, &mut magic).map_err(io_error)?;
     file.rewind().map_err(io_error)?;
-    let mut hashing = Hashing { inner: &file, state: Sha256::new(), consumed };
+    let mut hashing = Hashing {
+        inner: &file,
+        state: Sha256::new(),
+        consumed,
+    };
     if magic[..read] == *b"PK\x03\x04" {
         // The directory of a zip stands at its end: hash first, then read.
         io::copy(&mut hashing, &mut io::sink()).map_err(io_error)?;
@@ -157,7 +175,10 @@ pub fn visit_members(
         walk.stream(&mut hashing, None, 0);
         io::copy(&mut hashing, &mut io::sink()).map_err(io_error)?;
     }
-    Ok((hashing.consumed.get(), Digest(hashing.state.finalize().into())))
+    Ok((
+        hashing.consumed.get(),
+        Digest(hashing.state.finalize().into()),
+    ))
 }
 
 fn read_up_to(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
@@ -173,7 +194,10 @@ fn read_up_to(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 impl Walk<'_> {
     fn refuse(&mut self, name: Option<&str>, reason: impl Into<String>) {
-        (self.visit)(Visit::Refused { name: name.map(str::to_owned), reason: reason.into() });
+        (self.visit)(Visit::Refused {
+            name: name.map(str::to_owned),
+            reason: reason.into(),
+        });
     }
 
     /// A stream of unknown kind: decompress, walk or hand out.
@@ -213,7 +237,11 @@ impl Walk<'_> {
             self.spooled_zip(&mut whole, name, depth);
         } else {
             let consumed = Rc::clone(&self.consumed);
-            let member = Member { name: name.map(str::to_owned), reader: &mut whole, consumed };
+            let member = Member {
+                name: name.map(str::to_owned),
+                reader: &mut whole,
+                consumed,
+            };
             (self.visit)(Visit::Member(member));
         }
     }
@@ -310,7 +338,9 @@ fn join(outer: Option<&str>, inner: &str) -> String {
 /// Whether a path of an archive points outside of it.
 fn leaves(path: &str) -> bool {
     path.contains('\\') && path.split('\\').any(|part| part == "..")
-        || path.get(1..3).is_some_and(|rest| rest == ":\\" || rest == ":/")
+        || path
+            .get(1..3)
+            .is_some_and(|rest| rest == ":\\" || rest == ":/")
         || Path::new(path)
             .components()
             .any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))

@@ -50,7 +50,14 @@ impl Encoding {
             Self::Utf16Le => Some(UTF_16LE.new_decoder_with_bom_removal()),
             Self::Utf16Be => Some(UTF_16BE.new_decoder_with_bom_removal()),
         };
-        Decoded { inner, decoder, raw: Vec::new(), out: Vec::new(), at: 0, done: false }
+        Decoded {
+            inner,
+            decoder,
+            raw: Vec::new(),
+            out: Vec::new(),
+            at: 0,
+            done: false,
+        }
     }
 }
 
@@ -73,7 +80,8 @@ impl<R: Read> Read for Decoded<R> {
             self.raw.resize(64 << 10, 0);
             let read = self.inner.read(&mut self.raw)?;
             self.done = read == 0;
-            self.out.resize(decoder.max_utf8_buffer_length(read).unwrap_or(256 << 10), 0);
+            self.out
+                .resize(decoder.max_utf8_buffer_length(read).unwrap_or(256 << 10), 0);
             let (_, _, written, _) =
                 decoder.decode_to_utf8(&self.raw[..read], &mut self.out, self.done);
             self.out.truncate(written);
@@ -115,6 +123,9 @@ mod tests {
     #[test]
     fn latin1_is_flagged() {
         assert_eq!(to_utf8(b"M\xfcller"), (Cow::Borrowed("Müller"), true));
-        assert_eq!(to_utf8("Müller".as_bytes()), (Cow::Borrowed("Müller"), false));
+        assert_eq!(
+            to_utf8("Müller".as_bytes()),
+            (Cow::Borrowed("Müller"), false)
+        );
     }
 }

@@ -40,12 +40,16 @@ impl Walker {
 #[must_use]
 pub fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut walker = Walker::default();
-    bytes[start..].iter().position(|byte| walker.take(*byte)).map(|at| start + at + 1)
+    bytes[start..]
+        .iter()
+        .position(|byte| walker.take(*byte))
+        .map(|at| start + at + 1)
 }
 
 /// Names under which exports put their list of records.
-const LIST_NAMES: &[&str] =
-    &["value", "Records", "records", "data", "items", "events", "logs", "results", "entries"];
+const LIST_NAMES: &[&str] = &[
+    "value", "Records", "records", "data", "items", "events", "logs", "results", "entries",
+];
 
 /// In an object that begins at `start`: the name of a member on its first level that is a known
 /// list of objects, and the offset just behind the list's `[`.
@@ -82,7 +86,11 @@ pub fn find_list(bytes: &[u8], start: usize) -> Option<(&str, usize)> {
 }
 
 fn skip_blank(bytes: &[u8], from: usize) -> Option<usize> {
-    bytes.get(from..)?.iter().position(|b| !b.is_ascii_whitespace()).map(|at| from + at)
+    bytes
+        .get(from..)?
+        .iter()
+        .position(|b| !b.is_ascii_whitespace())
+        .map(|at| from + at)
 }
 
 #[cfg(test)]

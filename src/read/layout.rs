@@ -37,7 +37,10 @@ impl Layout {
     pub fn describe(&self) -> String {
         match self {
             Self::JsonLines => "JSON lines".to_owned(),
-            Self::JsonList { envelope: Some(name), .. } => format!("JSON list in `{name}`"),
+            Self::JsonList {
+                envelope: Some(name),
+                ..
+            } => format!("JSON list in `{name}`"),
             Self::JsonList { envelope: None, .. } => "JSON array".to_owned(),
             Self::JsonValues => "JSON values".to_owned(),
             Self::Delimited { header, .. } => {
@@ -67,12 +70,17 @@ impl Layout {
 #[must_use]
 pub fn sniff(head: &[u8], complete: bool) -> Layout {
     let Some(first) = head.iter().position(|b| !b.is_ascii_whitespace()) else {
-        return if complete { Layout::Empty } else { Layout::Text };
+        return if complete {
+            Layout::Empty
+        } else {
+            Layout::Text
+        };
     };
     match head[first] {
-        b'[' if looks_like_json_array(&head[first..]) => {
-            Layout::JsonList { start: first + 1, envelope: None }
-        }
+        b'[' if looks_like_json_array(&head[first..]) => Layout::JsonList {
+            start: first + 1,
+            envelope: None,
+        },
         b'{' => sniff_object(head, first, complete),
         _ => sniff_delimited(head, complete).unwrap_or(Layout::Text),
     }
@@ -99,13 +107,23 @@ fn sniff_object(head: &[u8], first: usize, complete: bool) -> Layout {
     if (alone || !one_line)
         && let Some((name, start)) = find_list(head, first)
     {
-        return Layout::JsonList { start, envelope: Some(name.to_owned()) };
+        return Layout::JsonList {
+            start,
+            envelope: Some(name.to_owned()),
+        };
     }
-    if one_line { Layout::JsonLines } else { Layout::JsonValues }
+    if one_line {
+        Layout::JsonLines
+    } else {
+        Layout::JsonValues
+    }
 }
 
 fn next_byte(bytes: &[u8], from: usize) -> Option<u8> {
-    bytes[from..].iter().find(|b| !b.is_ascii_whitespace()).copied()
+    bytes[from..]
+        .iter()
+        .find(|b| !b.is_ascii_whitespace())
+        .copied()
 }
 
 /// The delimiter that stands equally often, and at least once, in most of the first 20 records.
@@ -114,10 +132,15 @@ fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
     let mut best: Option<(usize, usize, u8)> = None;
     for delimiter in CANDIDATES {
         let counts = count_delimiters(head, delimiter, complete);
-        let Some(&expected) = counts.first() else { continue };
+        let Some(&expected) = counts.first() else {
+            continue;
+        };
         let same = counts.iter().filter(|count| **count == expected).count();
         // Bad rows are the reader's business; a header and a majority decide.
-        if expected > 0 && same * 2 > counts.len() && best.is_none_or(|b| (same, expected) > (b.0, b.1)) {
+        if expected > 0
+            && same * 2 > counts.len()
+            && best.is_none_or(|b| (same, expected) > (b.0, b.1))
+        {
             best = Some((same, expected, delimiter));
         }
     }
@@ -125,22 +148,33 @@ fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
     let end = record_end(head, delimiter)?;
     let (line, _) = to_utf8(&head[..end]);
     let row = parse_row(line.trim_end(), delimiter).ok()?;
-    let names: Vec<String> =
-        (0..row.len()).map(|i| row.get(i).unwrap_or_default().trim().to_owned()).collect();
+    let names: Vec<String> = (0..row.len())
+        .map(|i| row.get(i).unwrap_or_default().trim().to_owned())
+        .collect();
     if names.first().is_some_and(|name| is_date(name)) {
         // Data where the header should be: the columns get numbers for names.
-        let names = (1..=names.len()).map(|number| format!("COLUMN_{number}")).collect();
-        return Some(Layout::Delimited { header: Header::new(names, delimiter), start: 0 });
+        let names = (1..=names.len())
+            .map(|number| format!("COLUMN_{number}"))
+            .collect();
+        return Some(Layout::Delimited {
+            header: Header::new(names, delimiter),
+            start: 0,
+        });
     }
     let start = (end + 1).min(head.len());
-    Some(Layout::Delimited { header: Header::new(names, delimiter), start })
+    Some(Layout::Delimited {
+        header: Header::new(names, delimiter),
+        start,
+    })
 }
 
 /// `31.12.2025`, `2025-12-31`, `12/31/2025`, perhaps with a time behind it.
 fn is_date(text: &str) -> bool {
     let date = text.split([' ', 'T']).next().unwrap_or_default();
     (8..=10).contains(&date.len())
-        && date.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'/'))
+        && date
+            .bytes()
+            .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'/'))
         && date.bytes().filter(|b| !b.is_ascii_digit()).count() == 2
 }
 
@@ -198,11 +232,20 @@ mod tests {
         assert_eq!(layout("{\n \"a\":1\n}\n{\n \"a\":2}"), "JSON values");
         assert_eq!(layout("[{\"a\":1}]"), "JSON array");
         assert_eq!(layout("{\"value\":[{\"a\":1}]}"), "JSON list in `value`");
-        assert_eq!(layout("{\"value\":[{\"a\":1}]}\n{\"value\":[{\"a\":1}]}"), "JSON lines");
+        assert_eq!(
+            layout("{\"value\":[{\"a\":1}]}\n{\"value\":[{\"a\":1}]}"),
+            "JSON lines"
+        );
         assert_eq!(layout("a;b;c\n1;2;3\n"), "3 columns delimited by `;`");
         assert_eq!(layout("a\tb\n1\t2"), "2 columns delimited by tab");
-        assert_eq!(layout("\"a\",\"b\"\n\"x,\ny\",\"2\"\n"), "2 columns delimited by `,`");
-        assert_eq!(layout("[2022-07-20T09:52:24.955Z] \"GET /x\" 200"), "lines of text");
+        assert_eq!(
+            layout("\"a\",\"b\"\n\"x,\ny\",\"2\"\n"),
+            "2 columns delimited by `,`"
+        );
+        assert_eq!(
+            layout("[2022-07-20T09:52:24.955Z] \"GET /x\" 200"),
+            "lines of text"
+        );
         assert_eq!(layout(" \n"), "empty");
     }
 

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2};
 
-use super::csv::{QuoteState, parse_row};
+use super::csv::{QuoteState, parse_row, quotes_end_fields};
 use super::encoding::to_utf8;
 use super::json::Walker;
 use super::layout::Layout;
@@ -11,12 +11,21 @@ use super::layout::Layout;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A record; scanning goes on at `next`.
-    Record { start: usize, end: usize, next: usize },
+    Record {
+        start: usize,
+        end: usize,
+        next: usize,
+    },
     /// Nothing here (blank line, separator); scanning goes on at `next`. `counts` says whether it
     /// counts as a record of its own (a blank line of a line format).
     Blank { next: usize, counts: bool },
     /// Bytes that belong to no record.
-    Stray { start: usize, end: usize, next: usize, reason: &'static str },
+    Stray {
+        start: usize,
+        end: usize,
+        next: usize,
+        reason: &'static str,
+    },
     /// The record is not complete in the buffer.
     More,
     /// The list is closed: the rest of the dump holds no records.
@@ -35,9 +44,10 @@ impl Scanner {
     pub(super) fn new(layout: &Layout) -> Self {
         match layout {
             Layout::JsonLines | Layout::Text | Layout::Empty => Self::Lines,
-            Layout::Delimited { header, .. } => {
-                Self::Delimited { delimiter: header.delimiter, columns: header.names.len() }
-            }
+            Layout::Delimited { header, .. } => Self::Delimited {
+                delimiter: header.delimiter,
+                columns: header.names.len(),
+            },
             Layout::JsonList { .. } => Self::Json { in_list: true },
             Layout::JsonValues => Self::Json { in_list: false },
         }
@@ -65,7 +75,11 @@ impl Scanner {
 }
 
 fn trim_cr(bytes: &[u8], start: usize, end: usize) -> usize {
-    if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end }
+    if end > start && bytes[end - 1] == b'\r' {
+        end - 1
+    } else {
+        end
+    }
 }
 
 fn next_line(bytes: &[u8], from: usize, eof: bool) -> Found {
@@ -78,7 +92,11 @@ fn next_line(bytes: &[u8], from: usize, eof: bool) -> Found {
     if bytes[from..end].iter().all(u8::is_ascii_whitespace) {
         return Found::Blank { next, counts: true };
     }
-    Found::Record { start: from, end, next }
+    Found::Record {
+        start: from,
+        end,
+        next,
+    }
 }
 
 fn next_row(bytes: &[u8], from: usize, eof: bool, delimiter: u8, columns: usize) -> Found {
@@ -117,11 +135,15 @@ fn next_row(bytes: &[u8], from: usize, eof: bool, delimiter: u8, columns: usize)
     };
     let end = trim_cr(bytes, from, end);
     if bytes[from..end].iter().all(u8::is_ascii_whitespace) {
-        return Found::Blank { next, counts: false };
+        return Found::Blank {
+            next,
+            counts: false,
+        };
     }
     if let Some(line_end) = first_line.filter(|line_end| *line_end < end) {
         let (text, _) = to_utf8(&bytes[from..end]);
-        let fits = parse_row(&text, delimiter).is_ok_and(|row| row.len() == columns);
+        let fits = quotes_end_fields(&bytes[from..end], delimiter)
+            && parse_row(&text, delimiter).is_ok_and(|row| row.len() == columns);
         if !fits {
             // A stray quote has swallowed rows: the first line stands alone.
             return Found::Record {
@@ -131,15 +153,25 @@ fn next_row(bytes: &[u8], from: usize, eof: bool, delimiter: u8, columns: usize)
             };
         }
     }
-    Found::Record { start: from, end, next }
+    Found::Record {
+        start: from,
+        end,
+        next,
+    }
 }
 
 fn next_value(bytes: &[u8], from: usize, eof: bool, in_list: bool) -> Found {
-    let Some(step) = bytes[from..].iter().position(|b| !b.is_ascii_whitespace() && *b != b',') else {
+    let Some(step) = bytes[from..]
+        .iter()
+        .position(|b| !b.is_ascii_whitespace() && *b != b',')
+    else {
         return if eof || from == bytes.len() {
             Found::More
         } else {
-            Found::Blank { next: bytes.len(), counts: false }
+            Found::Blank {
+                next: bytes.len(),
+                counts: false,
+            }
         };
     };
     let start = from + step;
@@ -151,19 +183,33 @@ fn next_value(bytes: &[u8], from: usize, eof: bool, in_list: bool) -> Found {
                 .iter()
                 .position(|b| matches!(b, b'{' | b'\n'))
                 .map_or(bytes.len(), |at| start + at.max(1));
-            return Found::Stray { start, end: next, next, reason: "no JSON object begins here" };
+            return Found::Stray {
+                start,
+                end: next,
+                next,
+                reason: "no JSON object begins here",
+            };
         }
     }
     let mut walker = Walker::default();
     if let Some(at) = bytes[start..].iter().position(|byte| walker.take(*byte)) {
-        return Found::Record { start, end: start + at + 1, next: start + at + 1 };
+        return Found::Record {
+            start,
+            end: start + at + 1,
+            next: start + at + 1,
+        };
     }
     if !eof {
         return Found::More;
     }
     // Cut or broken: name it, and go on where a line begins with a new object.
     let next = resync_json(bytes, start + 1).unwrap_or(bytes.len());
-    Found::Stray { start, end: next, next, reason: "the JSON object is not closed" }
+    Found::Stray {
+        start,
+        end: next,
+        next,
+        reason: "the JSON object is not closed",
+    }
 }
 
 /// The next line that begins with `{`, perhaps after blanks and a comma.
@@ -171,7 +217,9 @@ fn resync_json(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += memchr(b'\n', &bytes[at..])? + 1;
-        let first = bytes[at..].iter().position(|b| !b.is_ascii_whitespace() && *b != b',')?;
+        let first = bytes[at..]
+            .iter()
+            .position(|b| !b.is_ascii_whitespace() && *b != b',')?;
         if bytes[at + first] == b'{' {
             return Some(at + first);
         }
@@ -192,7 +240,9 @@ mod tests {
                     at = next;
                 }
                 Found::Blank { next, .. } => at = next,
-                Found::Stray { start, end, next, .. } => {
+                Found::Stray {
+                    start, end, next, ..
+                } => {
                     out.push(format!("!{}", &text[start..end]));
                     at = next;
                 }
@@ -203,10 +253,16 @@ mod tests {
 
     #[test]
     fn rows_with_line_breaks_and_stray_quotes() {
-        let scanner = Scanner::Delimited { delimiter: b',', columns: 2 };
+        let scanner = Scanner::Delimited {
+            delimiter: b',',
+            columns: 2,
+        };
         assert_eq!(all(&scanner, "a,\"b\nc\"\nd,e\n"), ["a,\"b\nc\"", "d,e"]);
         // The unclosed quote costs its own line only.
-        assert_eq!(all(&scanner, "a,\"b\nc,d\ne,\"f\"\ng,h\n"), ["a,\"b", "c,d", "e,\"f\"", "g,h"]);
+        assert_eq!(
+            all(&scanner, "a,\"b\nc,d\ne,\"f\"\ng,h\n"),
+            ["a,\"b", "c,d", "e,\"f\"", "g,h"]
+        );
         assert_eq!(all(&scanner, "a,5\" pipe\nc,d"), ["a,5\" pipe", "c,d"]);
     }
 

@@ -150,11 +150,14 @@ impl<R: Read> Records<R> {
                 Found::Record { start, end, next } => {
                     self.ordinal += 1;
                     if end - start > self.limits.max_record {
-                        let problem =
-                            self.too_large(chunk, start, (end - start) as u64);
+                        let problem = self.too_large(chunk, start, (end - start) as u64);
                         chunk.problems.push(problem);
                     } else {
-                        chunk.spans.push(Span { start, end, ordinal: self.ordinal });
+                        chunk.spans.push(Span {
+                            start,
+                            end,
+                            ordinal: self.ordinal,
+                        });
                     }
                     at = next;
                 }
@@ -162,7 +165,12 @@ impl<R: Read> Records<R> {
                     self.ordinal += u64::from(counts);
                     at = next;
                 }
-                Found::Stray { start, end, next, reason } => {
+                Found::Stray {
+                    start,
+                    end,
+                    next,
+                    reason,
+                } => {
                     self.ordinal += 1;
                     chunk.problems.push(Problem {
                         ordinal: self.ordinal,
@@ -224,7 +232,13 @@ impl<R: Read> Records<R> {
             "the record is {length} bytes long, more than the limit of {} (see --max-record)",
             self.limits.max_record
         );
-        Ok(Problem { ordinal: self.ordinal, offset, length, bytes: head, reason })
+        Ok(Problem {
+            ordinal: self.ordinal,
+            offset,
+            length,
+            bytes: head,
+            reason,
+        })
     }
 
     fn keep_rest(&mut self, chunk: &mut Chunk, done: usize) {
@@ -253,8 +267,17 @@ mod tests {
             for span in &chunk.spans {
                 let at = chunk.offset as usize + span.start;
                 let record = &chunk.bytes[span.start..span.end];
-                assert_eq!(&text[at..at + record.len()], record, "offset of {}", span.ordinal);
-                out.push(format!("{}:{}", span.ordinal, String::from_utf8_lossy(record)));
+                assert_eq!(
+                    &text[at..at + record.len()],
+                    record,
+                    "offset of {}",
+                    span.ordinal
+                );
+                out.push(format!(
+                    "{}:{}",
+                    span.ordinal,
+                    String::from_utf8_lossy(record)
+                ));
             }
             problems.extend(chunk.problems);
         }
@@ -265,9 +288,16 @@ mod tests {
     fn every_chunk_size_gives_the_same_records() {
         let text = b"{\"a\":1}\n\n{\"bb\":2}\r\n{\"c\":3}";
         for chunk in 1..30 {
-            let limits = Limits { chunk, ..Limits::default() };
+            let limits = Limits {
+                chunk,
+                ..Limits::default()
+            };
             let (out, problems) = read_all(text, &Layout::JsonLines, limits);
-            assert_eq!(out, ["1:{\"a\":1}", "3:{\"bb\":2}", "4:{\"c\":3}"], "chunk {chunk}");
+            assert_eq!(
+                out,
+                ["1:{\"a\":1}", "3:{\"bb\":2}", "4:{\"c\":3}"],
+                "chunk {chunk}"
+            );
             assert!(problems.is_empty());
         }
     }
@@ -277,7 +307,11 @@ mod tests {
         let mut text = b"{\"a\":1}\n".to_vec();
         text.extend(std::iter::repeat_n(b'x', 3 << 20));
         text.extend(b"\n{\"b\":2}\n");
-        let limits = Limits { chunk: 1 << 16, max_record: 1 << 20, ..Limits::default() };
+        let limits = Limits {
+            chunk: 1 << 16,
+            max_record: 1 << 20,
+            ..Limits::default()
+        };
         let (out, problems) = read_all(&text, &Layout::JsonLines, limits);
         assert_eq!(out, ["1:{\"a\":1}", "3:{\"b\":2}"]);
         assert_eq!(problems.len(), 1);
@@ -289,9 +323,15 @@ mod tests {
     #[test]
     fn the_list_of_an_envelope() {
         let text = b"[ {\"a\":1}, {\"b\":[1,2]} ] trailing";
-        let layout = Layout::JsonList { start: 1, envelope: None };
+        let layout = Layout::JsonList {
+            start: 1,
+            envelope: None,
+        };
         for chunk in [3, 1 << 20] {
-            let limits = Limits { chunk, ..Limits::default() };
+            let limits = Limits {
+                chunk,
+                ..Limits::default()
+            };
             let mut records = Records::new(&text[4..], text[..4].to_vec(), &layout, limits);
             let mut found = Vec::new();
             while let Some(chunk) = records.next_chunk().unwrap() {

@@ -8,7 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Link, Places, TaskIndex};
 use super::{Hub, STRONG};
-use crate::model::{Digest, Kind, KeyKind};
+use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
 
 /// What stitching needs to know of each event.
@@ -30,7 +30,13 @@ impl Facts {
             .batches()
             .iter()
             .flat_map(|batch| &batch.files)
-            .map(|file| format!("{}!{}", file.sha256, file.member.as_deref().unwrap_or_default()))
+            .map(|file| {
+                format!(
+                    "{}!{}",
+                    file.sha256,
+                    file.member.as_deref().unwrap_or_default()
+                )
+            })
             .collect();
         dump_names.sort_unstable();
         dump_names.dedup();
@@ -49,7 +55,11 @@ impl Facts {
                 .files
                 .iter()
                 .map(|file| {
-                    let name = format!("{}!{}", file.sha256, file.member.as_deref().unwrap_or_default());
+                    let name = format!(
+                        "{}!{}",
+                        file.sha256,
+                        file.member.as_deref().unwrap_or_default()
+                    );
                     let at = dump_names.binary_search(&name).unwrap_or(usize::MAX);
                     u32::try_from(at).unwrap_or(u32::MAX)
                 })
@@ -67,9 +77,13 @@ impl Facts {
                         let mut id = [0; 32];
                         id.copy_from_slice(ids.value(row));
                         facts.ids.push(Digest(id));
-                        facts.times.push((!times.is_null(row)).then(|| times.value(row)));
+                        facts
+                            .times
+                            .push((!times.is_null(row)).then(|| times.value(row)));
                         let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
-                        facts.dumps.push(dumps.get(file).copied().unwrap_or(u32::MAX));
+                        facts
+                            .dumps
+                            .push(dumps.get(file).copied().unwrap_or(u32::MAX));
                         facts.ordinals.push(ordinals.value(row));
                         facts.parts.push(parts.value(row));
                         let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
@@ -106,13 +120,19 @@ struct Keys {
 
 impl Keys {
     fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
-        let mut keys = Self { text: String::new(), rows: Vec::new() };
+        let mut keys = Self {
+            text: String::new(),
+            rows: Vec::new(),
+        };
         for (batch, custody) in store.batches().iter().enumerate() {
             for path in store.parts("keys", custody) {
                 let mut last = (0, 0);
                 KeyScan::open(&path)?.each(kind.as_str(), &mut |value, row| {
                     // Short ids ("call_1") are counters, not identifiers.
-                    let counter = matches!(kind, KeyKind::ToolCall | KeyKind::Request | KeyKind::Response);
+                    let counter = matches!(
+                        kind,
+                        KeyKind::ToolCall | KeyKind::Request | KeyKind::Response
+                    );
                     if counter && value.len() < 8 {
                         return;
                     }
@@ -176,7 +196,9 @@ pub(super) fn close(
         scope(store, &places, KeyKind::Trace)?,
         scope(store, &places, KeyKind::Conversation)?,
     ];
-    let mut components = Components { parent: (0..n).collect() };
+    let mut components = Components {
+        parent: (0..n).collect(),
+    };
     let mut links: Vec<Option<Link>> = vec![None; n as usize];
     let mut hubs = Vec::new();
     for kind in STRONG {
@@ -186,22 +208,43 @@ pub(super) fn close(
             if group.len() < 2 {
                 continue;
             }
-            let reach = scopes.iter().map(|scope| distinct(scope, group)).max().unwrap_or(0);
+            let reach = scopes
+                .iter()
+                .map(|scope| distinct(scope, group))
+                .max()
+                .unwrap_or(0);
             // A trace reaches itself; other traces on its events count.
             if reach > limit {
-                hubs.push(Hub { kind, value: value.to_owned(), reach, events: group.len() });
+                hubs.push(Hub {
+                    kind,
+                    value: value.to_owned(),
+                    reach,
+                    events: group.len(),
+                });
                 continue;
             }
-            let anchor = group.iter().map(|row| row.2).min_by_key(|event| facts.order(*event));
+            let anchor = group
+                .iter()
+                .map(|row| row.2)
+                .min_by_key(|event| facts.order(*event));
             let Some(anchor) = anchor else { continue };
             for row in group {
-                if row.2 != anchor && components.union(anchor, row.2) && links[row.2 as usize].is_none() {
-                    links[row.2 as usize] = Some(Link { cause: anchor, kind, value: value.to_owned() });
+                if row.2 != anchor
+                    && components.union(anchor, row.2)
+                    && links[row.2 as usize].is_none()
+                {
+                    links[row.2 as usize] = Some(Link {
+                        cause: anchor,
+                        kind,
+                        value: value.to_owned(),
+                    });
                 }
             }
         }
     }
-    let mut roots: Vec<(u32, u32)> = (0..n).map(|event| (components.find(event), event)).collect();
+    let mut roots: Vec<(u32, u32)> = (0..n)
+        .map(|event| (components.find(event), event))
+        .collect();
     roots.sort_unstable();
     let mut tasks: Vec<(Digest, Vec<u32>)> = roots
         .chunk_by(|a, b| a.0 == b.0)
@@ -213,9 +256,17 @@ pub(super) fn close(
             (id, members)
         })
         .collect();
-    tasks.sort_by(|a, b| a.0.cmp(&b.0));
+    tasks.sort_by_key(|task| task.0);
     hubs.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
-    Ok(TaskIndex::new(state, places, facts.ids, facts.times, tasks, links, hubs))
+    Ok(TaskIndex::new(
+        state,
+        places,
+        facts.ids,
+        facts.times,
+        tasks,
+        links,
+        hubs,
+    ))
 }
 
 /// Positions of a change document have no time: they take the one of the header, whichever file
@@ -223,7 +274,10 @@ pub(super) fn close(
 fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(), StoreError> {
     let keys = Keys::read(store, places, KeyKind::Transaction)?;
     for (_, group) in keys.groups() {
-        let known = group.iter().filter_map(|row| facts.times[row.2 as usize]).min();
+        let known = group
+            .iter()
+            .filter_map(|row| facts.times[row.2 as usize])
+            .min();
         for row in group {
             let time = &mut facts.times[row.2 as usize];
             *time = time.or(known);
@@ -245,7 +299,10 @@ fn scope(store: &Store, places: &Places, kind: KeyKind) -> Result<Vec<u32>, Stor
 }
 
 fn distinct(scope: &[u32], group: &[(usize, usize, u32)]) -> usize {
-    let values: HashSet<u32> =
-        group.iter().map(|row| scope[row.2 as usize]).filter(|value| *value != 0).collect();
+    let values: HashSet<u32> = group
+        .iter()
+        .map(|row| scope[row.2 as usize])
+        .filter(|value| *value != 0)
+        .collect();
     values.len()
 }

@@ -32,7 +32,10 @@ impl Places {
         let (mut bases, mut flat, mut at) = (Vec::new(), Vec::new(), 0u32);
         for (batch, custody) in store.batches().iter().enumerate() {
             let mut of_batch = Vec::new();
-            let tables = custody.tables.iter().filter(|table| table.path.starts_with("events/"));
+            let tables = custody
+                .tables
+                .iter()
+                .filter(|table| table.path.starts_with("events/"));
             for (part, table) in (0i64..).zip(tables) {
                 of_batch.push(at);
                 flat.push((at, batch, part));
@@ -40,7 +43,11 @@ impl Places {
             }
             bases.push(of_batch);
         }
-        Self { bases, flat, len: at as usize }
+        Self {
+            bases,
+            flat,
+            len: at as usize,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -48,14 +55,23 @@ impl Places {
     }
 
     pub(super) fn number(&self, batch: usize, row: i64) -> Option<u32> {
-        let base = self.bases.get(batch)?.get(usize::try_from(row >> PART_BITS).ok()?)?;
+        let base = self
+            .bases
+            .get(batch)?
+            .get(usize::try_from(row >> PART_BITS).ok()?)?;
         Some(base + u32::try_from(row & ((1 << PART_BITS) - 1)).ok()?)
     }
 
     pub(super) fn place(&self, event: u32) -> EventRef {
-        let at = self.flat.partition_point(|(first, ..)| *first <= event).saturating_sub(1);
+        let at = self
+            .flat
+            .partition_point(|(first, ..)| *first <= event)
+            .saturating_sub(1);
         let (first, batch, part) = self.flat.get(at).copied().unwrap_or_default();
-        EventRef { batch, row: (part << PART_BITS) + i64::from(event - first) }
+        EventRef {
+            batch,
+            row: (part << PART_BITS) + i64::from(event - first),
+        }
     }
 }
 
@@ -88,7 +104,16 @@ impl TaskIndex {
                 task_of[*event as usize] = number;
             }
         }
-        Self { state, places, ids, times, task_of, tasks, links, hubs }
+        Self {
+            state,
+            places,
+            ids,
+            times,
+            task_of,
+            tasks,
+            links,
+            hubs,
+        }
     }
 
     /// Number of tasks, events that stand alone included.
@@ -125,7 +150,9 @@ impl TaskIndex {
     #[must_use]
     pub fn by_prefix(&self, prefix: &str) -> Vec<usize> {
         let prefix = prefix.trim().to_ascii_lowercase();
-        (0..self.tasks.len()).filter(|task| self.tasks[*task].0.to_string().starts_with(&prefix)).collect()
+        (0..self.tasks.len())
+            .filter(|task| self.tasks[*task].0.to_string().starts_with(&prefix))
+            .collect()
     }
 
     /// The task of an event at that place.
@@ -190,8 +217,9 @@ impl TaskIndex {
         for _ in 0..task_count {
             let id = Digest(input.take(32)?.try_into().ok()?);
             let count = input.count()?;
-            let members =
-                (0..count).map(|_| input.number().filter(|event| (*event as usize) < n)).collect::<Option<_>>()?;
+            let members = (0..count)
+                .map(|_| input.number().filter(|event| (*event as usize) < n))
+                .collect::<Option<_>>()?;
             tasks.push((id, members));
         }
         let mut links = Vec::with_capacity(n);
@@ -201,14 +229,23 @@ impl TaskIndex {
                 None
             } else {
                 let kind = *KeyKind::ALL.get(input.number()? as usize)?;
-                Some(Link { cause, kind, value: input.text()? })
+                Some(Link {
+                    cause,
+                    kind,
+                    value: input.text()?,
+                })
             });
         }
         let mut hubs = Vec::new();
         for _ in 0..input.count()? {
             let kind = *KeyKind::ALL.get(input.number()? as usize)?;
             let value = input.text()?;
-            hubs.push(Hub { kind, value, reach: input.count()?, events: input.count()? });
+            hubs.push(Hub {
+                kind,
+                value,
+                reach: input.count()?,
+                events: input.count()?,
+            });
         }
         Some(Self::new(state, places, ids, times, tasks, links, hubs))
     }

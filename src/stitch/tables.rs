@@ -3,7 +3,9 @@
 use std::fs;
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::builder::{FixedSizeBinaryBuilder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::{
+    FixedSizeBinaryBuilder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
+};
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
@@ -49,19 +51,36 @@ pub(super) fn write(store: &Store, index: &TaskIndex) -> Result<(), StoreError> 
             time.append_option(index.time(*member));
         }
     }
-    let columns: Vec<ArrayRef> = vec![Arc::new(task.finish()), Arc::new(event.finish()), Arc::new(time.finish())];
-    save(store, "tasks/tasks.parquet", RecordBatch::try_new(Arc::clone(&TASKS), columns)?)?;
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(task.finish()),
+        Arc::new(event.finish()),
+        Arc::new(time.finish()),
+    ];
+    save(
+        store,
+        "tasks/tasks.parquet",
+        RecordBatch::try_new(Arc::clone(&TASKS), columns)?,
+    )?;
     save(store, "links/links.parquet", links(index)?)?;
     index.save(store)
 }
 
 fn links(index: &TaskIndex) -> Result<RecordBatch, StoreError> {
-    let (mut cause, mut effect) = (FixedSizeBinaryBuilder::new(32), FixedSizeBinaryBuilder::new(32));
-    let (mut rule, mut kind, mut value) = (StringBuilder::new(), StringBuilder::new(), StringBuilder::new());
+    let (mut cause, mut effect) = (
+        FixedSizeBinaryBuilder::new(32),
+        FixedSizeBinaryBuilder::new(32),
+    );
+    let (mut rule, mut kind, mut value) = (
+        StringBuilder::new(),
+        StringBuilder::new(),
+        StringBuilder::new(),
+    );
     let mut probability = Float64Builder::new();
     for task in 0..index.len() {
         for member in index.members(task) {
-            let Some(link) = index.link(*member) else { continue };
+            let Some(link) = index.link(*member) else {
+                continue;
+            };
             cause.append_value(index.ids[link.cause as usize].0)?;
             effect.append_value(index.ids[*member as usize].0)?;
             rule.append_value("strong_key");
@@ -83,7 +102,8 @@ fn links(index: &TaskIndex) -> Result<RecordBatch, StoreError> {
 
 fn save(store: &Store, name: &str, table: RecordBatch) -> Result<(), StoreError> {
     let path = store.layout().root.join(name);
-    let mut writer = ArrowWriter::try_new(Vec::new(), table.schema(), None).map_err(StoreError::parquet(&path))?;
+    let mut writer = ArrowWriter::try_new(Vec::new(), table.schema(), None)
+        .map_err(StoreError::parquet(&path))?;
     writer.write(&table).map_err(StoreError::parquet(&path))?;
     let bytes = writer.into_inner().map_err(StoreError::parquet(&path))?;
     write_atomically(&path, &bytes)

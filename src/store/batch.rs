@@ -64,10 +64,12 @@ impl BatchWriter {
             fs::create_dir(&path).map_err(StoreError::io("creating", &path))?;
         }
         let contents_path = folder.join("contents").join(part_name(0));
-        let file = File::create(&contents_path).map_err(StoreError::io("creating", &contents_path))?;
-        let (writer, factory) = ArrowWriter::try_new(file, contents_schema(), Some(contents_properties()))
-            .and_then(ArrowWriter::into_serialized_writer)
-            .map_err(StoreError::parquet(&contents_path))?;
+        let file =
+            File::create(&contents_path).map_err(StoreError::io("creating", &contents_path))?;
+        let (writer, factory) =
+            ArrowWriter::try_new(file, contents_schema(), Some(contents_properties()))
+                .and_then(ArrowWriter::into_serialized_writer)
+                .map_err(StoreError::parquet(&contents_path))?;
         Ok(Self {
             folder,
             _lock: lock,
@@ -96,11 +98,15 @@ impl BatchWriter {
     /// # Errors
     /// The file cannot be written.
     pub fn append_contents(&mut self, contents: Contents) -> Result<(), StoreError> {
-        let Some(writer) = self.contents.as_mut().filter(|_| contents.rows > 0) else { return Ok(()) };
+        let Some(writer) = self.contents.as_mut().filter(|_| contents.rows > 0) else {
+            return Ok(());
+        };
         let path = &self.contents_path;
         let mut group = writer.next_row_group().map_err(StoreError::parquet(path))?;
         for chunk in contents.chunks {
-            chunk.append_to_row_group(&mut group).map_err(StoreError::parquet(path))?;
+            chunk
+                .append_to_row_group(&mut group)
+                .map_err(StoreError::parquet(path))?;
         }
         group.close().map_err(StoreError::parquet(path))?;
         Ok(())
@@ -112,7 +118,11 @@ impl BatchWriter {
     /// The file cannot be written.
     pub fn append_rejects(&mut self, rejects: Vec<RejectRow>) -> Result<(), StoreError> {
         self.rejects.extend(rejects);
-        if self.rejects.len() >= REJECTS { self.write_rejects() } else { Ok(()) }
+        if self.rejects.len() >= REJECTS {
+            self.write_rejects()
+        } else {
+            Ok(())
+        }
     }
 
     fn write_rejects(&mut self) -> Result<(), StoreError> {
@@ -120,8 +130,12 @@ impl BatchWriter {
         if rows.is_empty() {
             return Ok(());
         }
-        let (mut file, mut ordinal, mut offset, mut length) =
-            (Int32Builder::new(), Int64Builder::new(), Int64Builder::new(), Int64Builder::new());
+        let (mut file, mut ordinal, mut offset, mut length) = (
+            Int32Builder::new(),
+            Int64Builder::new(),
+            Int64Builder::new(),
+            Int64Builder::new(),
+        );
         let (mut reason, mut bytes) = (StringBuilder::new(), BinaryBuilder::new());
         for row in rows {
             file.append_value(row.file);
@@ -140,7 +154,10 @@ impl BatchWriter {
             Arc::new(bytes.finish()),
         ];
         let table = RecordBatch::try_new(rejects_schema(), columns)?;
-        let path = self.folder.join("rejects").join(part_name(self.reject_parts));
+        let path = self
+            .folder
+            .join("rejects")
+            .join(part_name(self.reject_parts));
         self.reject_parts += 1;
         write_table(&path, &table, rejects_properties())
     }
@@ -159,15 +176,21 @@ impl BatchWriter {
         seen: &[(u128, u32)],
     ) -> Result<Commit, StoreError> {
         if let Some(writer) = self.contents.take() {
-            let file = writer.into_inner().map_err(StoreError::parquet(&self.contents_path))?;
-            file.sync_all().map_err(StoreError::io("syncing", &self.contents_path))?;
+            let file = writer
+                .into_inner()
+                .map_err(StoreError::parquet(&self.contents_path))?;
+            file.sync_all()
+                .map_err(StoreError::io("syncing", &self.contents_path))?;
         }
         self.write_rejects()?;
         SeenIndex::write(&self.folder.join("events").join("_seen.idx"), seen)?;
         let _lock = store.lock()?;
         let now = Store::open(&store.layout().root)?;
         for batch in now.batches() {
-            let is_new = !store.batches().iter().any(|known| known.batch == batch.batch);
+            let is_new = !store
+                .batches()
+                .iter()
+                .any(|known| known.batch == batch.batch);
             if is_new && now.seen_of(&batch.batch)?.overlaps(seen)? {
                 self.discard();
                 return Ok(Commit::Overlap);
@@ -276,8 +299,11 @@ pub(crate) fn hash_file(path: &Path) -> Result<(u64, Digest), StoreError> {
     }
     let mut file = File::open(path).map_err(StoreError::io("opening", path))?;
     let mut hasher = Hasher(Sha256::new());
-    let size = io::copy(&mut file, &mut io::BufWriter::with_capacity(1 << 20, &mut hasher))
-        .map_err(StoreError::io("reading", path))?;
+    let size = io::copy(
+        &mut file,
+        &mut io::BufWriter::with_capacity(1 << 20, &mut hasher),
+    )
+    .map_err(StoreError::io("reading", path))?;
     Ok((size, Digest(hasher.0.finalize().into())))
 }
 
@@ -297,8 +323,13 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreErr
         .prefix("_")
         .tempfile_in(folder)
         .map_err(StoreError::io("creating", path))?;
-    aside.write_all(bytes).map_err(StoreError::io("writing", path))?;
-    aside.as_file().sync_all().map_err(StoreError::io("syncing", path))?;
+    aside
+        .write_all(bytes)
+        .map_err(StoreError::io("writing", path))?;
+    aside
+        .as_file()
+        .sync_all()
+        .map_err(StoreError::io("syncing", path))?;
     aside.persist(path).map_err(|error| StoreError::Io {
         action: "moving",
         path: path.to_owned(),
@@ -308,5 +339,7 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreErr
 }
 
 fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder).and_then(|file| file.sync_all()).map_err(StoreError::io("syncing", folder))
+    File::open(folder)
+        .and_then(|file| file.sync_all())
+        .map_err(StoreError::io("syncing", folder))
 }

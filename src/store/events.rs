@@ -100,7 +100,13 @@ impl EventsBuilder {
     ///
     /// # Errors
     /// Arrow refuses a value (never for values of these types).
-    pub fn push(&mut self, id: EventId, part: i32, event: &Event<'_>, origin: &Origin<'_>) -> Result<(), StoreError> {
+    pub fn push(
+        &mut self,
+        id: EventId,
+        part: i32,
+        event: &Event<'_>,
+        origin: &Origin<'_>,
+    ) -> Result<(), StoreError> {
         self.rows += 1;
         self.id.append_value(id.0)?;
         self.row.append_value(0);
@@ -113,7 +119,8 @@ impl EventsBuilder {
         self.part.append_value(part);
         self.tokens_in.append_option(event.tokens_in);
         self.tokens_out.append_option(event.tokens_out);
-        self.amount.append_option(event.amount.map(|amount| amount.0));
+        self.amount
+            .append_option(event.amount.map(|amount| amount.0));
         let notes = (!event.notes.is_empty()).then(|| event.notes.join("; "));
         // In the order of TEXT_COLUMNS.
         let texts: [Option<&str>; 28] = [
@@ -155,19 +162,27 @@ impl EventsBuilder {
             self.attributes.values().append_value(value);
         }
         // Rules compare calls with their results: the id is an attribute as well as a key.
-        let call = event.keys.iter().find(|(kind, _)| *kind == KeyKind::ToolCall);
+        let call = event
+            .keys
+            .iter()
+            .find(|(kind, _)| *kind == KeyKind::ToolCall);
         if let Some((_, id)) = call {
             self.attributes.keys().append_value("tool_call.id");
             self.attributes.values().append_value(id);
         }
-        self.attributes.append(call.is_some() || !event.attributes.is_empty())?;
+        self.attributes
+            .append(call.is_some() || !event.attributes.is_empty())?;
         Ok(())
     }
 
     fn push_changes(&mut self, event: &Event<'_>) {
         for change in &event.changes {
             let row = self.changes.values();
-            let values = [Some(&*change.field), change.before.as_deref(), change.after.as_deref()];
+            let values = [
+                Some(&*change.field),
+                change.before.as_deref(),
+                change.after.as_deref(),
+            ];
             for (index, value) in values.into_iter().enumerate() {
                 if let Some(column) = row.field_builder::<StringBuilder>(index) {
                     column.append_option(value);

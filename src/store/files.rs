@@ -53,9 +53,13 @@ impl Store {
     /// # Errors
     /// There is none, or a manifest cannot be read.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let layout = Layout { root: root.to_owned() };
+        let layout = Layout {
+            root: root.to_owned(),
+        };
         if !layout.custody().is_dir() {
-            return Err(StoreError::Missing { path: root.to_owned() });
+            return Err(StoreError::Missing {
+                path: root.to_owned(),
+            });
         }
         let batches = read_manifests(&layout.custody())?;
         Ok(Self { layout, batches })
@@ -66,11 +70,18 @@ impl Store {
     /// # Errors
     /// The folder cannot be made, or holds something else.
     pub fn open_or_create(root: &Path) -> Result<Self, StoreError> {
-        let layout = Layout { root: root.to_owned() };
+        let layout = Layout {
+            root: root.to_owned(),
+        };
         if !layout.custody().is_dir() {
             let occupied = fs::read_dir(root).is_ok_and(|mut entries| {
-                entries.any(|entry| entry.is_ok_and(|entry| entry.file_name() != "trail.toml"
-                    && entry.file_name() != "_staging" && entry.file_name() != ".lock"))
+                entries.any(|entry| {
+                    entry.is_ok_and(|entry| {
+                        entry.file_name() != "trail.toml"
+                            && entry.file_name() != "_staging"
+                            && entry.file_name() != ".lock"
+                    })
+                })
             });
             if occupied {
                 return Err(StoreError::Damaged {
@@ -112,7 +123,10 @@ impl Store {
     /// # Errors
     /// An index is missing or damaged.
     pub fn seen(&self) -> Result<Vec<SeenIndex>, StoreError> {
-        self.batches.iter().map(|batch| self.seen_of(&batch.batch)).collect()
+        self.batches
+            .iter()
+            .map(|batch| self.seen_of(&batch.batch))
+            .collect()
     }
 
     /// The index of one batch.
@@ -144,7 +158,10 @@ fn read_manifests(folder: &Path) -> Result<Vec<Custody>, StoreError> {
     let mut batches: Vec<Custody> = Vec::new();
     for entry in fs::read_dir(folder).map_err(StoreError::io("listing", folder))? {
         let path = entry.map_err(StoreError::io("listing", folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
         if name.starts_with(['_', '.']) || !name.ends_with(".json") {
             continue;
         }

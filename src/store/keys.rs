@@ -10,7 +10,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use super::StoreError;
 use super::tables::keys_schema;
@@ -33,7 +35,9 @@ impl KeyRows {
     pub fn push(&mut self, event_index: u32, event: &Event<'_>) {
         let first = self.kinds.len();
         for (kind, original) in &event.keys {
-            let Some(value) = normalise_key(*kind, original) else { continue };
+            let Some(value) = normalise_key(*kind, original) else {
+                continue;
+            };
             let known = (first..self.kinds.len())
                 .any(|row| self.kinds[row] == *kind && self.value(row) == value);
             if known {
@@ -83,8 +87,10 @@ impl KeyRows {
         let base = self.text.len();
         self.kinds.extend_from_slice(&other.kinds);
         self.text.push_str(&other.text);
-        self.ends.extend(other.ends.iter().map(|(a, b)| (a + base, b + base)));
-        self.events.extend(other.events.iter().map(|event| event + offset));
+        self.ends
+            .extend(other.ends.iter().map(|(a, b)| (a + base, b + base)));
+        self.events
+            .extend(other.events.iter().map(|event| event + offset));
     }
 
     /// The sorted table. `place` gives the row in the batch and `time` the time of each event.
@@ -99,22 +105,27 @@ impl KeyRows {
                 let value = self.value(row).as_bytes();
                 let n = value.len().min(8);
                 head[..n].copy_from_slice(&value[..n]);
-                (self.kinds[row].as_str(), u64::from_be_bytes(head), u32::try_from(row).unwrap_or(u32::MAX))
+                (
+                    self.kinds[row].as_str(),
+                    u64::from_be_bytes(head),
+                    u32::try_from(row).unwrap_or(u32::MAX),
+                )
             })
             .collect();
         order.sort_unstable_by(|a, b| {
             a.0.cmp(b.0).then(a.1.cmp(&b.1)).then_with(|| {
                 let (a, b) = (a.2 as usize, b.2 as usize);
-                self.value(a)
-                    .cmp(self.value(b))
-                    .then_with(|| place[self.events[a] as usize].cmp(&place[self.events[b] as usize]))
+                self.value(a).cmp(self.value(b)).then_with(|| {
+                    place[self.events[a] as usize].cmp(&place[self.events[b] as usize])
+                })
             })
         });
         let mut kinds = StringBuilder::with_capacity(order.len(), order.len() * 8);
         let mut values = StringBuilder::with_capacity(order.len(), self.text.len());
         let mut originals = StringBuilder::new();
         let mut rows = Int64Builder::with_capacity(order.len());
-        let mut times = TimestampMicrosecondBuilder::with_capacity(order.len()).with_timezone("UTC");
+        let mut times =
+            TimestampMicrosecondBuilder::with_capacity(order.len()).with_timezone("UTC");
         for (kind, _, row) in order {
             let row = row as usize;
             let event = self.events[row] as usize;
@@ -163,25 +174,41 @@ impl KeyScan {
         let options = ArrowReaderOptions::new();
         let metadata =
             ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
-        Ok(Self { path: path.to_owned(), file, metadata })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            metadata,
+        })
     }
 
     /// Row groups that may hold keys of that kind (and value).
     fn groups(&self, kind: &str, value: Option<&str>) -> Vec<usize> {
         let may_hold = |group: usize, column: usize, wanted: &str| {
-            let statistics = self.metadata.metadata().row_group(group).column(column).statistics();
+            let statistics = self
+                .metadata
+                .metadata()
+                .row_group(group)
+                .column(column)
+                .statistics();
             statistics.is_none_or(|statistics| {
                 let least = statistics.min_bytes_opt().unwrap_or_default();
                 let most = statistics.max_bytes_opt();
-                let prefix = |bytes: &[u8]| wanted.as_bytes()[..wanted.len().min(bytes.len())].cmp(bytes);
-                prefix(least) != Ordering::Less && most.is_none_or(|most| prefix(most) != Ordering::Greater)
+                let prefix =
+                    |bytes: &[u8]| wanted.as_bytes()[..wanted.len().min(bytes.len())].cmp(bytes);
+                prefix(least) != Ordering::Less
+                    && most.is_none_or(|most| prefix(most) != Ordering::Greater)
             })
         };
         (0..self.metadata.metadata().num_row_groups())
             .filter(|group| may_hold(*group, 0, kind))
             .filter(|group| {
                 // The value's bounds are of use only where the group holds one kind.
-                let statistics = self.metadata.metadata().row_group(*group).column(0).statistics();
+                let statistics = self
+                    .metadata
+                    .metadata()
+                    .row_group(*group)
+                    .column(0)
+                    .statistics();
                 let one_kind = statistics.is_some_and(|s| s.min_bytes_opt() == s.max_bytes_opt());
                 value.is_none_or(|value| !one_kind || may_hold(*group, 1, value))
             })
@@ -195,7 +222,10 @@ impl KeyScan {
     pub fn each(&self, kind: &str, visit: &mut dyn FnMut(&str, i64)) -> Result<(), StoreError> {
         let groups = self.groups(kind, None);
         self.batches(groups, &[0, 1, 3], |batch| {
-            let (kinds, values) = (batch.column(0).as_string::<i32>(), batch.column(1).as_string::<i32>());
+            let (kinds, values) = (
+                batch.column(0).as_string::<i32>(),
+                batch.column(1).as_string::<i32>(),
+            );
             let rows = batch.column(2).as_primitive::<Int64Type>();
             for i in range_of(kinds, kind) {
                 visit(values.value(i), rows.value(i));
@@ -218,8 +248,8 @@ impl KeyScan {
             let (kinds, values, originals) = (column(0), column(1), column(2));
             let rows = batch.column(3).as_primitive::<Int64Type>();
             let range = range_of(kinds, kind);
-            let start = range.start
-                + partition(range.len(), |i| values.value(range.start + i) < value);
+            let start =
+                range.start + partition(range.len(), |i| values.value(range.start + i) < value);
             for i in start..range.end {
                 if values.value(i) != value {
                     break;
@@ -240,8 +270,12 @@ impl KeyScan {
         columns: &[usize],
         mut visit: impl FnMut(&RecordBatch),
     ) -> Result<(), StoreError> {
-        let file = self.file.try_clone().map_err(StoreError::io("opening", &self.path))?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let file = self
+            .file
+            .try_clone()
+            .map_err(StoreError::io("opening", &self.path))?;
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
         let reader = builder
             .with_row_groups(groups)
@@ -260,7 +294,11 @@ fn partition(len: usize, is_before: impl Fn(usize) -> bool) -> usize {
     let (mut low, mut high) = (0, len);
     while low < high {
         let middle = low.midpoint(high);
-        if is_before(middle) { low = middle + 1 } else { high = middle }
+        if is_before(middle) {
+            low = middle + 1
+        } else {
+            high = middle
+        }
     }
     low
 }

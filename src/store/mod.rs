@@ -28,11 +28,11 @@ pub use custody::{Custody, CustodyFile, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub use files::{Layout as StoreLayout, Store};
 pub use keys::{KeyHit, KeyRows, KeyScan};
-pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub(crate) use part::PART_BITS;
+pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
-    ChangeView, Col, ContentRow, EventRef, EventSet, EventTable, EventView, read_contents, read_events,
-    read_rejects, scan_columns, scan_part,
+    ChangeView, Col, ContentRow, EventRef, EventSet, EventSlice, EventTable, EventView,
+    read_contents, read_events, read_rejects, scan_columns, scan_part,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
@@ -81,12 +81,21 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        move |error| Self::Io { action, path, error }
+        move |error| Self::Io {
+            action,
+            path,
+            error,
+        }
     }
 
-    pub(crate) fn parquet(path: impl Into<PathBuf>) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
+    pub(crate) fn parquet(
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(parquet::errors::ParquetError) -> Self {
         let path = path.into();
         move |error| Self::Parquet { path, error }
     }

@@ -89,9 +89,15 @@ impl ContentsBuilder {
     /// # Errors
     /// The library refuses (never for these types).
     pub fn encode(mut self, factory: &ArrowRowGroupWriterFactory) -> Result<Contents, StoreError> {
-        let at = |error| StoreError::Parquet { path: "contents".into(), error };
+        let at = |error| StoreError::Parquet {
+            path: "contents".into(),
+            error,
+        };
         if self.rows == 0 {
-            return Ok(Contents { chunks: Vec::new(), rows: 0 });
+            return Ok(Contents {
+                chunks: Vec::new(),
+                rows: 0,
+            });
         }
         let columns: [ArrayRef; 5] = [
             Arc::new(self.file.finish()),
@@ -107,8 +113,15 @@ impl ContentsBuilder {
                 writer.write(&leaf).map_err(at)?;
             }
         }
-        let chunks = writers.into_iter().map(|writer| writer.close()).collect::<Result<_, _>>().map_err(at)?;
-        Ok(Contents { chunks, rows: self.rows })
+        let chunks = writers
+            .into_iter()
+            .map(|writer| writer.close())
+            .collect::<Result<_, _>>()
+            .map_err(at)?;
+        Ok(Contents {
+            chunks,
+            rows: self.rows,
+        })
     }
 }
 
@@ -130,7 +143,8 @@ pub struct Part {
 impl Part {
     /// Adds a chunk's events and keys.
     pub fn push(&mut self, events: RecordBatch, keys: &KeyRows) {
-        self.keys.append(keys, u32::try_from(self.rows).unwrap_or(u32::MAX));
+        self.keys
+            .append(keys, u32::try_from(self.rows).unwrap_or(u32::MAX));
         self.rows += events.num_rows();
         self.events.push(events);
     }
@@ -160,8 +174,17 @@ impl Part {
         let ordinal = whole.column(5).as_primitive::<Int64Type>();
         let mut order: Vec<(i64, i32, i64, u32)> = (0..whole.num_rows())
             .map(|row| {
-                let time = if time.is_null(row) { i64::MAX } else { time.value(row) };
-                (time, file.value(row), ordinal.value(row), u32::try_from(row).unwrap_or(u32::MAX))
+                let time = if time.is_null(row) {
+                    i64::MAX
+                } else {
+                    time.value(row)
+                };
+                (
+                    time,
+                    file.value(row),
+                    ordinal.value(row),
+                    u32::try_from(row).unwrap_or(u32::MAX),
+                )
             })
             .collect();
         // The last member keeps the parts of one record in their order.
@@ -174,17 +197,26 @@ impl Part {
         let times: Vec<Option<i64>> = time.iter().collect();
         let keys = self.keys.table(&place, &times)?;
         let key_count = keys.num_rows();
-        write_table(&folder.join("keys").join(part_name(number)), &keys, keys_properties())?;
+        write_table(
+            &folder.join("keys").join(part_name(number)),
+            &keys,
+            keys_properties(),
+        )?;
         drop(keys);
         let indices = UInt32Array::from_iter_values(order.iter().map(|(.., from)| *from));
         drop(order);
         let sorted = take_record_batch(&whole, &indices)?;
         drop(whole);
-        let rows = Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
+        let rows =
+            Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
         let mut columns = sorted.columns().to_vec();
         columns[1] = Arc::new(rows);
         let sorted = RecordBatch::try_new(events_schema(), columns)?;
-        write_table(&folder.join("events").join(part_name(number)), &sorted, events_properties())?;
+        write_table(
+            &folder.join("events").join(part_name(number)),
+            &sorted,
+            events_properties(),
+        )?;
         Ok(key_count)
     }
 }
@@ -194,7 +226,11 @@ pub(super) fn part_name(number: u32) -> String {
 }
 
 /// Writes one table to a file and syncs it.
-pub(super) fn write_table(path: &Path, table: &RecordBatch, properties: WriterProperties) -> Result<(), StoreError> {
+pub(super) fn write_table(
+    path: &Path,
+    table: &RecordBatch,
+    properties: WriterProperties,
+) -> Result<(), StoreError> {
     let file = File::create(path).map_err(StoreError::io("creating", path))?;
     let mut writer = ArrowWriter::try_new(file, table.schema(), Some(properties))
         .map_err(StoreError::parquet(path))?;

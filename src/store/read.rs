@@ -8,7 +8,8 @@ use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosec
 use arrow_array::{Array, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection, RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
 };
 use parquet::file::metadata::PageIndexPolicy;
 
@@ -32,9 +33,34 @@ macro_rules! text_columns {
 }
 
 text_columns!(
-    TimeOrigin, TimePrecision, Source, Format, Kind, ActorType, Actor, OnBehalfOf, Action, ObjectType,
-    Object, Outcome, Error, Currency, Provider, ModelRequested, ModelServed, Configuration, PolicyId,
-    PolicyVersion, KnowledgeSource, Agent, Conversation, TraceId, SpanId, ParentSpanId, Tool, Notes,
+    TimeOrigin,
+    TimePrecision,
+    Source,
+    Format,
+    Kind,
+    ActorType,
+    Actor,
+    OnBehalfOf,
+    Action,
+    ObjectType,
+    Object,
+    Outcome,
+    Error,
+    Currency,
+    Provider,
+    ModelRequested,
+    ModelServed,
+    Configuration,
+    PolicyId,
+    PolicyVersion,
+    KnowledgeSource,
+    Agent,
+    Conversation,
+    TraceId,
+    SpanId,
+    ParentSpanId,
+    Tool,
+    Notes,
 );
 
 impl Col {
@@ -47,7 +73,10 @@ impl Col {
     /// The column of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|column| column.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|column| column.name() == name)
     }
 }
 
@@ -118,19 +147,32 @@ impl<'t> EventView<'t> {
     }
 
     fn moment(&self, column: usize) -> Option<i64> {
-        let column = self.table.table.column(column).as_primitive::<TimestampMicrosecondType>();
+        let column = self
+            .table
+            .table
+            .column(column)
+            .as_primitive::<TimestampMicrosecondType>();
         (!column.is_null(self.index)).then(|| column.value(self.index))
     }
 
     fn small(&self, column: usize) -> i32 {
-        self.table.table.column(column).as_primitive::<Int32Type>().value(self.index)
+        self.table
+            .table
+            .column(column)
+            .as_primitive::<Int32Type>()
+            .value(self.index)
     }
 
     /// Event id.
     #[must_use]
     pub fn id(&self) -> EventId {
         let mut id = [0; 32];
-        let value = self.table.table.column(0).as_fixed_size_binary().value(self.index);
+        let value = self
+            .table
+            .table
+            .column(0)
+            .as_fixed_size_binary()
+            .value(self.index);
         id.copy_from_slice(value);
         Digest(id)
     }
@@ -138,7 +180,10 @@ impl<'t> EventView<'t> {
     /// Place in the store.
     #[must_use]
     pub fn place(&self) -> EventRef {
-        EventRef { batch: self.table.batch, row: self.number(1).unwrap_or(0) }
+        EventRef {
+            batch: self.table.batch,
+            row: self.number(1).unwrap_or(0),
+        }
     }
 
     /// Recorded time in microseconds UTC.
@@ -212,7 +257,11 @@ impl<'t> EventView<'t> {
     /// Changed fields.
     #[must_use]
     pub fn changes(&self) -> Vec<ChangeView<'t>> {
-        let list = self.table.table.column(TEXTS_AT + TEXT_COLUMNS.len()).as_list::<i32>();
+        let list = self
+            .table
+            .table
+            .column(TEXTS_AT + TEXT_COLUMNS.len())
+            .as_list::<i32>();
         if list.is_null(self.index) {
             return Vec::new();
         }
@@ -232,21 +281,39 @@ impl<'t> EventView<'t> {
 
     /// Attributes, name and value.
     pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
-        let map = self.table.table.column(TEXTS_AT + TEXT_COLUMNS.len() + 1).as_map();
+        let map = self
+            .table
+            .table
+            .column(TEXTS_AT + TEXT_COLUMNS.len() + 1)
+            .as_map();
         let offsets = map.value_offsets();
         let range = if map.is_null(self.index) {
             0..0
         } else {
             offsets[self.index] as usize..offsets[self.index + 1] as usize
         };
-        let (keys, values) = (map.keys().as_string::<i32>(), map.values().as_string::<i32>());
-        range.map(move |at| (keys.value(at), if values.is_null(at) { "" } else { values.value(at) }))
+        let (keys, values) = (
+            map.keys().as_string::<i32>(),
+            map.values().as_string::<i32>(),
+        );
+        range.map(move |at| {
+            (
+                keys.value(at),
+                if values.is_null(at) {
+                    ""
+                } else {
+                    values.value(at)
+                },
+            )
+        })
     }
 
     /// One attribute.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<&'t str> {
-        self.attributes().find(|(have, _)| *have == name).map(|(_, value)| value)
+        self.attributes()
+            .find(|(have, _)| *have == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -283,9 +350,47 @@ impl EventSet {
     }
 }
 
+/// Consecutive events of a set.
+#[derive(Clone, Copy)]
+pub struct EventSlice<'s> {
+    set: &'s EventSet,
+    start: usize,
+    len: usize,
+}
+
+impl EventSet {
+    /// `len` events from `start` on.
+    #[must_use]
+    pub fn slice(&self, start: usize, len: usize) -> EventSlice<'_> {
+        EventSlice {
+            set: self,
+            start,
+            len: len.min(self.len().saturating_sub(start)),
+        }
+    }
+}
+
+impl<'s> EventSlice<'s> {
+    /// One event.
+    #[must_use]
+    pub fn get(&self, index: usize) -> EventView<'s> {
+        self.set.get(self.start + index)
+    }
+
+    /// All events.
+    pub fn iter(&self) -> impl Iterator<Item = EventView<'s>> + use<'s> {
+        let slice = *self;
+        (0..slice.len).map(move |index| slice.get(index))
+    }
+}
+
 fn open(path: &Path, page_index: bool) -> Result<(File, ArrowReaderMetadata), StoreError> {
     let file = File::open(path).map_err(StoreError::io("opening", path))?;
-    let policy = if page_index { PageIndexPolicy::Optional } else { PageIndexPolicy::Skip };
+    let policy = if page_index {
+        PageIndexPolicy::Optional
+    } else {
+        PageIndexPolicy::Skip
+    };
     let options = ArrowReaderOptions::new().with_offset_index_policy(policy);
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
     Ok((file, metadata))
@@ -298,11 +403,17 @@ fn open(path: &Path, page_index: bool) -> Result<(File, ArrowReaderMetadata), St
 pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, StoreError> {
     let mut wanted: Vec<(EventRef, usize)> = places.iter().copied().zip(0..).collect();
     wanted.sort_unstable();
-    let mut set = EventSet { tables: Vec::new(), order: vec![(usize::MAX, 0); places.len()] };
+    let mut set = EventSet {
+        tables: Vec::new(),
+        order: vec![(usize::MAX, 0); places.len()],
+    };
     let part_of = |place: &EventRef| (place.batch, place.row >> PART_BITS);
     for group in wanted.chunk_by(|a, b| part_of(&a.0) == part_of(&b.0)) {
         let (batch, part) = part_of(&group[0].0);
-        let missing = |path: PathBuf| StoreError::Damaged { path, reason: "an event is missing".into() };
+        let missing = |path: PathBuf| StoreError::Damaged {
+            path,
+            reason: "an event is missing".into(),
+        };
         let parts = store
             .batches()
             .get(batch)
@@ -313,11 +424,15 @@ pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, Store
             .and_then(|part| parts.get(part).cloned())
             .ok_or_else(|| missing(store.layout().root.clone()))?;
         let base = part << PART_BITS;
-        let mut rows: Vec<usize> =
-            group.iter().map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0)).collect();
+        let mut rows: Vec<usize> = group
+            .iter()
+            .map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0))
+            .collect();
         rows.dedup();
         let first_table = set.tables.len();
-        read_rows(&path, &rows, |table| set.tables.push(EventTable { batch, table }))?;
+        read_rows(&path, &rows, |table| {
+            set.tables.push(EventTable { batch, table })
+        })?;
         let mut found: Vec<(i64, (usize, usize))> = Vec::new();
         for (at, table) in set.tables.iter().enumerate().skip(first_table) {
             let column = table.table.column(1).as_primitive::<Int64Type>();
@@ -332,7 +447,11 @@ pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, Store
 }
 
 /// Reads those rows (sorted) of a Parquet file.
-fn read_rows(path: &Path, rows: &[usize], mut visit: impl FnMut(RecordBatch)) -> Result<(), StoreError> {
+fn read_rows(
+    path: &Path,
+    rows: &[usize],
+    mut visit: impl FnMut(RecordBatch),
+) -> Result<(), StoreError> {
     let (file, metadata) = open(path, true)?;
     let mut groups = Vec::new();
     let mut selectors: Vec<RowSelector> = Vec::new();
@@ -390,13 +509,24 @@ pub fn scan_columns<E: From<StoreError>>(
     mut visit: impl FnMut(RecordBatch) -> Result<(), E>,
 ) -> Result<(), E> {
     let (file, metadata) = open(path, false)?;
-    let mut builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
+    let mut builder =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
     if let Some(columns) = columns {
         let names = event_columns();
-        let schema_names: Vec<String> =
-            builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-        let names = if schema_names.is_empty() { names } else { schema_names };
-        let roots = columns.iter().filter_map(|name| names.iter().position(|have| have == name));
+        let schema_names: Vec<String> = builder
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let names = if schema_names.is_empty() {
+            names
+        } else {
+            schema_names
+        };
+        let roots = columns
+            .iter()
+            .filter_map(|name| names.iter().position(|have| have == name));
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         builder = builder.with_projection(mask);
     }
@@ -422,14 +552,26 @@ pub struct ContentRow {
 ///
 /// # Errors
 /// The contents table cannot be read.
-pub fn read_contents(store: &Store, batch: usize, file: i32, ordinal: i64) -> Result<Vec<ContentRow>, StoreError> {
+pub fn read_contents(
+    store: &Store,
+    batch: usize,
+    file: i32,
+    ordinal: i64,
+) -> Result<Vec<ContentRow>, StoreError> {
     let mut rows = Vec::new();
-    let Some(custody) = store.batches().get(batch) else { return Ok(rows) };
+    let Some(custody) = store.batches().get(batch) else {
+        return Ok(rows);
+    };
     for path in store.parts("contents", custody) {
         let (handle, metadata) = open(&path, false)?;
         let covers = |group: usize, column: usize, wanted: i64| {
             use parquet::file::statistics::Statistics;
-            match metadata.metadata().row_group(group).column(column).statistics() {
+            match metadata
+                .metadata()
+                .row_group(group)
+                .column(column)
+                .statistics()
+            {
                 Some(Statistics::Int32(bounds)) => {
                     bounds.min_opt().is_none_or(|min| i64::from(*min) <= wanted)
                         && bounds.max_opt().is_none_or(|max| i64::from(*max) >= wanted)
@@ -473,10 +615,14 @@ pub fn read_contents(store: &Store, batch: usize, file: i32, ordinal: i64) -> Re
 /// The rejects table cannot be read.
 pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, StoreError> {
     let mut rows = Vec::new();
-    let Some(custody) = store.batches().get(batch) else { return Ok(rows) };
+    let Some(custody) = store.batches().get(batch) else {
+        return Ok(rows);
+    };
     for path in store.parts("rejects", custody) {
         scan_columns::<StoreError>(&path, None, |table| {
-            let number = |column: usize, row: usize| table.column(column).as_primitive::<Int64Type>().value(row);
+            let number = |column: usize, row: usize| {
+                table.column(column).as_primitive::<Int64Type>().value(row)
+            };
             for row in 0..table.num_rows() {
                 rows.push(RejectRow {
                     file: table.column(0).as_primitive::<Int32Type>().value(row),

@@ -46,7 +46,10 @@ impl SeenIndex {
     /// # Errors
     /// The file cannot be read or is none.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let damaged = || StoreError::Damaged { path: path.to_owned(), reason: "no index of records".into() };
+        let damaged = || StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "no index of records".into(),
+        };
         let file = File::open(path).map_err(StoreError::io("opening", path))?;
         let mut head = [0; 16];
         file.read_exact_at(&mut head, 0).map_err(|_| damaged())?;
@@ -56,7 +59,10 @@ impl SeenIndex {
         let mut number = [0; 8];
         number.copy_from_slice(&head[8..]);
         let entries = u64::from_be_bytes(number);
-        let length = file.metadata().map_err(StoreError::io("reading", path))?.len();
+        let length = file
+            .metadata()
+            .map_err(StoreError::io("reading", path))?
+            .len();
         let words = filter_words(entries.min(length));
         let start = 16 + words * 8;
         if entries > length || start + entries * ENTRY as u64 != length {
@@ -68,7 +74,13 @@ impl SeenIndex {
             .chunks_exact(8)
             .map(|chunk| u64::from_be_bytes(chunk.try_into().unwrap_or_default()))
             .collect();
-        Ok(Self { path: path.to_owned(), file, entries, filter, start })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            entries,
+            filter,
+            start,
+        })
     }
 
     /// How many occurrences of that record are known.
@@ -139,7 +151,9 @@ impl SeenIndex {
                 out.write_all(&digest.to_be_bytes())?;
                 out.write_all(&count.to_be_bytes())?;
             }
-            out.into_inner().map_err(std::io::IntoInnerError::into_error)?.sync_all()
+            out.into_inner()
+                .map_err(std::io::IntoInnerError::into_error)?
+                .sync_all()
         };
         write().map_err(StoreError::io("writing", path))
     }
@@ -194,7 +208,10 @@ impl SeenRecords {
     /// Starts with the indexes of earlier batches.
     #[must_use]
     pub fn new(earlier: Vec<SeenIndex>) -> Self {
-        Self { earlier, ..Self::default() }
+        Self {
+            earlier,
+            ..Self::default()
+        }
     }
 
     /// Asks and remembers.

@@ -41,10 +41,34 @@ pub(super) fn map_entries() -> Arc<Field> {
 
 /// Names of the events columns that hold one text each, in the order of the table.
 pub(super) const TEXT_COLUMNS: &[&str] = &[
-    "time_origin", "time_precision", "source", "format", "kind", "actor_type", "actor", "on_behalf_of",
-    "action", "object_type", "object", "outcome", "error", "currency", "provider", "model_requested",
-    "model_served", "configuration", "policy_id", "policy_version", "knowledge_source", "agent",
-    "conversation", "trace_id", "span_id", "parent_span_id", "tool", "notes",
+    "time_origin",
+    "time_precision",
+    "source",
+    "format",
+    "kind",
+    "actor_type",
+    "actor",
+    "on_behalf_of",
+    "action",
+    "object_type",
+    "object",
+    "outcome",
+    "error",
+    "currency",
+    "provider",
+    "model_requested",
+    "model_served",
+    "configuration",
+    "policy_id",
+    "policy_version",
+    "knowledge_source",
+    "agent",
+    "conversation",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "tool",
+    "notes",
 ];
 
 static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -62,13 +86,25 @@ static EVENTS: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("tokens_out", DataType::Int64, true),
         Field::new("amount", amount(), true),
     ];
-    fields.extend(TEXT_COLUMNS.iter().map(|name| Field::new(*name, DataType::Utf8, true)));
+    fields.extend(
+        TEXT_COLUMNS
+            .iter()
+            .map(|name| Field::new(*name, DataType::Utf8, true)),
+    );
     fields.push(Field::new(
         "changes",
-        DataType::List(Arc::new(Field::new("item", DataType::Struct(change_fields()), true))),
+        DataType::List(Arc::new(Field::new(
+            "item",
+            DataType::Struct(change_fields()),
+            true,
+        ))),
         true,
     ));
-    fields.push(Field::new("attributes", DataType::Map(map_entries(), false), true));
+    fields.push(Field::new(
+        "attributes",
+        DataType::Map(map_entries(), false),
+        true,
+    ));
     Arc::new(Schema::new(fields))
 });
 
@@ -83,7 +119,11 @@ pub fn events_schema() -> SchemaRef {
 /// Names of the columns of the events table.
 #[must_use]
 pub fn event_columns() -> Vec<String> {
-    EVENTS.fields().iter().map(|field| field.name().clone()).collect()
+    EVENTS
+        .fields()
+        .iter()
+        .map(|field| field.name().clone())
+        .collect()
 }
 
 /// One row a key of an event, sorted by kind and value: `(kind, value, original, row, time)`.
@@ -149,10 +189,12 @@ pub(super) fn events_properties() -> WriterProperties {
         .set_data_page_row_count_limit(2048)
         .set_write_batch_size(512);
     for name in ["time", "kind", "source"] {
-        builder = builder
-            .set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
+        builder =
+            builder.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
     }
-    for name in ["event_id", "row", "offset", "length", "end_time", "time", "ordinal"] {
+    for name in [
+        "event_id", "row", "offset", "length", "end_time", "time", "ordinal",
+    ] {
         builder = builder.set_column_dictionary_enabled(ColumnPath::from(name), false);
     }
     builder.build()

@@ -19,7 +19,11 @@ fn show_time(time: Option<&str>, zone: &TimeZone) -> String {
 
 /// Who did it, and for whom.
 fn who(line: &Line) -> String {
-    let actor = line.actor.as_deref().or(line.actor_type.as_deref()).unwrap_or("?");
+    let actor = line
+        .actor
+        .as_deref()
+        .or(line.actor_type.as_deref())
+        .unwrap_or("?");
     match &line.on_behalf_of {
         Some(person) if line.actor.as_deref() != Some(person) => format!("{actor} for {person}"),
         _ => actor.to_owned(),
@@ -33,11 +37,20 @@ fn changes(line: &Line) -> String {
         .take(4)
         .map(|change| {
             let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "–".to_owned());
-            format!("{}: {} → {}", change.field, value(&change.before), value(&change.after))
+            format!(
+                "{}: {} → {}",
+                change.field,
+                value(&change.before),
+                value(&change.after)
+            )
         })
         .collect();
     let more = line.changes.len().saturating_sub(4);
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let rest = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
     shown.join("; ") + &rest
 }
 
@@ -64,7 +77,12 @@ fn outcome(line: &Line) -> String {
 }
 
 fn context(line: &Line) -> String {
-    [&line.model, &line.policy].into_iter().flatten().cloned().collect::<Vec<_>>().join(" · ")
+    [&line.model, &line.policy]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(" · ")
 }
 
 fn head_lines(block: &TaskBlock) -> Vec<String> {
@@ -72,9 +90,17 @@ fn head_lines(block: &TaskBlock) -> Vec<String> {
     let list = |set: &std::collections::BTreeSet<String>| {
         let shown: Vec<&str> = set.iter().take(6).map(String::as_str).collect();
         let more = set.len().saturating_sub(6);
-        if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+        if more > 0 {
+            format!("{} and {more} more", shown.join(", "))
+        } else {
+            shown.join(", ")
+        }
     };
-    let title = if block.by_agent { "Task" } else { "No agent step: event" };
+    let title = if block.by_agent {
+        "Task"
+    } else {
+        "No agent step: event"
+    };
     let mut lines = vec![format!("{title} {}", &block.id[..12])];
     lines.push(format!("  systems  {}", list(&head.sources)));
     lines.push(format!("  actors   {}", list(&head.people)));
@@ -108,9 +134,15 @@ fn matched_lines(timeline: &Timeline) -> Vec<String> {
         } else {
             format!(", written as {}", found.spellings.join(", "))
         };
-        lines.push(format!("{} matched {} events{spellings}", found.asked, found.events));
+        lines.push(format!(
+            "{} matched {} events{spellings}",
+            found.asked, found.events
+        ));
         if found.documents.len() > 1 {
-            lines.push(format!("  several documents have this number: {}", found.documents.join(", ")));
+            lines.push(format!(
+                "  several documents have this number: {}",
+                found.documents.join(", ")
+            ));
         }
     }
     lines
@@ -119,7 +151,12 @@ fn matched_lines(timeline: &Timeline) -> Vec<String> {
 /// For a terminal of that many columns (or a pipe). `verbose` adds why each event is in its task, and
 /// the record behind it.
 #[must_use]
-pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verbose: bool) -> String {
+pub fn timeline_table(
+    timeline: &Timeline,
+    zone: &TimeZone,
+    columns: usize,
+    verbose: bool,
+) -> String {
     let mut out = String::new();
     for line in matched_lines(timeline) {
         out.push_str(&terminal(&line));
@@ -141,7 +178,10 @@ pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verb
         out.push_str("no event matches\n");
     }
     if timeline.left_out > 0 {
-        out.push_str(&format!("\n{} more events were left out by --limit\n", timeline.left_out));
+        out.push_str(&format!(
+            "\n{} more events were left out by --limit\n",
+            timeline.left_out
+        ));
     }
     out
 }
@@ -149,9 +189,19 @@ pub fn timeline_table(timeline: &Timeline, zone: &TimeZone, columns: usize, verb
 /// One table a task.
 fn wide_table(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usize, verbose: bool) {
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(u16::try_from(columns).unwrap_or(u16::MAX));
-    table.set_header(["time", "source", "actor", "what", "object", "outcome", "model · policy"]);
+    table.set_header([
+        "time",
+        "source",
+        "actor",
+        "what",
+        "object",
+        "outcome",
+        "model · policy",
+    ]);
     for line in &block.lines {
         let cells = [
             show_time(line.time.as_deref(), zone),
@@ -164,7 +214,12 @@ fn wide_table(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usi
         ];
         table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 120)));
         if verbose {
-            let cells = [String::new(), "└".to_owned(), line.link.clone(), proof(line)];
+            let cells = [
+                String::new(),
+                "└".to_owned(),
+                line.link.clone(),
+                proof(line),
+            ];
             table.add_row(cells.iter().map(|cell| terminal(cell)));
         }
     }
@@ -175,7 +230,13 @@ fn wide_table(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usi
 }
 
 /// Two short lines an event: at 80 columns, seven of a table would be too narrow to read.
-fn narrow_lines(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usize, verbose: bool) {
+fn narrow_lines(
+    out: &mut String,
+    block: &TaskBlock,
+    zone: &TimeZone,
+    columns: usize,
+    verbose: bool,
+) {
     let mut day = String::new();
     for line in &block.lines {
         let time = show_time(line.time.as_deref(), zone);
@@ -184,7 +245,12 @@ fn narrow_lines(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: u
             date.clone_into(&mut day);
             out.push_str(&format!("{day}\n"));
         }
-        let first = format!("  {clock:<14} {:<12} {} — {}", line.source, what(line), who(line));
+        let first = format!(
+            "  {clock:<14} {:<12} {} — {}",
+            line.source,
+            what(line),
+            who(line)
+        );
         out.push_str(&format!("{}\n", cut(&terminal(&first), columns)));
         let mut rest = vec![object(line), outcome(line), context(line)];
         rest.retain(|text| !text.is_empty() && text != "ok");
@@ -238,7 +304,13 @@ pub fn timeline_csv(timeline: &Timeline) -> String {
                 line.evidence.join(" | "),
                 line.events.join(" "),
             ];
-            out.push_str(&cells.iter().map(|cell| csv_cell(cell)).collect::<Vec<_>>().join(","));
+            out.push_str(
+                &cells
+                    .iter()
+                    .map(|cell| csv_cell(cell))
+                    .collect::<Vec<_>>()
+                    .join(","),
+            );
             out.push('\n');
         }
     }
@@ -254,7 +326,10 @@ pub fn timeline_markdown(timeline: &Timeline, zone: &TimeZone) -> String {
     }
     for block in &timeline.tasks {
         let mut lines = head_lines(block).into_iter();
-        out.push_str(&format!("\n### {}\n\n", markdown(&lines.next().unwrap_or_default())));
+        out.push_str(&format!(
+            "\n### {}\n\n",
+            markdown(&lines.next().unwrap_or_default())
+        ));
         for line in lines {
             out.push_str(&format!("- {}\n", markdown(line.trim())));
         }
@@ -293,7 +368,13 @@ fn summary(verdict: &Verdict) -> String {
 
 fn place(finding: &Finding) -> String {
     finding.evidence.first().map_or_else(String::new, |proof| {
-        format!("{}, record {}, bytes {}–{}", proof.file, proof.record, proof.offset, proof.offset + proof.length)
+        format!(
+            "{}, record {}, bytes {}–{}",
+            proof.file,
+            proof.record,
+            proof.offset,
+            proof.offset + proof.length
+        )
     })
 }
 
@@ -302,22 +383,43 @@ fn place(finding: &Finding) -> String {
 pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
     let mut out = String::new();
     for finding in &verdict.findings {
-        let head = format!("{:<8} {}  {}", finding.level.as_str(), finding.rule, finding.title);
+        let head = format!(
+            "{:<8} {}  {}",
+            finding.level.as_str(),
+            finding.rule,
+            finding.title
+        );
         out.push_str(&format!("{}\n", cut(&terminal(&head), columns)));
         for line in [
             finding.message.clone(),
-            format!("task {} at {}", &finding.task[..12], finding.time.as_deref().unwrap_or("(no time)")),
+            format!(
+                "task {} at {}",
+                &finding.task[..12],
+                finding.time.as_deref().unwrap_or("(no time)")
+            ),
         ] {
-            out.push_str(&format!("         {}\n", cut(&terminal(&line), columns.saturating_sub(9))));
+            out.push_str(&format!(
+                "         {}\n",
+                cut(&terminal(&line), columns.saturating_sub(9))
+            ));
         }
         for proof in finding.evidence.iter().take(3) {
             let end = proof.offset + proof.length;
-            let line = format!("{}, record {}, bytes {}–{end}", proof.file, proof.record, proof.offset);
-            out.push_str(&format!("         {}\n", cut(&terminal(&line), columns.saturating_sub(9))));
+            let line = format!(
+                "{}, record {}, bytes {}–{end}",
+                proof.file, proof.record, proof.offset
+            );
+            out.push_str(&format!(
+                "         {}\n",
+                cut(&terminal(&line), columns.saturating_sub(9))
+            ));
         }
     }
     for rule in &verdict.not_evaluable {
-        let line = format!("not evaluable: {} {} ({})", rule.rule, rule.title, rule.missing);
+        let line = format!(
+            "not evaluable: {} {} ({})",
+            rule.rule, rule.title, rule.missing
+        );
         out.push_str(&format!("{}\n", cut(&terminal(&line), columns)));
     }
     out.push_str(&summary(verdict));
@@ -344,7 +446,10 @@ pub fn findings_markdown(verdict: &Verdict) -> String {
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     for rule in &verdict.not_evaluable {
-        let line = format!("Not evaluable: {} {} ({})", rule.rule, rule.title, rule.missing);
+        let line = format!(
+            "Not evaluable: {} {} ({})",
+            rule.rule, rule.title, rule.missing
+        );
         out.push_str(&format!("\n- {}", markdown(&line)));
     }
     out.push('\n');
@@ -358,7 +463,11 @@ pub fn findings_github(verdict: &Verdict) -> String {
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = String::new();
     for finding in &verdict.findings {
-        let command = if finding.level >= Level::High { "error" } else { "warning" };
+        let command = if finding.level >= Level::High {
+            "error"
+        } else {
+            "warning"
+        };
         out.push_str(&format!(
             "::{command} title={}::{} (task {}; {})\n",
             property(&format!("{} {}", finding.rule, finding.title)),
@@ -368,7 +477,10 @@ pub fn findings_github(verdict: &Verdict) -> String {
         ));
     }
     for rule in &verdict.not_evaluable {
-        let text = format!("{} {} not evaluable: {}", rule.rule, rule.title, rule.missing);
+        let text = format!(
+            "{} {} not evaluable: {}",
+            rule.rule, rule.title, rule.missing
+        );
         out.push_str(&format!("::notice ::{}\n", data(&text)));
     }
     out
@@ -405,8 +517,11 @@ pub fn findings_junit(verdict: &Verdict) -> Result<String, String> {
 /// SARIF 2.1.0 (OASIS).
 #[must_use]
 pub fn findings_sarif(verdict: &Verdict) -> serde_json::Value {
-    let mut rules: Vec<(&str, &str)> =
-        verdict.findings.iter().map(|finding| (finding.rule.as_str(), finding.title.as_str())).collect();
+    let mut rules: Vec<(&str, &str)> = verdict
+        .findings
+        .iter()
+        .map(|finding| (finding.rule.as_str(), finding.title.as_str()))
+        .collect();
     rules.sort_unstable();
     rules.dedup();
     let results: Vec<serde_json::Value> = verdict
@@ -455,7 +570,9 @@ fn uri(path: &str) -> String {
     let mut out = String::new();
     for byte in path.bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => out.push(byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
+                out.push(byte as char)
+            }
             other => out.push_str(&format!("%{other:02X}")),
         }
     }

@@ -21,7 +21,10 @@ fn counts(store: &Store, columns: &[&str]) -> Result<BTreeMap<Vec<String>, u64>,
     for batch in store.batches() {
         for path in store.parts("events", batch) {
             let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
-            let damaged = |reason: String| StoreError::Damaged { path: path.clone(), reason };
+            let damaged = |reason: String| StoreError::Damaged {
+                path: path.clone(),
+                reason,
+            };
             let frame = group(file, columns).map_err(|error| damaged(error.to_string()))?;
             add(&mut counts, &frame, columns).map_err(|error| damaged(error.to_string()))?;
         }
@@ -31,16 +34,32 @@ fn counts(store: &Store, columns: &[&str]) -> Result<BTreeMap<Vec<String>, u64>,
 
 fn group(file: File, columns: &[&str]) -> PolarsResult<DataFrame> {
     let names = columns.iter().map(|name| (*name).to_owned()).collect();
-    let frame = ParquetReader::new(file).with_columns(Some(names)).finish()?;
+    let frame = ParquetReader::new(file)
+        .with_columns(Some(names))
+        .finish()?;
     let keys: Vec<_> = columns.iter().map(|name| col(*name)).collect();
-    frame.lazy().group_by(keys).agg([len().alias("events")]).collect()
+    frame
+        .lazy()
+        .group_by(keys)
+        .agg([len().alias("events")])
+        .collect()
 }
 
-fn add(counts: &mut BTreeMap<Vec<String>, u64>, frame: &DataFrame, columns: &[&str]) -> PolarsResult<()> {
+fn add(
+    counts: &mut BTreeMap<Vec<String>, u64>,
+    frame: &DataFrame,
+    columns: &[&str],
+) -> PolarsResult<()> {
     let events = frame.column("events")?.u32()?;
-    let texts = columns.iter().map(|name| frame.column(name)?.str()).collect::<PolarsResult<Vec<_>>>()?;
+    let texts = columns
+        .iter()
+        .map(|name| frame.column(name)?.str())
+        .collect::<PolarsResult<Vec<_>>>()?;
     for row in 0..frame.height() {
-        let key = texts.iter().map(|text| text.get(row).unwrap_or_default().to_owned()).collect();
+        let key = texts
+            .iter()
+            .map(|text| text.get(row).unwrap_or_default().to_owned())
+            .collect();
         *counts.entry(key).or_insert(0) += u64::from(events.get(row).unwrap_or(0));
     }
     Ok(())
@@ -64,7 +83,11 @@ pub fn report(store: &Store, index: &TaskIndex, verdict: &Verdict) -> Result<Str
 }
 
 fn table(out: &mut String, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) {
-    out.push_str(&format!("| {} |\n|{}\n", header.join(" | "), " --- |".repeat(header.len())));
+    out.push_str(&format!(
+        "| {} |\n|{}\n",
+        header.join(" | "),
+        " --- |".repeat(header.len())
+    ));
     for row in rows {
         let cells: Vec<String> = row.iter().map(|cell| markdown(cell)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
@@ -113,8 +136,8 @@ fn custody(out: &mut String, store: &Store) {
         .collect();
     rows.sort();
     let header = [
-        "dump", "SHA-256", "bytes", "source", "format", "zone", "records", "events", "rejects", "first", "last",
-        "operator",
+        "dump", "SHA-256", "bytes", "source", "format", "zone", "records", "events", "rejects",
+        "first", "last", "operator",
     ];
     table(out, &header, rows);
 }
@@ -122,34 +145,57 @@ fn custody(out: &mut String, store: &Store) {
 fn coverage(out: &mut String, store: &Store) -> Result<(), StoreError> {
     out.push_str("\n## Coverage\n\nWhat was logged, by source and kind of event.\n\n");
     let by_kind = counts(store, &["source", "kind"])?;
-    table(out, &["source", "kind", "events"], by_kind.iter().map(|(key, n)| {
-        let mut row = key.clone();
-        row.push(n.to_string());
-        row
-    }));
+    table(
+        out,
+        &["source", "kind", "events"],
+        by_kind.iter().map(|(key, n)| {
+            let mut row = key.clone();
+            row.push(n.to_string());
+            row
+        }),
+    );
     let missing: Vec<&str> = crate::model::Kind::ALL
         .iter()
         .map(|kind| kind.as_str())
         .filter(|kind| !by_kind.keys().any(|key| key[1] == *kind))
         .collect();
     if !missing.is_empty() {
-        out.push_str(&format!("\nKinds of events that no source logged: {}.\n", missing.join(", ")));
+        out.push_str(&format!(
+            "\nKinds of events that no source logged: {}.\n",
+            missing.join(", ")
+        ));
     }
     let mut rejects = Vec::new();
     for (batch, custody) in store.batches().iter().enumerate() {
         for reject in read_rejects(store, batch)? {
-            let file = usize::try_from(reject.file).ok().and_then(|at| custody.files.get(at));
-            let path = file.map(crate::store::CustodyFile::display_path).unwrap_or_default();
-            rejects.push(vec![path, reject.ordinal.to_string(), reject.offset.to_string(), reject.reason]);
+            let file = usize::try_from(reject.file)
+                .ok()
+                .and_then(|at| custody.files.get(at));
+            let path = file
+                .map(crate::store::CustodyFile::display_path)
+                .unwrap_or_default();
+            rejects.push(vec![
+                path,
+                reject.ordinal.to_string(),
+                reject.offset.to_string(),
+                reject.reason,
+            ]);
         }
     }
     rejects.sort();
     if rejects.is_empty() {
         out.push_str("\nNothing was left out: every record of every dump was read.\n");
     } else {
-        out.push_str(&format!("\nLeft out: {} places that could not be read.\n\n", rejects.len()));
+        out.push_str(&format!(
+            "\nLeft out: {} places that could not be read.\n\n",
+            rejects.len()
+        ));
         let more = rejects.len().saturating_sub(50);
-        table(out, &["dump", "record", "byte", "reason"], rejects.into_iter().take(50));
+        table(
+            out,
+            &["dump", "record", "byte", "reason"],
+            rejects.into_iter().take(50),
+        );
         if more > 0 {
             out.push_str(&format!("\n{more} more: `trail rejects`.\n"));
         }
@@ -172,8 +218,16 @@ fn coverage(out: &mut String, store: &Store) -> Result<(), StoreError> {
 
 fn tasks(out: &mut String, store: &Store, index: &TaskIndex) -> Result<(), StoreError> {
     let by_outcome = counts(store, &["kind", "outcome"])?;
-    let sum = |kind: &str| by_outcome.iter().filter(|(key, _)| key[0] == kind).map(|(_, n)| n).sum::<u64>();
-    let large = (0..index.len()).filter(|task| index.members(*task).len() > 1).count();
+    let sum = |kind: &str| {
+        by_outcome
+            .iter()
+            .filter(|(key, _)| key[0] == kind)
+            .map(|(_, n)| n)
+            .sum::<u64>()
+    };
+    let large = (0..index.len())
+        .filter(|task| index.members(*task).len() > 1)
+        .count();
     out.push_str("\n## Tasks and approvals\n\n");
     out.push_str(&format!(
         "- tasks of more than one event: {large}; events that stand alone: {}\n- approvals: {}, rejections: {}\n- writes: {}, of them failed or denied: {}\n",
@@ -193,7 +247,10 @@ fn tasks(out: &mut String, store: &Store, index: &TaskIndex) -> Result<(), Store
 fn versions(out: &mut String, store: &Store) -> Result<(), StoreError> {
     out.push_str("\n## Models, policies and configurations seen\n");
     for (title, columns) in [
-        ("Models", &["provider", "model_requested", "model_served"][..]),
+        (
+            "Models",
+            &["provider", "model_requested", "model_served"][..],
+        ),
         ("Policies", &["policy_id", "policy_version"][..]),
         ("Configurations", &["configuration", "model_requested"][..]),
         ("Knowledge sources", &["knowledge_source"][..]),
@@ -201,7 +258,11 @@ fn versions(out: &mut String, store: &Store) -> Result<(), StoreError> {
         let found = counts(store, columns)?;
         let rows: Vec<Vec<String>> = found
             .into_iter()
-            .filter(|(key, _)| key.iter().skip(usize::from(columns.len() == 3)).any(|text| !text.is_empty()))
+            .filter(|(key, _)| {
+                key.iter()
+                    .skip(usize::from(columns.len() == 3))
+                    .any(|text| !text.is_empty())
+            })
             .filter(|(key, _)| columns[0] != "configuration" || !key[0].is_empty())
             .map(|(mut key, n)| {
                 key.push(n.to_string());
@@ -234,7 +295,9 @@ fn method(out: &mut String, index: &TaskIndex, verdict: &Verdict) {
         out.push_str(&format!("  - {}\n", markdown(&text)));
     }
     out.push_str("\n## Limits\n\n");
-    out.push_str("- A log shows what was logged. What no source logged is not shown to have been absent.\n");
+    out.push_str(
+        "- A log shows what was logged. What no source logged is not shown to have been absent.\n",
+    );
     out.push_str("- A model's words are no proof of a deed; the record of the target system is.\n");
     out.push_str("- Clocks of different systems may differ; no correction was applied.\n");
     out.push_str("- Records that share no technical id with others stand alone here.\n");

@@ -7,7 +7,11 @@ pub fn terminal(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
+            '\u{202a}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{feff}' => {
                 out.push_str(&format!("\\u{{{:x}}}", u32::from(c)));
             }
             c if c.is_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::model::time::format_utc;
-use crate::model::{Kind, KeyKind, normalise_key};
+use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventSet, EventView, KeyScan, Store, StoreError, read_events};
+use crate::store::{Col, EventRef, EventSlice, EventView, KeyScan, Store, StoreError, read_events};
 
 /// What a timeline is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,14 +172,18 @@ pub struct ChangeLine {
     pub after: Option<String>,
 }
 
-/// Tasks loaded at once when no selector narrows the question.
-const MOST_TASKS: usize = 200_000;
+/// Events read together.
+const READ_AT_ONCE: usize = 20_000;
 
 /// Answers.
 ///
 /// # Errors
 /// The store cannot be read, or a selector's value identifies nothing.
-pub fn timeline(store: &Store, index: &TaskIndex, request: &TimelineRequest) -> Result<Timeline, TimelineError> {
+pub fn timeline(
+    store: &Store,
+    index: &TaskIndex,
+    request: &TimelineRequest,
+) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
     let mut chosen: Option<BTreeSet<usize>> = None;
     for selector in &request.selectors {
@@ -208,34 +212,76 @@ pub fn timeline(store: &Store, index: &TaskIndex, request: &TimelineRequest) -> 
     }
     let mut tasks: Vec<usize> = match chosen {
         Some(tasks) => tasks.into_iter().collect(),
-        None => (0..index.len().min(MOST_TASKS)).collect(),
+        None => (0..index.len()).collect(),
     };
-    let start = |task: &usize| index.members(*task).iter().filter_map(|event| index.time(*event)).min();
+    let start = |task: &usize| {
+        index
+            .members(*task)
+            .iter()
+            .filter_map(|event| index.time(*event))
+            .min()
+    };
     tasks.sort_by_key(|task| (start(task).unwrap_or(i64::MAX), index.id(*task)));
+    let in_time = |event: &u32| {
+        let time = index.time(*event);
+        request
+            .since
+            .is_none_or(|since| time.is_some_and(|time| time >= since))
+            && request
+                .until
+                .is_none_or(|until| time.is_some_and(|time| time < until))
+    };
+    let events_of = |task: usize| {
+        index
+            .members(task)
+            .iter()
+            .copied()
+            .filter(in_time)
+            .collect::<Vec<u32>>()
+    };
     let mut blocks = Vec::new();
-    let (mut shown, mut left_out) = (0, 0);
+    let (mut shown, mut left_out, mut at) = (0, 0, 0);
     let limit = request.limit.unwrap_or(usize::MAX);
-    for task in tasks {
-        let in_time = |event: &u32| {
-            let time = index.time(*event);
-            request.since.is_none_or(|since| time.is_some_and(|time| time >= since))
-                && request.until.is_none_or(|until| time.is_some_and(|time| time < until))
-        };
-        let events: Vec<u32> = index.members(task).iter().copied().filter(in_time).collect();
-        if events.is_empty() {
-            continue;
+    while at < tasks.len() && shown < limit {
+        // Tasks are read together: opening the tables once a task would cost more than reading.
+        let mut group: Vec<(usize, Vec<u32>)> = Vec::new();
+        let mut size = 0;
+        while at < tasks.len() && size < READ_AT_ONCE.min(limit) {
+            let events = events_of(tasks[at]);
+            size += events.len();
+            group.push((tasks[at], events));
+            at += 1;
         }
-        if shown >= limit {
-            left_out += events.len();
-            continue;
-        }
-        let block = block(store, index, task, &events, request)?;
-        if !block.lines.is_empty() {
-            shown += block.lines.len();
-            blocks.push(block);
+        let places: Vec<EventRef> = group
+            .iter()
+            .flat_map(|(_, events)| events)
+            .map(|event| index.place(*event))
+            .collect();
+        let set = read_events(store, &places)?;
+        let mut start = 0;
+        for (task, events) in &group {
+            let slice = set.slice(start, events.len());
+            start += events.len();
+            if shown >= limit {
+                left_out += events.len();
+                continue;
+            }
+            let block = block(store, index, *task, events, slice, request);
+            if !block.lines.is_empty() {
+                shown += block.lines.len();
+                blocks.push(block);
+            }
         }
     }
-    Ok(Timeline { matched, tasks: blocks, left_out })
+    left_out += tasks[at..]
+        .iter()
+        .map(|task| events_of(*task).len())
+        .sum::<usize>();
+    Ok(Timeline {
+        matched,
+        tasks: blocks,
+        left_out,
+    })
 }
 
 fn tasks_with(
@@ -244,15 +290,20 @@ fn tasks_with(
     kind: KeyKind,
     value: &str,
 ) -> Result<(BTreeSet<usize>, Matched), TimelineError> {
-    let normalised =
-        normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey { kind, value: value.to_owned() })?;
+    let normalised = normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey {
+        kind,
+        value: value.to_owned(),
+    })?;
     let mut tasks = BTreeSet::new();
     let mut spellings = BTreeSet::new();
     let mut places = Vec::new();
     for (batch, custody) in store.batches().iter().enumerate() {
         for path in store.parts("keys", custody) {
             for hit in KeyScan::open(&path)?.look_up(kind.as_str(), &normalised)? {
-                let place = EventRef { batch, row: hit.row };
+                let place = EventRef {
+                    batch,
+                    row: hit.row,
+                };
                 tasks.extend(index.task_at(place));
                 spellings.insert(hit.original.unwrap_or(hit.value));
                 places.push(place);
@@ -263,9 +314,10 @@ fn tasks_with(
     // One document number can exist once a company code and fiscal year.
     let mut documents = BTreeSet::new();
     for event in read_events(store, &places[..places.len().min(500)])?.iter() {
-        if let (Some(company), Some(year)) =
-            (event.attribute("sap.company_code"), event.attribute("sap.fiscal_year"))
-        {
+        if let (Some(company), Some(year)) = (
+            event.attribute("sap.company_code"),
+            event.attribute("sap.fiscal_year"),
+        ) {
             documents.insert(format!("{company}/{normalised}/{year}"));
         }
     }
@@ -287,40 +339,60 @@ fn block(
     index: &TaskIndex,
     task: usize,
     events: &[u32],
+    set: EventSlice<'_>,
     request: &TimelineRequest,
-) -> Result<TaskBlock, StoreError> {
-    let places: Vec<EventRef> = events.iter().map(|event| index.place(*event)).collect();
-    let set = read_events(store, &places)?;
-    let head = head(&set);
+) -> TaskBlock {
+    let head = head(set);
     let by_agent = set.iter().any(|event| {
-        matches!(event.text(Col::Kind), Some("inference" | "tool_call" | "instruction"))
-            || event.text(Col::ActorType) == Some("agent")
+        matches!(
+            event.text(Col::Kind),
+            Some("inference" | "tool_call" | "instruction")
+        ) || event.text(Col::ActorType) == Some("agent")
     });
     let mut lines: Vec<Line> = Vec::new();
     for (event, number) in set.iter().zip(events) {
         let source = event.text(Col::Source).unwrap_or_default();
         let kind = event.text(Col::Kind).unwrap_or_default();
         let source_ok = request.sources.is_empty()
-            || request.sources.iter().any(|want| want == source || source.starts_with(&format!("{want}:")));
-        let kind_ok = request.kinds.is_empty() || request.kinds.iter().any(|want| want.as_str() == kind);
+            || request
+                .sources
+                .iter()
+                .any(|want| want == source || source.starts_with(&format!("{want}:")));
+        let kind_ok =
+            request.kinds.is_empty() || request.kinds.iter().any(|want| want.as_str() == kind);
         if !source_ok || !kind_ok {
             continue;
         }
         let line = line(store, index, &event, *number);
         // Rows of one save may be parted by what another system logged in the same second.
-        match lines.iter_mut().rev().take(LOOK_BACK).find(|earlier| same_change(earlier, &line)) {
+        match lines
+            .iter_mut()
+            .rev()
+            .take(LOOK_BACK)
+            .find(|earlier| same_change(earlier, &line))
+        {
             Some(earlier) => merge(earlier, line),
             None => lines.push(line),
         }
     }
-    Ok(TaskBlock { id: index.id(task).to_string(), by_agent, head, lines })
+    TaskBlock {
+        id: index.id(task).to_string(),
+        by_agent,
+        head,
+        lines,
+    }
 }
 
 /// Rows of one save: same source, object and time, by the same actor as far as the rows say.
 fn same_change(a: &Line, b: &Line) -> bool {
     let chunk = |line: &Line| line.action.as_deref() == Some("chat.completion.chunk");
-    (a.kind == "write" && b.kind == "write" && a.object.is_some() && !b.evidence.is_empty()
-        && a.source == b.source && a.object == b.object && a.time == b.time
+    (a.kind == "write"
+        && b.kind == "write"
+        && a.object.is_some()
+        && !b.evidence.is_empty()
+        && a.source == b.source
+        && a.object == b.object
+        && a.time == b.time
         && (a.actor == b.actor || b.actor.is_none() || a.actor.is_none())
         && (!a.changes.is_empty() || !b.changes.is_empty() || a.format != b.format))
         || (chunk(a) && chunk(b) && a.source == b.source)
@@ -331,26 +403,36 @@ fn merge(last: &mut Line, next: Line) {
     last.evidence.extend(next.evidence);
     last.changes.extend(next.changes);
     last.actor = last.actor.take().or(next.actor);
-    last.actor_type = last.actor_type.take().filter(|kind| kind != "unknown").or(next.actor_type);
+    last.actor_type = last
+        .actor_type
+        .take()
+        .filter(|kind| kind != "unknown")
+        .or(next.actor_type);
     last.amount = last.amount.take().or(next.amount);
     if last.action.as_deref() == Some("update") && next.action.is_some() {
         last.action = next.action;
     }
 }
 
-fn head(set: &EventSet) -> Head {
+fn head(set: EventSlice<'_>) -> Head {
     let mut head = Head::default();
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for event in set.iter() {
-        *kinds.entry(event.text(Col::Kind).unwrap_or_default()).or_default() += 1;
-        head.sources.extend(event.text(Col::Source).map(str::to_owned));
+        *kinds
+            .entry(event.text(Col::Kind).unwrap_or_default())
+            .or_default() += 1;
+        head.sources
+            .extend(event.text(Col::Source).map(str::to_owned));
         for column in [Col::Actor, Col::OnBehalfOf] {
             head.people.extend(event.text(column).map(str::to_owned));
         }
-        let model = event.text(Col::ModelServed).or(event.text(Col::ModelRequested));
+        let model = event
+            .text(Col::ModelServed)
+            .or(event.text(Col::ModelRequested));
         head.models.extend(model.map(str::to_owned));
         head.policies.extend(policy(&event));
-        head.knowledge.extend(event.text(Col::KnowledgeSource).map(str::to_owned));
+        head.knowledge
+            .extend(event.text(Col::KnowledgeSource).map(str::to_owned));
     }
     let count = |kind: &str| kinds.get(kind).copied().unwrap_or(0);
     head.approvals = count("approval");
@@ -386,7 +468,11 @@ pub(crate) fn evidence(store: &Store, event: &EventView<'_>) -> String {
     let file = batch.and_then(|batch| batch.files.get(usize::try_from(event.file()).ok()?));
     let path = file.map_or_else(|| "?".to_owned(), crate::store::CustodyFile::display_path);
     let end = event.offset() + event.length();
-    format!("{path}, record {}, bytes {}–{end}", event.ordinal(), event.offset())
+    format!(
+        "{path}, record {}, bytes {}–{end}",
+        event.ordinal(),
+        event.offset()
+    )
 }
 
 fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) -> Line {
@@ -396,10 +482,12 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
         (Some(only), None) | (None, Some(only)) => Some(only.to_owned()),
         (None, None) => None,
     };
-    let amount = event.amount().map(|amount| match event.text(Col::Currency) {
-        Some(currency) => format!("{amount} {currency}"),
-        None => amount.to_string(),
-    });
+    let amount = event
+        .amount()
+        .map(|amount| match event.text(Col::Currency) {
+            Some(currency) => format!("{amount} {currency}"),
+            None => amount.to_string(),
+        });
     let link = match index.link(number) {
         Some(link) => format!("{}={}", link.kind, link.value),
         None => "first of its task".to_owned(),
@@ -409,7 +497,11 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
     Line {
         events: vec![event.id().to_string()],
         time: time.map(format_utc),
-        time_origin: if borrowed { Some("change_header".to_owned()) } else { text(Col::TimeOrigin) },
+        time_origin: if borrowed {
+            Some("change_header".to_owned())
+        } else {
+            text(Col::TimeOrigin)
+        },
         source: text(Col::Source).unwrap_or_default(),
         format: text(Col::Format).unwrap_or_default(),
         kind: text(Col::Kind).unwrap_or_default(),

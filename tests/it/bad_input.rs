@@ -38,14 +38,27 @@ fn utf_16_is_read() {
     }
     let path = case.write("utf16.jsonl", bytes);
     let report = case.ingest(&[], &[&path], 0);
-    assert_eq!((&report["files"][0]["records"], &report["files"][0]["encoding"]), (&3.into(), &"utf-16le".into()));
+    assert_eq!(
+        (
+            &report["files"][0]["records"],
+            &report["files"][0]["encoding"]
+        ),
+        (&3.into(), &"utf-16le".into())
+    );
 }
 
 #[test]
 fn truncated_gzip_keeps_what_was_whole() {
     let case = Case::new();
     // Random ids keep the compressor from folding everything into the lost end.
-    let text: String = (0..4000).map(|n| chat(n).replace("ok", &format!("{:x}", u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15))) + "\n").collect();
+    let text: String = (0..4000)
+        .map(|n| {
+            chat(n).replace(
+                "ok",
+                &format!("{:x}", u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            ) + "\n"
+        })
+        .collect();
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(text.as_bytes()).unwrap();
     let bytes = encoder.finish().unwrap();
@@ -53,7 +66,10 @@ fn truncated_gzip_keeps_what_was_whole() {
     let report = case.ingest(&[], &[&path], 1);
     let file = &report["files"][0];
     assert!(file["events"].as_u64().unwrap() > 1000, "{file}");
-    assert!(file["problem"].as_str().unwrap().contains("stopped early"), "{file}");
+    assert!(
+        file["problem"].as_str().unwrap().contains("stopped early"),
+        "{file}"
+    );
 }
 
 #[test]
@@ -62,8 +78,18 @@ fn a_line_cut_in_half_costs_itself_only() {
     let half = &chat(1)[..80];
     let path = case.write("a.jsonl", format!("{}\n{half}\n{}\n", chat(0), chat(2)));
     let report = case.ingest(&[], &[&path], 1);
-    assert_eq!((&report["files"][0]["records"], &report["files"][0]["rejects"]), (&3.into(), &1.into()));
-    assert!(case.rejects().contains("record 2, byte"), "{}", case.rejects());
+    assert_eq!(
+        (
+            &report["files"][0]["records"],
+            &report["files"][0]["rejects"]
+        ),
+        (&3.into(), &1.into())
+    );
+    assert!(
+        case.rejects().contains("record 2, byte"),
+        "{}",
+        case.rejects()
+    );
 }
 
 #[test]
@@ -79,7 +105,13 @@ fn a_line_of_200_mb_is_named_and_skipped() {
     write!(file, "\n{}\n", chat(1)).unwrap();
     file.into_inner().unwrap();
     let report = case.ingest(&[], &[&path], 1);
-    assert_eq!((&report["files"][0]["records"], &report["files"][0]["rejects"]), (&3.into(), &1.into()));
+    assert_eq!(
+        (
+            &report["files"][0]["records"],
+            &report["files"][0]["rejects"]
+        ),
+        (&3.into(), &1.into())
+    );
     assert!(case.rejects().contains("record 2") && case.rejects().contains("--max-record"));
 }
 
@@ -88,22 +120,49 @@ fn nul_bytes() {
     let case = Case::new();
     let path = case.write("nul.jsonl", format!("{}\n\0\0\0\n{}\n", chat(0), chat(1)));
     let report = case.ingest(&[], &[&path], 1);
-    assert_eq!((&report["files"][0]["records"], &report["files"][0]["rejects"]), (&3.into(), &1.into()));
+    assert_eq!(
+        (
+            &report["files"][0]["records"],
+            &report["files"][0]["rejects"]
+        ),
+        (&3.into(), &1.into())
+    );
     assert!(!case.rejects().contains('\0'));
 }
 
-const HISTORY: &str = "ID,ISDELETED,CASEID,CREATEDBYID,CREATEDDATE,FIELD,DATATYPE,OLDVALUE,NEWVALUE\n";
+const HISTORY: &str =
+    "ID,ISDELETED,CASEID,CREATEDBYID,CREATEDDATE,FIELD,DATATYPE,OLDVALUE,NEWVALUE\n";
 
 #[test]
 fn rows_of_the_wrong_length_and_repeated_headers() {
     let case = Case::new();
-    let good = |id: u32| format!("{id},false,5005j0000000001AAA,0055j000000utlPAAQ,2026-03-02T07:04:5{id}.000Z,Status,Text,New,Closed\n");
-    let text = format!("{HISTORY}{}1,2,3\n{}{}{HISTORY}{}", good(1), good(2), "1,2,3,4,5,6,7,8,9,10,11\n", good(3));
+    let good = |id: u32| {
+        format!(
+            "{id},false,5005j0000000001AAA,0055j000000utlPAAQ,2026-03-02T07:04:5{id}.000Z,Status,Text,New,Closed\n"
+        )
+    };
+    let text = format!(
+        "{HISTORY}{}1,2,3\n{}{}{HISTORY}{}",
+        good(1),
+        good(2),
+        "1,2,3,4,5,6,7,8,9,10,11\n",
+        good(3)
+    );
     let path = case.write("h.csv", text);
     let report = case.ingest(&[], &[&path], 1);
-    assert_eq!((&report["files"][0]["events"], &report["files"][0]["rejects"]), (&3.into(), &3.into()));
+    assert_eq!(
+        (
+            &report["files"][0]["events"],
+            &report["files"][0]["rejects"]
+        ),
+        (&3.into(), &3.into())
+    );
     let rejects = case.rejects();
-    for part in ["the row has 3 fields, the header 9", "the row has 11 fields", "the header row, repeated"] {
+    for part in [
+        "the row has 3 fields, the header 9",
+        "the row has 11 fields",
+        "the header row, repeated",
+    ] {
         assert!(rejects.contains(part), "{part} in {rejects}");
     }
 }
@@ -111,10 +170,20 @@ fn rows_of_the_wrong_length_and_repeated_headers() {
 #[test]
 fn a_time_that_cannot_exist() {
     let case = Case::new();
-    let row = |day: &str| format!("1,false,5005j0000000001AAA,0055j000000utlPAAQ,2026-02-{day}T07:04:54.000Z,Status,Text,New,Closed\n");
+    let row = |day: &str| {
+        format!(
+            "1,false,5005j0000000001AAA,0055j000000utlPAAQ,2026-02-{day}T07:04:54.000Z,Status,Text,New,Closed\n"
+        )
+    };
     let path = case.write("h.csv", format!("{HISTORY}{}{}", row("28"), row("30")));
     let report = case.ingest(&[], &[&path], 1);
-    assert_eq!((&report["files"][0]["events"], &report["files"][0]["rejects"]), (&1.into(), &1.into()));
+    assert_eq!(
+        (
+            &report["files"][0]["events"],
+            &report["files"][0]["rejects"]
+        ),
+        (&1.into(), &1.into())
+    );
     assert!(case.rejects().contains("is not a time that exists"));
 }
 
@@ -123,7 +192,12 @@ fn unknown_formats_are_kept_and_named() {
     let case = Case::new();
     let path = case.write("notes.txt", "just some words\nand more\n");
     let report = case.ingest(&[], &[&path], 1);
-    assert!(report["files"][0]["problem"].as_str().unwrap().contains("no format recognised"));
+    assert!(
+        report["files"][0]["problem"]
+            .as_str()
+            .unwrap()
+            .contains("no format recognised")
+    );
     assert_eq!(report["files"][0]["sha256"].as_str().unwrap().len(), 64);
     assert!(case.rejects().contains("just some words"));
 }
@@ -155,7 +229,12 @@ fn a_missing_file_is_named() {
     let missing = case.path("missing.jsonl");
     let report = case.ingest(&[], &[&good, &missing], 1);
     assert_eq!(report["files"][0]["records"], 2);
-    assert!(report["unreadable"][0].as_str().unwrap().contains("missing.jsonl"));
+    assert!(
+        report["unreadable"][0]
+            .as_str()
+            .unwrap()
+            .contains("missing.jsonl")
+    );
 }
 
 /// A file size limit of the process stands for a full disk: the write fails the same way.
@@ -165,9 +244,15 @@ fn a_full_disk_leaves_the_store_as_it_was() {
     let first = case.write("first.jsonl", lines(0..20));
     case.ingest(&[], &[&first], 0);
     let before = case.output(&["timeline", "--format", "csv"]);
-    let text: String = (0..3000u32).map(|n| chat(n).replace("ok", &format!("{:x}", crate::store::noise(n))) + "\n").collect();
+    let text: String = (0..3000u32)
+        .map(|n| chat(n).replace("ok", &format!("{:x}", crate::store::noise(n))) + "\n")
+        .collect();
     let big = case.write("big.jsonl", text);
-    let script = format!("trap '' XFSZ; ulimit -f 40; exec {} ingest {}", env!("CARGO_BIN_EXE_trail"), big.display());
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 40; exec {} ingest {}",
+        env!("CARGO_BIN_EXE_trail"),
+        big.display()
+    );
     let output = std::process::Command::new("bash")
         .args(["-c", &script])
         .env("TRAIL_STORE", case.path("store"))
@@ -207,7 +292,12 @@ fn paths_that_leave_an_archive_are_refused() {
     }
     let path = case.write("a.zip", archive.finish().unwrap().into_inner());
     let report = case.ingest(&[], &[&path], 1);
-    assert!(report["files"][0]["problem"].as_str().unwrap().contains("leaves the archive"));
+    assert!(
+        report["files"][0]["problem"]
+            .as_str()
+            .unwrap()
+            .contains("leaves the archive")
+    );
     assert_eq!(report["files"][1]["records"], 2);
     assert!(!case.path("escape.jsonl").exists());
 }
@@ -229,21 +319,32 @@ fn escape_sequences_never_reach_the_terminal() {
         let output = case.output(arguments);
         assert!(!output.contains(['\u{1b}', '\u{7}']), "{arguments:?}");
     }
-    assert!(!case.output(&["timeline", "--format", "markdown"]).contains("<script>"));
+    assert!(
+        !case
+            .output(&["timeline", "--format", "markdown"])
+            .contains("<script>")
+    );
 }
 
 #[test]
 fn archives_of_all_kinds() {
     let case = Case::new();
-    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::fast(),
+    ));
     let data = lines(0..2);
     let mut header = tar::Header::new_gnu();
     header.set_size(data.len() as u64);
     header.set_mode(0o644);
     header.set_cksum();
-    tar.append_data(&mut header, "logs/a.jsonl", data.as_bytes()).unwrap();
+    tar.append_data(&mut header, "logs/a.jsonl", data.as_bytes())
+        .unwrap();
     let tgz = case.write("a.tgz", tar.into_inner().unwrap().finish().unwrap());
-    let zst = case.write("b.zst", zstd::encode_all(lines(2..4).as_bytes(), 1).unwrap());
+    let zst = case.write(
+        "b.zst",
+        zstd::encode_all(lines(2..4).as_bytes(), 1).unwrap(),
+    );
     let report = case.ingest(&[], &[&tgz, &zst], 0);
     assert_eq!(report["files"][0]["member"], "logs/a.jsonl");
     for file in report["files"].as_array().unwrap() {
@@ -256,11 +357,26 @@ fn a_wrong_command_line_says_what_is_right() {
     let case = Case::new();
     let path = case.write("a.jsonl", lines(0..1));
     for (arguments, part) in [
-        (vec!["ingest", "--tz", "Mars/Olympus", path.to_str().unwrap()], "no time zone"),
-        (vec!["ingest", "--input-format", "kongg", path.to_str().unwrap()], "no format"),
+        (
+            vec!["ingest", "--tz", "Mars/Olympus", path.to_str().unwrap()],
+            "no time zone",
+        ),
+        (
+            vec!["ingest", "--input-format", "kongg", path.to_str().unwrap()],
+            "no format",
+        ),
         (vec!["timeline"], "no store at"),
     ] {
-        let output = case.trail().args(&arguments).assert().code(2).get_output().clone();
-        assert!(String::from_utf8_lossy(&output.stderr).contains(part), "{arguments:?}");
+        let output = case
+            .trail()
+            .args(&arguments)
+            .assert()
+            .code(2)
+            .get_output()
+            .clone();
+        assert!(
+            String::from_utf8_lossy(&output.stderr).contains(part),
+            "{arguments:?}"
+        );
     }
 }

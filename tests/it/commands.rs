@@ -15,7 +15,11 @@ fn completions_and_man_pages_are_current() {
             let committed = project(below).join(path.file_name().unwrap());
             let wanted = std::fs::read_to_string(&path).unwrap();
             let have = std::fs::read_to_string(&committed).unwrap_or_default();
-            assert!(have == wanted, "{} is not current: run `cargo run --example generate`", committed.display());
+            assert!(
+                have == wanted,
+                "{} is not current: run `cargo run --example generate`",
+                committed.display()
+            );
             count += 1;
         }
     }
@@ -26,12 +30,23 @@ fn completions_and_man_pages_are_current() {
 fn every_command_has_two_examples_that_parse() {
     let command = trail::cli::Cli::command();
     for sub in command.get_subcommands() {
-        let help = sub.get_after_long_help().map(ToString::to_string).unwrap_or_default();
-        let examples: Vec<&str> = help.lines().filter_map(|line| line.trim().strip_prefix("trail ")).collect();
+        let help = sub
+            .get_after_long_help()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let examples: Vec<&str> = help
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("trail "))
+            .collect();
         assert!(examples.len() >= 2, "{}", sub.get_name());
         for example in examples {
             let words = std::iter::once("trail").chain(example.split_whitespace());
-            assert!(trail::cli::Cli::command().try_get_matches_from(words).is_ok(), "{example}");
+            assert!(
+                trail::cli::Cli::command()
+                    .try_get_matches_from(words)
+                    .is_ok(),
+                "{example}"
+            );
         }
     }
 }
@@ -48,7 +63,10 @@ fn explain_says_why_and_ingests_nothing() {
     let case = Case::new();
     let path = project("fixtures/formats/kong/input.jsonl");
     let output = case.output(&["ingest", "--explain", path.to_str().unwrap()]);
-    assert!(output.contains("kong: ") && output.contains("latencies"), "{output}");
+    assert!(
+        output.contains("kong: ") && output.contains("latencies"),
+        "{output}"
+    );
     assert!(!case.path("store").exists());
 }
 
@@ -57,7 +75,12 @@ fn narrow_and_wide() {
     let case = Case::new();
     case.ingest(&[], &[&project("fixtures/formats/kong/input.jsonl")], 0);
     for columns in [80usize, 200] {
-        let output = case.trail().env("COLUMNS", columns.to_string()).args(["timeline", "-v"]).output().unwrap();
+        let output = case
+            .trail()
+            .env("COLUMNS", columns.to_string())
+            .args(["timeline", "-v"])
+            .output()
+            .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
         for line in text.lines() {
             assert!(line.chars().count() <= columns, "{columns}: {line}");

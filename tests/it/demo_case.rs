@@ -17,7 +17,9 @@ fn planted_violations_and_nothing_else() {
     let verdict = case.json(&["verify", "--format", "json"]);
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for finding in verdict["findings"].as_array().unwrap() {
-        *found.entry(finding["rule"].as_str().unwrap().to_owned()).or_default() += 1;
+        *found
+            .entry(finding["rule"].as_str().unwrap().to_owned())
+            .or_default() += 1;
         let proof = &finding["evidence"][0];
         assert!(proof["length"].as_i64().unwrap() > 0 && proof["record"].as_i64().unwrap() > 0);
     }
@@ -34,7 +36,10 @@ fn planted_violations_and_nothing_else() {
         ("trail-012", 1),
         ("trail-013", 1),
     ];
-    let expected: BTreeMap<String, usize> = expected.iter().map(|(rule, n)| ((*rule).to_owned(), *n)).collect();
+    let expected: BTreeMap<String, usize> = expected
+        .iter()
+        .map(|(rule, n)| ((*rule).to_owned(), *n))
+        .collect();
     assert_eq!(found, expected);
     assert_eq!(verdict["not_evaluable"].as_array().unwrap().len(), 0);
 }
@@ -45,12 +50,33 @@ fn the_chain_of_invoice_4711() {
     for spelling in ["4711", "0000004711", "INV-4711"] {
         let timeline = case.json(&["timeline", "--invoice", spelling, "--format", "json"]);
         let tasks = timeline["tasks"].as_array().unwrap();
-        let agent: Vec<_> = tasks.iter().filter(|task| task["by_agent"] == true && task["lines"].as_array().unwrap().len() > 3).collect();
+        let agent: Vec<_> = tasks
+            .iter()
+            .filter(|task| task["by_agent"] == true && task["lines"].as_array().unwrap().len() > 3)
+            .collect();
         assert_eq!(agent.len(), 1, "{spelling}");
         let head = &agent[0]["head"];
-        let sources: Vec<&str> = head["sources"].as_array().unwrap().iter().map(|s| s.as_str().unwrap()).collect();
-        assert_eq!(sources, ["kong", "microsoft365", "openai", "otel", "salesforce", "sap"]);
-        assert_eq!((&head["approvals"], &head["missing"]), (&1.into(), &serde_json::json!([])));
+        let sources: Vec<&str> = head["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s.as_str().unwrap())
+            .collect();
+        assert_eq!(
+            sources,
+            [
+                "kong",
+                "microsoft365",
+                "openai",
+                "otel",
+                "salesforce",
+                "sap"
+            ]
+        );
+        assert_eq!(
+            (&head["approvals"], &head["missing"]),
+            (&1.into(), &serde_json::json!([]))
+        );
         // The work of people on the same invoice is shown beside it and not pulled in.
         assert!(tasks.len() >= 4);
         let documents = timeline["matched"][0]["documents"].as_array().unwrap();
@@ -61,13 +87,24 @@ fn the_chain_of_invoice_4711() {
 #[test]
 fn forms_of_the_verdict() {
     let case = case();
-    case.trail().args(["verify", "--fail-on", "critical"]).assert().code(1);
+    case.trail()
+        .args(["verify", "--fail-on", "critical"])
+        .assert()
+        .code(1);
     let sarif = case.json(&["verify", "--format", "sarif"]);
     assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), 13);
     let junit = case.output(&["verify", "--format", "junit"]);
     assert!(junit.contains("failures=\"13\""), "{junit}");
-    assert_eq!(case.output(&["verify", "--format", "github"]).lines().count(), 13);
-    assert!(case.output(&["verify", "--format", "markdown"]).contains("| critical | trail-003"));
+    assert_eq!(
+        case.output(&["verify", "--format", "github"])
+            .lines()
+            .count(),
+        13
+    );
+    assert!(
+        case.output(&["verify", "--format", "markdown"])
+            .contains("| critical | trail-003")
+    );
 }
 
 #[test]
@@ -75,7 +112,14 @@ fn the_same_store_gives_the_same_report() {
     let case = case();
     let report = case.output(&["report"]);
     assert_eq!(report, case.output(&["report"]));
-    for part in ["## Sources and custody", "## Coverage", "## Findings", "## Method", "## Limits", "payment-policy.pdf"] {
+    for part in [
+        "## Sources and custody",
+        "## Coverage",
+        "## Findings",
+        "## Method",
+        "## Limits",
+        "payment-policy.pdf",
+    ] {
         assert!(report.contains(part), "{part}");
     }
     assert!(!report.to_lowercase().contains("compliant"));
@@ -84,9 +128,22 @@ fn the_same_store_gives_the_same_report() {
 #[test]
 fn the_demo_runs() {
     let case = Case::new();
-    let output = case.trail().env_remove("TRAIL_STORE").arg("demo").assert().success().get_output().clone();
+    let output = case
+        .trail()
+        .env_remove("TRAIL_STORE")
+        .arg("demo")
+        .assert()
+        .success()
+        .get_output()
+        .clone();
     let text = String::from_utf8(output.stdout).unwrap();
-    for step in ["$ trail ingest", "$ trail timeline --invoice 4711", "$ trail verify", "$ trail report", "13 findings"] {
+    for step in [
+        "$ trail ingest",
+        "$ trail timeline --invoice 4711",
+        "$ trail verify",
+        "$ trail report",
+        "13 findings",
+    ] {
         assert!(text.contains(step), "{step}");
     }
 }
@@ -97,14 +154,24 @@ fn a_clean_store_exits_0_and_strict_says_what_is_missing() {
     let path = project("fixtures/formats/envoy_json/input.jsonl");
     case.ingest(&[], &[&path], 0);
     case.trail().arg("verify").assert().code(0);
-    let output = case.trail().args(["verify", "--strict"]).assert().code(2).get_output().clone();
+    let output = case
+        .trail()
+        .args(["verify", "--strict"])
+        .assert()
+        .code(2)
+        .get_output()
+        .clone();
     assert!(String::from_utf8_lossy(&output.stdout).contains("not evaluable: trail-001"));
 }
 
 #[test]
 fn derived_tables_are_made_again_to_the_same_bytes() {
     let case = case();
-    let files = ["tasks/tasks.parquet", "tasks/_index.bin", "links/links.parquet"];
+    let files = [
+        "tasks/tasks.parquet",
+        "tasks/_index.bin",
+        "links/links.parquet",
+    ];
     case.output(&["verify"]);
     let read = || files.map(|file| std::fs::read(case.path("store").join(file)).unwrap());
     let before = read();

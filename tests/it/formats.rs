@@ -35,15 +35,20 @@ fn events(dump: &Path) -> String {
     }
     let rejects = case.rejects();
     for line in rejects.lines().filter(|line| line.contains(": record ")) {
-        out.push_str(&format!("reject {}\n", line.split_once(": record ").unwrap().1));
+        out.push_str(&format!(
+            "reject {}\n",
+            line.split_once(": record ").unwrap().1
+        ));
     }
     out
 }
 
 #[test]
 fn fixtures() {
-    let mut folders: Vec<_> =
-        std::fs::read_dir(project("fixtures/formats")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<_> = std::fs::read_dir(project("fixtures/formats"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     folders.sort();
     assert!(folders.len() >= 15);
     let mut settings = insta::Settings::clone_current();

@@ -19,7 +19,9 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -35,7 +37,10 @@ impl Case {
 
     fn trail(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trail"));
-        command.env("TRAIL_STORE", self.path("store")).env("COLUMNS", "160").env_remove("RUST_BACKTRACE");
+        command
+            .env("TRAIL_STORE", self.path("store"))
+            .env("COLUMNS", "160")
+            .env_remove("RUST_BACKTRACE");
         command
     }
 
@@ -55,7 +60,12 @@ impl Case {
 
     fn output(&self, arguments: &[&str]) -> String {
         let output = self.trail().args(arguments).output().unwrap();
-        assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_ne!(
+            output.status.code(),
+            Some(2),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 

@@ -87,7 +87,10 @@ struct Usage {
 /// The text is not a messages request.
 pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let request: Request<'_> = serde_json::from_str(json)?;
-    let mut ask = Ask { model: request.model.and_then(Text::some), ..Ask::default() };
+    let mut ask = Ask {
+        model: request.model.and_then(Text::some),
+        ..Ask::default()
+    };
     let is_answer = |message: &Message<'_>| message.role.as_deref() == Some("assistant");
     let last_answer = request.messages.iter().rposition(is_answer);
     let system = request.system.map(message_text).unwrap_or_default();
@@ -111,7 +114,9 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     }
     let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
     ask.configuration = Some(configuration_digest(
-        [ask.model.as_deref().unwrap_or_default(), &system, tools].into_iter().chain(parameters),
+        [ask.model.as_deref().unwrap_or_default(), &system, tools]
+            .into_iter()
+            .chain(parameters),
     ));
     if let Some(metadata) = request.metadata {
         super::openai::take_metadata(&mut ask, metadata);
@@ -161,16 +166,24 @@ pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
 fn take_response<'a>(answer: &mut Answer<'a>, response: Response<'a>) {
     answer.id = response.id.and_then(Text::some).or(answer.id.take());
     answer.model = response.model.and_then(Text::some).or(answer.model.take());
-    answer.finish = response.stop_reason.and_then(Text::some).or(answer.finish.take());
+    answer.finish = response
+        .stop_reason
+        .and_then(Text::some)
+        .or(answer.finish.take());
     if answer.finish.as_deref() == Some("refusal") {
-        answer.refusal.get_or_insert(Cow::Borrowed("(the model refused)"));
+        answer
+            .refusal
+            .get_or_insert(Cow::Borrowed("(the model refused)"));
     }
     answer.error = response.error.map(error_text).or(answer.error.take());
     if let Some(usage) = response.usage {
         // Cached tokens are counted apart by the vendor; together they are what went in.
         let cached = usage.cache_read_input_tokens.unwrap_or(0)
             + usage.cache_creation_input_tokens.unwrap_or(0);
-        answer.tokens_in = usage.input_tokens.map(|tokens| tokens + cached).or(answer.tokens_in);
+        answer.tokens_in = usage
+            .input_tokens
+            .map(|tokens| tokens + cached)
+            .or(answer.tokens_in);
         answer.tokens_out = usage.output_tokens.or(answer.tokens_out);
     }
     for block in response.content.into_iter().flatten() {
@@ -181,13 +194,19 @@ fn take_response<'a>(answer: &mut Answer<'a>, response: Response<'a>) {
 /// Adds one block of an answer.
 pub fn take_block<'a>(answer: &mut Answer<'a>, block: Block<'a>) {
     match block.kind.as_deref() {
-        Some("text") => answer.text.push_str(block.text.as_deref().unwrap_or_default()),
-        Some("thinking") => answer.reasoning.push_str(block.thinking.as_deref().unwrap_or_default()),
+        Some("text") => answer
+            .text
+            .push_str(block.text.as_deref().unwrap_or_default()),
+        Some("thinking") => answer
+            .reasoning
+            .push_str(block.thinking.as_deref().unwrap_or_default()),
         Some("redacted_thinking") => answer.reasoning.push_str("[redacted by the vendor]"),
         Some("tool_use" | "server_tool_use" | "mcp_tool_use") => answer.calls.push(ToolCall {
             id: block.id.and_then(Text::some),
             name: block.name.and_then(Text::some),
-            arguments: block.input.map_or(Cow::Borrowed(""), |input| Cow::Borrowed(input.get())),
+            arguments: block
+                .input
+                .map_or(Cow::Borrowed(""), |input| Cow::Borrowed(input.get())),
             ..ToolCall::default()
         }),
         Some("web_search_tool_result" | "mcp_tool_result") => {
@@ -244,12 +263,19 @@ fn streamed(text: &str) -> serde_json::Result<Answer<'_>> {
             }
         }
         if let Some(delta) = event.delta {
-            answer.text.push_str(delta.text.as_deref().unwrap_or_default());
-            answer.reasoning.push_str(delta.thinking.as_deref().unwrap_or_default());
+            answer
+                .text
+                .push_str(delta.text.as_deref().unwrap_or_default());
+            answer
+                .reasoning
+                .push_str(delta.thinking.as_deref().unwrap_or_default());
             if let (Some(piece), Some(call)) = (delta.partial_json, answer.calls.last_mut()) {
                 call.arguments.to_mut().push_str(&piece);
             }
-            answer.finish = delta.stop_reason.and_then(Text::some).or(answer.finish.take());
+            answer.finish = delta
+                .stop_reason
+                .and_then(Text::some)
+                .or(answer.finish.take());
         }
         if event.kind.as_deref() == Some("message_delta")
             && let Some(usage) = event.usage
@@ -269,10 +295,12 @@ mod tests {
 
     #[test]
     fn blocks() {
-        let answer = answer(r#"{"id":"msg_1","model":"c","stop_reason":"tool_use","content":[
+        let answer = answer(
+            r#"{"id":"msg_1","model":"c","stop_reason":"tool_use","content":[
             {"type":"thinking","thinking":"hm"},{"type":"text","text":"ok"},
             {"type":"tool_use","id":"toolu_1","name":"f","input":{"a":1}}],
-            "usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":5}}"#)
+            "usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":5}}"#,
+        )
         .unwrap();
         assert_eq!((&*answer.text, &*answer.reasoning), ("ok", "hm"));
         assert_eq!((answer.tokens_in, answer.tokens_out), (Some(7), Some(5)));
@@ -281,9 +309,11 @@ mod tests {
 
     #[test]
     fn results_of_tools() {
-        let ask = ask(r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[]},
+        let ask = ask(
+            r#"{"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[]},
             {"role":"user","content":[{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,
-            "content":[{"type":"text","text":"boom"}]}]}]}"#)
+            "content":[{"type":"text","text":"boom"}]}]}]}"#,
+        )
         .unwrap();
         assert!(ask.prompts.is_empty() && ask.results[0].error);
         assert_eq!(ask.results[0].text, "boom");

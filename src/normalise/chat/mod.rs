@@ -17,7 +17,7 @@ use super::json::Text;
 use super::names::{add_arguments, add_mentions};
 use super::personal_kinds;
 use crate::model::time::Time;
-use crate::model::{ActorType, ContentPart, Digest, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, ContentPart, Digest, Event, KeyKind, Kind, Outcome};
 
 pub(super) use stream::sse_data;
 
@@ -153,21 +153,28 @@ pub struct Call<'a> {
 /// Makes the events of one model call, in causal order.
 pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec<Event<'a>>) {
     let began = call.time.or_else(|| {
-        answer.created.and_then(|created| Time::from_epoch(created).ok())
+        answer
+            .created
+            .and_then(|created| Time::from_epoch(created).ok())
     });
     let ended = began.map(|time| time.us + call.duration_us.unwrap_or(0).max(0));
     let base = |kind, time_us: Option<i64>| {
         let mut event = call.template.clone();
         event.kind = kind;
         event.format = Some(call.format);
-        event.time = began.map(|time| Time { us: time_us.unwrap_or(time.us), ..time });
+        event.time = began.map(|time| Time {
+            us: time_us.unwrap_or(time.us),
+            ..time
+        });
         event.provider = Some(call.provider.clone());
         if let Some(trace) = &ask.trace {
             event.trace.get_or_insert_with(|| trace.clone());
             event.key(KeyKind::Trace, trace.clone());
         }
         if let Some(conversation) = &ask.conversation {
-            event.conversation.get_or_insert_with(|| conversation.clone());
+            event
+                .conversation
+                .get_or_insert_with(|| conversation.clone());
             event.key(KeyKind::Conversation, conversation.clone());
         }
         event.key_opt(KeyKind::Response, ask.previous.clone());
@@ -200,19 +207,31 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         let mut event = base(Kind::ToolResult, None);
         event.action = Some(Cow::Borrowed("tool_result"));
         event.actor.kind = Some(ActorType::Service);
-        event.outcome = Some(if result.error { Outcome::Error } else { Outcome::Ok });
+        event.outcome = Some(if result.error {
+            Outcome::Error
+        } else {
+            Outcome::Ok
+        });
         event.key_opt(KeyKind::ToolCall, result.call);
         event.attr("personal_data", personal_kinds(&result.text));
         event.contents.push((ContentPart::Result, result.text));
         out.push(event);
     }
     for decision in ask.decisions {
-        let kind = if decision.approved { Kind::Approval } else { Kind::Rejection };
+        let kind = if decision.approved {
+            Kind::Approval
+        } else {
+            Kind::Rejection
+        };
         let mut event = base(kind, None);
         event.action = Some(Cow::Borrowed("tool_approval"));
         event.actor.kind = Some(ActorType::Human);
         event.actor.id = ask.user.clone();
-        event.outcome = Some(if decision.approved { Outcome::Ok } else { Outcome::Denied });
+        event.outcome = Some(if decision.approved {
+            Outcome::Ok
+        } else {
+            Outcome::Denied
+        });
         event.key_opt(KeyKind::ToolCall, decision.request);
         event.attr_opt("reason", decision.reason);
         out.push(event);
@@ -253,14 +272,20 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         add_metadata(&mut inference, &name, value);
     }
     if !answer.text.is_empty() {
-        inference.contents.push((ContentPart::Output, Cow::Owned(answer.text)));
+        inference
+            .contents
+            .push((ContentPart::Output, Cow::Owned(answer.text)));
     }
     if let Some(refusal) = &answer.refusal {
-        inference.contents.push((ContentPart::Output, refusal.clone()));
+        inference
+            .contents
+            .push((ContentPart::Output, refusal.clone()));
         inference.attr("refusal", "true");
     }
     if !answer.reasoning.is_empty() {
-        inference.contents.push((ContentPart::Reasoning, Cow::Owned(answer.reasoning)));
+        inference
+            .contents
+            .push((ContentPart::Reasoning, Cow::Owned(answer.reasoning)));
     }
     out.push(inference);
     for retrieval in answer.retrievals {
@@ -301,7 +326,9 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         }
         add_arguments(&mut event, &tool.arguments);
         if !tool.arguments.is_empty() {
-            event.contents.push((ContentPart::Arguments, tool.arguments));
+            event
+                .contents
+                .push((ContentPart::Arguments, tool.arguments));
         }
         out.push(event);
         if let Some(result) = tool.result {
@@ -336,7 +363,9 @@ pub(super) fn add_metadata<'a>(event: &mut Event<'a>, name: &str, value: Cow<'a,
 pub(super) fn text_of<'a>(raw: &'a RawValue) -> Cow<'a, str> {
     let json = raw.get();
     if json.starts_with('"') {
-        serde_json::from_str::<Text<'a>>(json).map(|text| text.0).unwrap_or_default()
+        serde_json::from_str::<Text<'a>>(json)
+            .map(|text| text.0)
+            .unwrap_or_default()
     } else if json == "null" {
         Cow::Borrowed("")
     } else {

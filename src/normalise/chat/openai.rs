@@ -126,8 +126,14 @@ struct ErrorBody<'a> {
 /// The text is not a chat request.
 pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let request: Request<'_> = serde_json::from_str(json)?;
-    let mut ask = Ask { model: request.model.and_then(Text::some), ..Ask::default() };
-    let last_answer = request.messages.iter().rposition(|message| role(message) == "assistant");
+    let mut ask = Ask {
+        model: request.model.and_then(Text::some),
+        ..Ask::default()
+    };
+    let last_answer = request
+        .messages
+        .iter()
+        .rposition(|message| role(message) == "assistant");
     let mut system = String::new();
     for (at, message) in request.messages.iter().enumerate() {
         let is_new = last_answer.is_none_or(|last| at > last);
@@ -167,9 +173,14 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     }
     let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
     ask.configuration = Some(configuration_digest(
-        [ask.model.as_deref().unwrap_or_default(), &system, tools].into_iter().chain(parameters),
+        [ask.model.as_deref().unwrap_or_default(), &system, tools]
+            .into_iter()
+            .chain(parameters),
     ));
-    ask.user = request.safety_identifier.or(request.user).and_then(Text::some);
+    ask.user = request
+        .safety_identifier
+        .or(request.user)
+        .and_then(Text::some);
     if let Some(metadata) = request.metadata {
         take_metadata(&mut ask, metadata);
     }
@@ -230,7 +241,10 @@ pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
     }
     let response: Response<'_> = serde_json::from_str(text)?;
     let mut answer = Answer {
-        error: response.error.map(error_text).filter(|text| !text.is_empty()),
+        error: response
+            .error
+            .map(error_text)
+            .filter(|text| !text.is_empty()),
         ..Answer::default()
     };
     answer.filtered = answer.error.as_deref().is_some_and(is_filter_error);
@@ -246,15 +260,24 @@ fn take_head<'a>(answer: &mut Answer<'a>, response: &Response<'a>) {
     answer.id = text(&response.id).or(answer.id.take());
     answer.model = text(&response.model).or(answer.model.take());
     #[allow(clippy::cast_possible_truncation)] // Seconds since 1970 fit.
-    let created = response.created.map(|seconds| seconds as i64).filter(|created| *created > 0);
+    let created = response
+        .created
+        .map(|seconds| seconds as i64)
+        .filter(|created| *created > 0);
     answer.created = created.or(answer.created);
     if let Some(usage) = &response.usage {
         answer.tokens_in = usage.prompt_tokens.or(answer.tokens_in);
         answer.tokens_out = usage.completion_tokens.or(answer.tokens_out);
     }
     for (name, value) in [
-        ("gen_ai.openai.response.system_fingerprint", text(&response.system_fingerprint)),
-        ("gen_ai.openai.response.service_tier", text(&response.service_tier)),
+        (
+            "gen_ai.openai.response.system_fingerprint",
+            text(&response.system_fingerprint),
+        ),
+        (
+            "gen_ai.openai.response.service_tier",
+            text(&response.service_tier),
+        ),
     ] {
         if let Some(value) = value
             && !answer.extra.iter().any(|(have, _)| *have == name)
@@ -272,7 +295,9 @@ fn take_choice<'a>(answer: &mut Answer<'a>, choice: Choice<'a>) {
     if let Some(text) = choice.text {
         answer.text.push_str(&text);
     }
-    let Some(reply) = choice.message.or(choice.delta) else { return };
+    let Some(reply) = choice.message.or(choice.delta) else {
+        return;
+    };
     if let Some(content) = reply.content {
         answer.text.push_str(&message_text(content));
     }
@@ -288,9 +313,18 @@ fn take_choice<'a>(answer: &mut Answer<'a>, choice: Choice<'a>) {
         };
         let arguments = arguments.map(|text| text.0).unwrap_or_default();
         // Later pieces of a streamed call carry its index and no id.
-        match call.index.filter(|_| id.is_none()).and_then(|index| answer.calls.get_mut(index)) {
+        match call
+            .index
+            .filter(|_| id.is_none())
+            .and_then(|index| answer.calls.get_mut(index))
+        {
             Some(earlier) => earlier.arguments.to_mut().push_str(&arguments),
-            None => answer.calls.push(ToolCall { id, name, arguments, ..ToolCall::default() }),
+            None => answer.calls.push(ToolCall {
+                id,
+                name,
+                arguments,
+                ..ToolCall::default()
+            }),
         }
     }
 }
@@ -315,7 +349,10 @@ fn streamed(text: &str) -> serde_json::Result<Answer<'_>> {
 pub(super) fn error_text(raw: &RawValue) -> String {
     match serde_json::from_str::<ErrorBody<'_>>(raw.get()) {
         Ok(body) => {
-            let code = body.code.and_then(Text::some).or(body.kind.and_then(Text::some));
+            let code = body
+                .code
+                .and_then(Text::some)
+                .or(body.kind.and_then(Text::some));
             let message = body.message.and_then(Text::some).unwrap_or_default();
             match code {
                 Some(code) => format!("{code}: {message}"),
@@ -327,7 +364,8 @@ pub(super) fn error_text(raw: &RawValue) -> String {
 }
 
 fn is_filter_error(text: &str) -> bool {
-    text.starts_with("content_filter") || text.contains("ResponsibleAIPolicyViolation")
+    text.starts_with("content_filter")
+        || text.contains("ResponsibleAIPolicyViolation")
         || text.starts_with("content_policy_violation")
 }
 
@@ -341,7 +379,10 @@ pub fn chunk(json: &str) -> serde_json::Result<(bool, Answer<'_>)> {
     take_head(&mut answer, &response);
     let mut first = false;
     for choice in response.choices.into_iter().flatten() {
-        first |= choice.delta.as_ref().is_some_and(|delta| delta.role.is_some());
+        first |= choice
+            .delta
+            .as_ref()
+            .is_some_and(|delta| delta.role.is_some());
         take_choice(&mut answer, choice);
     }
     Ok((first, answer))
@@ -371,7 +412,10 @@ mod tests {
             data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\":1}\"}}]},\"finish_reason\":\"tool_calls\"}]}\n\n\
             data: [DONE]\n\n";
         let answer = answer(text).unwrap();
-        assert_eq!((answer.id.as_deref(), &*answer.text), (Some("chatcmpl-1"), "Hey"));
+        assert_eq!(
+            (answer.id.as_deref(), &*answer.text),
+            (Some("chatcmpl-1"), "Hey")
+        );
         assert_eq!(answer.calls[0].arguments, "{\"x\":1}");
         assert_eq!(answer.finish.as_deref(), Some("tool_calls"));
     }

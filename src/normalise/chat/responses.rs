@@ -110,7 +110,10 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let mut ask = Ask {
         model: request.model.and_then(Text::some),
         previous: request.previous_response_id.and_then(Text::some),
-        user: request.safety_identifier.or(request.user).and_then(Text::some),
+        user: request
+            .safety_identifier
+            .or(request.user)
+            .and_then(Text::some),
         ..Ask::default()
     };
     let instructions = request.instructions.and_then(Text::some);
@@ -134,8 +137,11 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         ask.parameters.push(("gen_ai.request.temperature", value));
     }
     let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
-    let fixed =
-        [ask.model.as_deref().unwrap_or_default(), instructions.as_deref().unwrap_or_default(), tools];
+    let fixed = [
+        ask.model.as_deref().unwrap_or_default(),
+        instructions.as_deref().unwrap_or_default(),
+        tools,
+    ];
     ask.configuration = Some(configuration_digest(fixed.into_iter().chain(parameters)));
     if let Some(metadata) = request.metadata {
         take_metadata(&mut ask, metadata);
@@ -151,7 +157,10 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
     let items: Vec<Item<'a>> = serde_json::from_str(input.get())?;
     let is_answer = |item: &Item<'_>| {
         item.role.as_deref() == Some("assistant")
-            || matches!(item.kind.as_deref(), Some("function_call" | "reasoning" | "mcp_call"))
+            || matches!(
+                item.kind.as_deref(),
+                Some("function_call" | "reasoning" | "mcp_call")
+            )
     };
     let last_answer = items.iter().rposition(is_answer);
     for (at, item) in items.into_iter().enumerate() {
@@ -204,13 +213,19 @@ pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
 
 fn take_response(response: Response<'_>) -> Answer<'_> {
     #[allow(clippy::cast_possible_truncation)] // Seconds since 1970 fit.
-    let created = response.created_at.map(|seconds| seconds as i64).filter(|created| *created > 0);
+    let created = response
+        .created_at
+        .map(|seconds| seconds as i64)
+        .filter(|created| *created > 0);
     let mut answer = Answer {
         id: response.id.and_then(Text::some),
         model: response.model.and_then(Text::some),
         created,
         finish: response.status.and_then(Text::some),
-        error: response.error.map(error_text).filter(|text| !text.is_empty()),
+        error: response
+            .error
+            .map(error_text)
+            .filter(|text| !text.is_empty()),
         ..Answer::default()
     };
     if let Some(usage) = response.usage {
@@ -231,9 +246,13 @@ fn take_item<'a>(answer: &mut Answer<'a>, item: Item<'a>) {
     let name = item.name.and_then(Text::some);
     let arguments = item.arguments.map(|text| text.0).unwrap_or_default();
     match item.kind.as_deref() {
-        Some("message") => answer.text.push_str(&item.content.map(message_text).unwrap_or_default()),
+        Some("message") => answer
+            .text
+            .push_str(&item.content.map(message_text).unwrap_or_default()),
         Some("reasoning") => {
-            answer.reasoning.push_str(&item.summary.map(message_text).unwrap_or_default());
+            answer
+                .reasoning
+                .push_str(&item.summary.map(message_text).unwrap_or_default());
         }
         Some("function_call") => answer.calls.push(ToolCall {
             id: item.call_id.and_then(Text::some).or(id),
@@ -251,15 +270,24 @@ fn take_item<'a>(answer: &mut Answer<'a>, item: Item<'a>) {
                 id,
                 name,
                 arguments,
-                result: item.output.map(message_text).filter(|text| !text.is_empty()),
+                result: item
+                    .output
+                    .map(message_text)
+                    .filter(|text| !text.is_empty()),
                 asks_approval: item.kind.as_deref() == Some("mcp_approval_request"),
             });
         }
         Some("file_search_call" | "web_search_call") => {
             let hits = item.results.into_iter().flatten();
-            let sources = hits.filter_map(|hit| hit.filename.or(hit.file_id)).filter_map(Text::some);
-            let queries: Vec<Cow<'a, str>> =
-                item.queries.into_iter().flatten().filter_map(Text::some).collect();
+            let sources = hits
+                .filter_map(|hit| hit.filename.or(hit.file_id))
+                .filter_map(Text::some);
+            let queries: Vec<Cow<'a, str>> = item
+                .queries
+                .into_iter()
+                .flatten()
+                .filter_map(Text::some)
+                .collect();
             answer.retrievals.push(Retrieval {
                 id,
                 sources: sources.collect(),
@@ -291,8 +319,10 @@ mod tests {
 
     #[test]
     fn approvals_of_people() {
-        let ask = ask(r#"{"previous_response_id":"resp_1","input":[{"type":"mcp_approval_response",
-            "approval_request_id":"mcpr_1","approve":true}]}"#)
+        let ask = ask(
+            r#"{"previous_response_id":"resp_1","input":[{"type":"mcp_approval_response",
+            "approval_request_id":"mcpr_1","approve":true}]}"#,
+        )
         .unwrap();
         assert!(ask.decisions[0].approved);
         assert_eq!(ask.previous.as_deref(), Some("resp_1"));

@@ -14,12 +14,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{ActorType, Event, Kind, KeyKind, Outcome};
+use crate::model::ContentPart;
+use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::{Answer, Ask, anthropic};
 use crate::normalise::json::Text;
 use crate::normalise::names::{add_arguments, add_mentions};
 use crate::normalise::{Detection, Format, MapError, Record, Sample, personal_kinds};
-use crate::model::ContentPart;
 
 /// Claude Code transcripts.
 pub struct ClaudeCode;
@@ -89,11 +89,16 @@ impl Format for ClaudeCode {
                 && (value.get("uuid").is_some() || value.get("timestamp").is_some())
         });
         let any = sample.values.iter().any(|value| {
-            matches!(value.get("type").and_then(|kind| kind.as_str()), Some("user" | "assistant"))
+            matches!(
+                value.get("type").and_then(|kind| kind.as_str()),
+                Some("user" | "assistant")
+            )
         });
         Detection::of(
             if any && share >= 30 { 95 } else { 0 },
-            format!("{share} % of the lines have type and sessionId, some are user or assistant turns"),
+            format!(
+                "{share} % of the lines have type and sessionId, some are user or assistant turns"
+            ),
         )
     }
 
@@ -121,7 +126,12 @@ impl Format for ClaudeCode {
             }
             (kind, _) => {
                 let mut event = template;
-                let action = line.subtype.as_deref().or(kind).unwrap_or("line").to_owned();
+                let action = line
+                    .subtype
+                    .as_deref()
+                    .or(kind)
+                    .unwrap_or("line")
+                    .to_owned();
                 if kind == Some("permission-mode") {
                     event.kind = Kind::Configuration;
                 }
@@ -161,12 +171,24 @@ fn user_events<'r>(line: &Line<'r>, template: &Event<'r>, ask: Ask<'r>, out: &mu
     let by_tool = line.is_meta == Some(true) || line.is_compact_summary == Some(true);
     for text in ask.prompts {
         let mut event = template.clone();
-        event.kind = if by_tool { Kind::Instruction } else { Kind::Request };
-        event.actor.kind = Some(if by_tool { ActorType::Service } else { ActorType::Human });
+        event.kind = if by_tool {
+            Kind::Instruction
+        } else {
+            Kind::Request
+        };
+        event.actor.kind = Some(if by_tool {
+            ActorType::Service
+        } else {
+            ActorType::Human
+        });
         event.action = Some(Cow::Borrowed("prompt"));
         add_mentions(&mut event, &text);
         event.attr("personal_data", personal_kinds(&text));
-        let part = if by_tool { ContentPart::Instruction } else { ContentPart::Prompt };
+        let part = if by_tool {
+            ContentPart::Instruction
+        } else {
+            ContentPart::Prompt
+        };
         event.contents.push((part, text));
         out.push(event);
     }
@@ -175,7 +197,11 @@ fn user_events<'r>(line: &Line<'r>, template: &Event<'r>, ask: Ask<'r>, out: &mu
         event.kind = Kind::ToolResult;
         event.actor.kind = Some(ActorType::Service);
         event.action = Some(Cow::Borrowed("tool_result"));
-        event.outcome = Some(if result.error { Outcome::Error } else { Outcome::Ok });
+        event.outcome = Some(if result.error {
+            Outcome::Error
+        } else {
+            Outcome::Ok
+        });
         event.key_opt(KeyKind::ToolCall, result.call);
         event.attr("personal_data", personal_kinds(&result.text));
         event.contents.push((ContentPart::Result, result.text));
@@ -210,14 +236,22 @@ fn assistant_events<'r>(template: &Event<'r>, answer: Answer<'r>, out: &mut Vec<
     let mut event = base.clone();
     event.kind = Kind::Inference;
     event.action = Some(Cow::Borrowed("chat"));
-    event.outcome = Some(if answer.refusal.is_some() { Outcome::Denied } else { Outcome::Ok });
+    event.outcome = Some(if answer.refusal.is_some() {
+        Outcome::Denied
+    } else {
+        Outcome::Ok
+    });
     (event.tokens_in, event.tokens_out) = (answer.tokens_in, answer.tokens_out);
     event.attr_opt("gen_ai.response.finish_reasons", answer.finish);
     if !answer.text.is_empty() {
-        event.contents.push((ContentPart::Output, Cow::Owned(answer.text)));
+        event
+            .contents
+            .push((ContentPart::Output, Cow::Owned(answer.text)));
     }
     if !answer.reasoning.is_empty() {
-        event.contents.push((ContentPart::Reasoning, Cow::Owned(answer.reasoning)));
+        event
+            .contents
+            .push((ContentPart::Reasoning, Cow::Owned(answer.reasoning)));
     }
     out.push(event);
     for call in answer.calls {
@@ -227,7 +261,9 @@ fn assistant_events<'r>(template: &Event<'r>, answer: Answer<'r>, out: &mut Vec<
         event.tool = call.name;
         event.key_opt(KeyKind::ToolCall, call.id);
         add_arguments(&mut event, &call.arguments);
-        event.contents.push((ContentPart::Arguments, call.arguments));
+        event
+            .contents
+            .push((ContentPart::Arguments, call.arguments));
         out.push(event);
     }
 }

@@ -35,7 +35,8 @@ impl Format for EnvoyJson {
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         let share = sample.percent(|value| {
             let has = |name: &str| value.get(name).is_some();
-            has("start_time") && has("response_code")
+            has("start_time")
+                && has("response_code")
                 && (has("path") || has("x_request_id") || has("request_id") || has("upstream_host"))
         });
         Detection::of(

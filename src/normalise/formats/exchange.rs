@@ -12,7 +12,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::model::time::{Time, TimeOrigin};
-use crate::model::{ActorType, ContentPart, Event, Kind, KeyKind};
+use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
 use crate::normalise::chat::{Answer, Ask, Call, anthropic, emit, object_text, openai, responses};
 use crate::normalise::http::{add_headers, outcome_of_status};
 use crate::normalise::json::{Pairs, Text};
@@ -113,12 +113,15 @@ struct Shape<'a> {
 }
 
 fn shape(json: &str) -> Option<Shape<'_>> {
-    json.starts_with('{').then(|| serde_json::from_str(json).ok()).flatten()
+    json.starts_with('{')
+        .then(|| serde_json::from_str(json).ok())
+        .flatten()
 }
 
 fn dialect_of_response(text: &str) -> Option<Dialect> {
     if text.trim_start().starts_with(['d', 'e']) {
-        return if text.contains("\"chat.completion.chunk\"") || text.contains("\"text_completion\"") {
+        return if text.contains("\"chat.completion.chunk\"") || text.contains("\"text_completion\"")
+        {
             Some(Dialect::Chat)
         } else if text.contains("\"message_start\"") {
             Some(Dialect::Anthropic)
@@ -142,14 +145,18 @@ fn dialect_of_request(text: &str, url: &str) -> Option<Dialect> {
         return None;
     }
     let shape = shape(text)?;
-    if url.contains("/v1/messages") || shape.anthropic_version.is_some() && shape.messages.is_some() {
+    if url.contains("/v1/messages") || shape.anthropic_version.is_some() && shape.messages.is_some()
+    {
         return Some(Dialect::Anthropic);
     }
     if url.ends_with("/responses") {
         return Some(Dialect::Responses);
     }
     let chat_url = url.is_empty() || url.contains("/completions");
-    if shape.messages.is_some() && (shape.system.is_some() || text.contains("\"input_schema\"")) && url.is_empty() {
+    if shape.messages.is_some()
+        && (shape.system.is_some() || text.contains("\"input_schema\""))
+        && url.is_empty()
+    {
         return Some(Dialect::Anthropic);
     }
     if chat_url && shape.model.is_some() && (shape.messages.is_some() || shape.prompt.is_some()) {
@@ -198,7 +205,10 @@ pub(super) fn detect(sample: &Sample<'_>, dialect: Dialect) -> Option<Detection>
     }
     Detection::of(
         60 + any * 2 / 5,
-        format!("{share} % of the first records are {} bodies, {any} % any model call", dialect.name()),
+        format!(
+            "{share} % of the first records are {} bodies, {any} % any model call",
+            dialect.name()
+        ),
     )
 }
 
@@ -211,9 +221,14 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
     }
     let mut template = Event::new(Kind::Other);
     let url = wrapper.url.as_deref().unwrap_or_default().to_owned();
-    let mut status = wrapper.status_code.or_else(|| wrapper.status?.get().parse().ok());
+    let mut status = wrapper
+        .status_code
+        .or_else(|| wrapper.status?.get().parse().ok());
     let mut answered = wrapper.response;
-    template.key_opt(KeyKind::Request, wrapper.request_id.clone().and_then(Text::some));
+    template.key_opt(
+        KeyKind::Request,
+        wrapper.request_id.clone().and_then(Text::some),
+    );
     if let Some(inner) = answered.and_then(|raw| serde_json::from_str::<Inner<'r>>(raw.get()).ok())
         && let Some(body) = inner.body
     {
@@ -223,18 +238,33 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
     }
     template.attr_opt("custom_id", wrapper.custom_id.clone().and_then(Text::some));
     template.attr_opt("url.full", wrapper.url.clone().and_then(Text::some));
-    for headers in [&wrapper.headers, &wrapper.request_headers, &wrapper.response_headers] {
-        if let Some(headers) = headers {
-            add_headers(&mut template, headers);
-        }
+    let headers = [
+        &wrapper.headers,
+        &wrapper.request_headers,
+        &wrapper.response_headers,
+    ];
+    for headers in headers.into_iter().flatten() {
+        add_headers(&mut template, headers);
     }
-    let asked_text = asked.map(|raw| object_text(record, raw)).unwrap_or_default();
-    let answered_text = answered.map(|raw| object_text(record, raw)).unwrap_or_default();
+    let asked_text = asked
+        .map(|raw| object_text(record, raw))
+        .unwrap_or_default();
+    let answered_text = answered
+        .map(|raw| object_text(record, raw))
+        .unwrap_or_default();
     let time = wrapper_time(record, &wrapper)?;
     let dialect =
         dialect_of_response(answered_text).or_else(|| dialect_of_request(asked_text, &url));
     let Some(dialect) = dialect else {
-        other_call(template, &wrapper, time, status, asked_text, answered_text, out);
+        other_call(
+            template,
+            &wrapper,
+            time,
+            status,
+            asked_text,
+            answered_text,
+            out,
+        );
         return Ok(());
     };
     let json_error = |error: serde_json::Error| MapError::Json(error.to_string());
@@ -246,10 +276,14 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
     };
     let (mut answer, cut) = read_answer(dialect, answered_text);
     if cut {
-        template.notes.push(Cow::Borrowed("the response body is cut or no JSON; only its start was read"));
+        template.notes.push(Cow::Borrowed(
+            "the response body is cut or no JSON; only its start was read",
+        ));
     }
     if let Some(error) = wrapper.error.filter(|raw| raw.get() != "null") {
-        answer.error.get_or_insert_with(|| crate::normalise::chat::text_of(error).into_owned());
+        answer
+            .error
+            .get_or_insert_with(|| crate::normalise::chat::text_of(error).into_owned());
     }
     let duration = wrapper.latency_ms.or(wrapper.duration_ms);
     #[allow(clippy::cast_possible_truncation)] // Milliseconds of a call fit.
@@ -293,20 +327,30 @@ fn provider_of_url(url: &str) -> Option<&'static str> {
         ("localhost", "self_hosted"),
         ("127.0.0.1", "self_hosted"),
     ];
-    HOSTS.iter().find(|(host, _)| url.contains(host)).map(|(_, provider)| *provider)
+    HOSTS
+        .iter()
+        .find(|(host, _)| url.contains(host))
+        .map(|(_, provider)| *provider)
 }
 
 fn wrapper_time(record: &Record<'_>, wrapper: &Wrapper<'_>) -> Result<Option<Time>, MapError> {
-    for text in [&wrapper.created_at, &wrapper.timestamp, &wrapper.time].into_iter().flatten() {
+    for text in [&wrapper.created_at, &wrapper.timestamp, &wrapper.time]
+        .into_iter()
+        .flatten()
+    {
         if !text.is_empty() {
             return record.utc(text).map(Some);
         }
     }
-    let date = wrapper.response_headers.as_ref().and_then(|headers| headers.get("date"));
+    let date = wrapper
+        .response_headers
+        .as_ref()
+        .and_then(|headers| headers.get("date"));
     match date {
-        Some(date) => {
-            Ok(Some(Time { origin: TimeOrigin::Wrapper, ..record.utc(&date)? }))
-        }
+        Some(date) => Ok(Some(Time {
+            origin: TimeOrigin::Wrapper,
+            ..record.utc(&date)?
+        })),
         None => Ok(None),
     }
 }
@@ -327,7 +371,12 @@ fn other_call<'r>(
     if url.contains("/embed") {
         event.kind = Kind::Inference;
     }
-    let path = url.split_once("://").map_or(url, |(_, rest)| rest).split('?').next().unwrap_or(url);
+    let path = url
+        .split_once("://")
+        .map_or(url, |(_, rest)| rest)
+        .split('?')
+        .next()
+        .unwrap_or(url);
     let method = wrapper.method.as_deref().unwrap_or("POST");
     event.action = Some(Cow::Owned(format!("{method} {path}")));
     event.provider = provider_of_url(url).map(Cow::Borrowed);
@@ -371,19 +420,29 @@ fn map_bare<'r>(
             (dialect, Ask::default(), answer)
         }
         None => match dialect_of_request(record.text, "") {
-            Some(Dialect::Anthropic) => {
-                (Dialect::Anthropic, anthropic::ask(record.text).map_err(json_error)?, Answer::default())
-            }
-            Some(Dialect::Responses) => {
-                (Dialect::Responses, responses::ask(record.text).map_err(json_error)?, Answer::default())
-            }
-            Some(Dialect::Chat) => {
-                (Dialect::Chat, openai::ask(record.text).map_err(json_error)?, Answer::default())
-            }
+            Some(Dialect::Anthropic) => (
+                Dialect::Anthropic,
+                anthropic::ask(record.text).map_err(json_error)?,
+                Answer::default(),
+            ),
+            Some(Dialect::Responses) => (
+                Dialect::Responses,
+                responses::ask(record.text).map_err(json_error)?,
+                Answer::default(),
+            ),
+            Some(Dialect::Chat) => (
+                Dialect::Chat,
+                openai::ask(record.text).map_err(json_error)?,
+                Answer::default(),
+            ),
             None if shape.message.is_some() && shape.stop_reason.is_some() => {
                 return Err(MapError::other("a fragment of a model call"));
             }
-            None => return Err(MapError::other("neither a request nor a response of a model")),
+            None => {
+                return Err(MapError::other(
+                    "neither a request nor a response of a model",
+                ));
+            }
         },
     };
     let _ = shape.output;
@@ -393,7 +452,10 @@ fn map_bare<'r>(
         _ => wrapper_time(record, wrapper)?,
     };
     let mut template = Event::new(Kind::Other);
-    template.key_opt(KeyKind::Request, wrapper.request_id.clone().and_then(Text::some));
+    template.key_opt(
+        KeyKind::Request,
+        wrapper.request_id.clone().and_then(Text::some),
+    );
     let call = Call {
         format: dialect.name(),
         provider: Cow::Borrowed(dialect.provider()),
@@ -411,8 +473,14 @@ fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
     let closes = answer.finish.is_some();
     let mut event = Event::new(if closes { Kind::Inference } else { Kind::Other });
     event.format = Some(Dialect::Chat.name());
-    event.time = answer.created.and_then(|created| Time::from_epoch(created).ok());
-    event.action = Some(Cow::Borrowed(if closes { "chat" } else { "chat.completion.chunk" }));
+    event.time = answer
+        .created
+        .and_then(|created| Time::from_epoch(created).ok());
+    event.action = Some(Cow::Borrowed(if closes {
+        "chat"
+    } else {
+        "chat.completion.chunk"
+    }));
     event.actor.kind = Some(ActorType::Agent);
     event.provider = Some(Cow::Borrowed("openai"));
     event.model_served = answer.model.clone();
@@ -423,7 +491,9 @@ fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
     }
     (event.tokens_in, event.tokens_out) = (answer.tokens_in, answer.tokens_out);
     if !answer.text.is_empty() {
-        event.contents.push((ContentPart::Output, Cow::Owned(answer.text)));
+        event
+            .contents
+            .push((ContentPart::Output, Cow::Owned(answer.text)));
     }
     let template = event.clone();
     out.push(event);
@@ -436,13 +506,17 @@ fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
             event.action = call.name.clone();
             event.tool = call.name;
             event.key_opt(KeyKind::ToolCall, call.id);
-            event.notes.push(Cow::Borrowed("arguments follow in later chunks"));
+            event
+                .notes
+                .push(Cow::Borrowed("arguments follow in later chunks"));
         } else {
             event.kind = Kind::Other;
             event.action = Some(Cow::Borrowed("chat.completion.chunk"));
         }
         if !call.arguments.is_empty() {
-            event.contents.push((ContentPart::Arguments, call.arguments));
+            event
+                .contents
+                .push((ContentPart::Arguments, call.arguments));
         }
         out.push(event);
     }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::time::Time;
-use crate::model::{ActorType, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::object_text;
 use crate::normalise::http::{add_body, add_headers, add_uri, kind_of_method, outcome_of_status};
 use crate::normalise::json::{Pairs, Text};
@@ -128,7 +128,9 @@ impl Format for Kong {
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         let share = sample.percent(|value| {
-            ["latencies", "request", "response", "started_at"].iter().all(|name| value.get(*name).is_some())
+            ["latencies", "request", "response", "started_at"]
+                .iter()
+                .all(|name| value.get(*name).is_some())
         });
         Detection::of(
             if share > 0 { 55 + share * 2 / 5 } else { 0 },
@@ -138,7 +140,9 @@ impl Format for Kong {
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let log: Log<'r> = record.json()?;
-        let request = log.request.ok_or_else(|| MapError::other("no `request` in the record"))?;
+        let request = log
+            .request
+            .ok_or_else(|| MapError::other("no `request` in the record"))?;
         let method = request.method.as_deref().unwrap_or_default().to_owned();
         let mut event = Event::new(kind_of_method(&method));
         if let Some(started) = log.started_at {
@@ -160,13 +164,20 @@ impl Format for Kong {
             add_body(&mut event, object_text(record, body));
         }
         if let Some(consumer) = log.consumer {
-            let name = consumer.username.and_then(Text::some).or(consumer.custom_id.and_then(Text::some));
+            let name = consumer
+                .username
+                .and_then(Text::some)
+                .or(consumer.custom_id.and_then(Text::some));
             event.key_opt(KeyKind::User, name.clone());
             event.actor.id = name;
             // A consumer is an application's credential, never a person.
             event.actor.kind = Some(ActorType::Service);
         }
-        event.outcome = log.response.as_ref().and_then(|r| r.status).map(outcome_of_status);
+        event.outcome = log
+            .response
+            .as_ref()
+            .and_then(|r| r.status)
+            .map(outcome_of_status);
         if let Some(status) = log.response.as_ref().and_then(|response| response.status) {
             event.attr("http.response.status_code", status.to_string());
             if status >= 400 {
@@ -174,9 +185,18 @@ impl Format for Kong {
             }
         }
         event.attr_opt("http.request.size", request.size.and_then(Text::some));
-        event.attr_opt("http.response.size", log.response.and_then(|r| r.size).and_then(Text::some));
-        event.attr_opt("kong.service", log.service.and_then(|s| s.name).and_then(Text::some));
-        event.attr_opt("kong.route", log.route.and_then(|r| r.name).and_then(Text::some));
+        event.attr_opt(
+            "http.response.size",
+            log.response.and_then(|r| r.size).and_then(Text::some),
+        );
+        event.attr_opt(
+            "kong.service",
+            log.service.and_then(|s| s.name).and_then(Text::some),
+        );
+        event.attr_opt(
+            "kong.route",
+            log.route.and_then(|r| r.name).and_then(Text::some),
+        );
         event.attr_opt("kong.source", log.source.and_then(Text::some));
         event.attr_opt("kong.upstream_uri", log.upstream_uri.and_then(Text::some));
         if event.outcome == Some(Outcome::Error) || event.outcome == Some(Outcome::Denied) {
@@ -190,7 +210,8 @@ impl Format for Kong {
                 event.provider = meta.provider_name.and_then(Text::some);
             }
             if let Some(usage) = plugin.usage {
-                (event.tokens_in, event.tokens_out) = (usage.prompt_tokens, usage.completion_tokens);
+                (event.tokens_in, event.tokens_out) =
+                    (usage.prompt_tokens, usage.completion_tokens);
             }
         }
         out.push(event);

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::time::Time;
-use crate::model::{Event, Kind, KeyKind, Outcome};
+use crate::model::{Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::{Answer, Call, emit, object_text, openai};
 use crate::normalise::json::{Pairs, Text};
 use crate::normalise::{Detection, Format, MapError, Record, Sample};
@@ -98,7 +98,9 @@ impl Format for LiteLlm {
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let payload: Payload<'r> = record.json()?;
         let text = |value: &Option<Text<'r>>| value.clone().and_then(Text::some);
-        let start = text(&payload.start).map(|start| record.utc(&start)).transpose()?;
+        let start = text(&payload.start)
+            .map(|start| record.utc(&start))
+            .transpose()?;
         let end = text(&payload.end).map(|end| record.utc(&end)).transpose()?;
         let mut template = Event::new(Kind::Other);
         template.key_opt(KeyKind::Response, text(&payload.id));
@@ -128,7 +130,8 @@ impl Format for LiteLlm {
         if let Some(cost) = payload.response_cost {
             template.attr("cost_usd", cost.to_string());
         }
-        let mut ask = openai::ask(record.text).map_err(|error| MapError::Json(error.to_string()))?;
+        let mut ask =
+            openai::ask(record.text).map_err(|error| MapError::Json(error.to_string()))?;
         ask.user = text(&payload.end_user).or(ask.user);
         ask.metadata.clear();
         let mut answer = match payload.response.map(|raw| object_text(record, raw)) {
@@ -139,7 +142,9 @@ impl Format for LiteLlm {
         answer.tokens_in = answer.tokens_in.or(payload.prompt_tokens);
         answer.tokens_out = answer.tokens_out.or(payload.completion_tokens);
         if text(&payload.status).as_deref() == Some("failure") || payload.error_str.is_some() {
-            answer.error = text(&payload.error_str).map(Cow::into_owned).filter(|e| !e.is_empty())
+            answer.error = text(&payload.error_str)
+                .map(Cow::into_owned)
+                .filter(|e| !e.is_empty())
                 .or(answer.error);
         }
         if answer.error.is_none() && answer.finish.is_none() {
@@ -165,7 +170,9 @@ fn guardrails<'r>(
     information: Option<&'r RawValue>,
     out: &mut Vec<Event<'r>>,
 ) {
-    let Some(raw) = information.filter(|raw| raw.get() != "null") else { return };
+    let Some(raw) = information.filter(|raw| raw.get() != "null") else {
+        return;
+    };
     let list: Vec<Guardrail<'r>> = serde_json::from_str(raw.get())
         .or_else(|_| serde_json::from_str(raw.get()).map(|one| vec![one]))
         .unwrap_or_default();
@@ -175,7 +182,10 @@ fn guardrails<'r>(
         event.time = time;
         event.action = Some(Cow::Borrowed("guardrail"));
         event.policy_id = guardrail.guardrail_name.and_then(Text::some);
-        let status = guardrail.guardrail_status.and_then(Text::some).unwrap_or_default();
+        let status = guardrail
+            .guardrail_status
+            .and_then(Text::some)
+            .unwrap_or_default();
         event.outcome = Some(match &*status {
             "success" | "passed" => Outcome::Ok,
             "blocked" | "guardrail_intervened" => Outcome::Denied,

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{ActorType, Change, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, Change, Event, KeyKind, Kind, Outcome};
 use crate::normalise::json::{Pairs, Text};
 use crate::normalise::{Detection, Format, MapError, Record, Sample};
 
@@ -155,11 +155,13 @@ impl Format for UnifiedAudit {
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let text = match record.row {
-            Some(_) => record.field("AUDITDATA").ok_or_else(|| MapError::other("AuditData is empty"))?,
+            Some(_) => record
+                .field("AUDITDATA")
+                .ok_or_else(|| MapError::other("AuditData is empty"))?,
             None => record.text,
         };
-        let data: AuditData<'r> =
-            serde_json::from_str(text).map_err(|error| MapError::Json(format!("AuditData: {error}")))?;
+        let data: AuditData<'r> = serde_json::from_str(text)
+            .map_err(|error| MapError::Json(format!("AuditData: {error}")))?;
         let get = |value: &Option<Text<'r>>| value.clone().and_then(Text::some);
         let operation =
             get(&data.operation).ok_or_else(|| MapError::other("no Operation in the record"))?;
@@ -167,13 +169,18 @@ impl Format for UnifiedAudit {
         let time = get(&data.creation_time).ok_or_else(|| MapError::other("no CreationTime"))?;
         event.time = Some(record.utc(&time)?);
         let user = get(&data.user_id);
-        let user_type = data.user_type.and_then(|raw| raw.get().trim_matches('"').parse::<u8>().ok());
+        let user_type = data
+            .user_type
+            .and_then(|raw| raw.get().trim_matches('"').parse::<u8>().ok());
         event.key_opt(KeyKind::User, user.clone());
         event.actor.kind = Some(actor_type(user_type, user.as_deref()));
         event.actor.id = user.clone();
-        event.actor.on_behalf_of = get(&data.mailbox_owner_upn).filter(|owner| Some(owner) != user.as_ref());
+        event.actor.on_behalf_of =
+            get(&data.mailbox_owner_upn).filter(|owner| Some(owner) != user.as_ref());
         event.object.kind = get(&data.item_type).or_else(|| get(&data.workload));
-        event.object.id = get(&data.object_id).or_else(|| get(&data.source_file_name)).or(get(&data.id));
+        event.object.id = get(&data.object_id)
+            .or_else(|| get(&data.source_file_name))
+            .or(get(&data.id));
         if let Some(object) = get(&data.object_id) {
             crate::normalise::names::add_mentions(&mut event, &object);
         }
@@ -182,7 +189,10 @@ impl Format for UnifiedAudit {
         event.attr_opt("m365.id", get(&data.id));
         event.attr_opt("m365.workload", get(&data.workload));
         event.attr_opt("m365.record_type", data.record_type.map(RawValue::get));
-        event.attr_opt("m365.app_id", get(&data.app_id).or(get(&data.client_app_id)));
+        event.attr_opt(
+            "m365.app_id",
+            get(&data.app_id).or(get(&data.client_app_id)),
+        );
         if let Some(address) = get(&data.client_ip) {
             event.key(KeyKind::Address, address.clone());
             event.attr("client.address", address);
@@ -190,8 +200,16 @@ impl Format for UnifiedAudit {
         if let Some(context) = &data.app_access_context {
             if let Some(correlation) = context.get("CorrelationId") {
                 // A caller that passes its trace on does so without dashes; Microsoft's own are UUIDs.
-                let is_trace = correlation.len() == 32 && correlation.bytes().all(|b| b.is_ascii_hexdigit());
-                event.key(if is_trace { KeyKind::Trace } else { KeyKind::Request }, correlation);
+                let is_trace =
+                    correlation.len() == 32 && correlation.bytes().all(|b| b.is_ascii_hexdigit());
+                event.key(
+                    if is_trace {
+                        KeyKind::Trace
+                    } else {
+                        KeyKind::Request
+                    },
+                    correlation,
+                );
             }
             event.key_opt(KeyKind::Session, context.get("AADSessionId"));
         }
@@ -225,7 +243,12 @@ fn inner_value(value: Cow<'_, str>) -> Cow<'_, str> {
     if value.starts_with('[')
         && let Ok(list) = serde_json::from_str::<Vec<Text<'_>>>(&value)
     {
-        return Cow::Owned(list.iter().map(|text| text.0.as_ref()).collect::<Vec<_>>().join(", "));
+        return Cow::Owned(
+            list.iter()
+                .map(|text| text.0.as_ref())
+                .collect::<Vec<_>>()
+                .join(", "),
+        );
     }
     value
 }
@@ -235,26 +258,51 @@ fn copilot_events<'r>(mut event: Event<'r>, copilot: Copilot<'r>, out: &mut Vec<
         event.key(KeyKind::Conversation, thread.clone());
         event.conversation = Some(thread);
     }
-    event.agent = copilot.app_host.and_then(Text::some).or(Some(Cow::Borrowed("Copilot")));
+    event.agent = copilot
+        .app_host
+        .and_then(Text::some)
+        .or(Some(Cow::Borrowed("Copilot")));
     event.provider = Some(Cow::Borrowed("microsoft"));
-    event.model_served =
-        copilot.model_transparency_details.into_iter().find_map(|detail| detail.model_name).and_then(Text::some);
-    let jailbreak = copilot.messages.iter().any(|message| message.jailbreak_detected == Some(true));
-    let injected = copilot.accessed_resources.iter().any(|resource| resource.xpia_detected == Some(true));
-    let template = Event { changes: Vec::new(), ..event.clone() };
+    event.model_served = copilot
+        .model_transparency_details
+        .into_iter()
+        .find_map(|detail| detail.model_name)
+        .and_then(Text::some);
+    let jailbreak = copilot
+        .messages
+        .iter()
+        .any(|message| message.jailbreak_detected == Some(true));
+    let injected = copilot
+        .accessed_resources
+        .iter()
+        .any(|resource| resource.xpia_detected == Some(true));
+    let template = Event {
+        changes: Vec::new(),
+        ..event.clone()
+    };
     out.push(event);
     for resource in copilot.accessed_resources {
         let mut retrieval = template.clone();
         retrieval.kind = Kind::Retrieval;
         retrieval.action = Some(Cow::Borrowed("accessed resource"));
-        retrieval.knowledge_source = resource.name.and_then(Text::some).or(resource.id.and_then(Text::some));
-        retrieval.attr_opt("sensitivity_label", resource.sensitivity_label_id.and_then(Text::some));
+        retrieval.knowledge_source = resource
+            .name
+            .and_then(Text::some)
+            .or(resource.id.and_then(Text::some));
+        retrieval.attr_opt(
+            "sensitivity_label",
+            resource.sensitivity_label_id.and_then(Text::some),
+        );
         out.push(retrieval);
     }
     if jailbreak || injected {
         let mut decision = template;
         decision.kind = Kind::PolicyDecision;
-        decision.action = Some(Cow::Borrowed(if jailbreak { "jailbreak detected" } else { "XPIA detected" }));
+        decision.action = Some(Cow::Borrowed(if jailbreak {
+            "jailbreak detected"
+        } else {
+            "XPIA detected"
+        }));
         decision.actor.kind = Some(ActorType::Service);
         decision.policy_id = Some(Cow::Borrowed("microsoft prompt shield"));
         decision.outcome = Some(Outcome::Denied);
@@ -286,17 +334,44 @@ fn kind_of(operation: &str) -> Kind {
     } else if starts(&["reject", "deny"]) {
         Kind::Rejection
     } else if starts(&[
-        "set-", "new-", "add-", "remove-", "enable-", "disable-", "install-", "update-", "add ", "remove ",
-        "update ", "delete ", "set ", "consent", "create ", "add owner", "disable", "enable",
+        "set-",
+        "new-",
+        "add-",
+        "remove-",
+        "enable-",
+        "disable-",
+        "install-",
+        "update-",
+        "add ",
+        "remove ",
+        "update ",
+        "delete ",
+        "set ",
+        "consent",
+        "create ",
+        "add owner",
+        "disable",
+        "enable",
     ]) {
         Kind::Configuration
-    } else if lower.contains("accessed") || lower.contains("preview") || lower.contains("download")
-        || lower.contains("viewed") || lower.contains("search") || lower.contains("export") || starts(&["get-"])
+    } else if lower.contains("accessed")
+        || lower.contains("preview")
+        || lower.contains("download")
+        || lower.contains("viewed")
+        || lower.contains("search")
+        || lower.contains("export")
+        || starts(&["get-"])
     {
         Kind::Read
-    } else if lower.contains("modified") || lower.contains("delete") || lower.contains("upload")
-        || lower.contains("created") || lower.contains("renamed") || lower.contains("moved")
-        || lower.contains("update") || lower.contains("added") || lower.contains("removed")
+    } else if lower.contains("modified")
+        || lower.contains("delete")
+        || lower.contains("upload")
+        || lower.contains("created")
+        || lower.contains("renamed")
+        || lower.contains("moved")
+        || lower.contains("update")
+        || lower.contains("added")
+        || lower.contains("removed")
     {
         Kind::Write
     } else {

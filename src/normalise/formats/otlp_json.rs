@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::model::time::Time;
-use crate::model::{ActorType, ContentPart, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::text_of;
 use crate::normalise::http::{kind_of_method, outcome_of_status};
 use crate::normalise::json::Text;
@@ -35,7 +35,12 @@ struct Export<'a> {
 struct ResourceSpans<'a> {
     #[serde(borrow)]
     resource: Option<Resource<'a>>,
-    #[serde(borrow, default, alias = "scope_spans", alias = "instrumentationLibrarySpans")]
+    #[serde(
+        borrow,
+        default,
+        alias = "scope_spans",
+        alias = "instrumentationLibrarySpans"
+    )]
     scope_spans: Vec<ScopeSpans<'a>>,
 }
 
@@ -132,8 +137,14 @@ fn value_text<'a>(raw: &'a RawValue) -> Cow<'a, str> {
     if !raw.get().starts_with('{') {
         return text_of(raw);
     }
-    let Ok(value) = serde_json::from_str::<AnyValue<'a>>(raw.get()) else { return Cow::Borrowed("") };
-    let scalar = value.string_value.or(value.int_value).or(value.double_value).or(value.bool_value);
+    let Ok(value) = serde_json::from_str::<AnyValue<'a>>(raw.get()) else {
+        return Cow::Borrowed("");
+    };
+    let scalar = value
+        .string_value
+        .or(value.int_value)
+        .or(value.double_value)
+        .or(value.bool_value);
     match (scalar, value.array_value, value.kvlist_value) {
         (Some(text), ..) => text.0,
         (None, Some(array), _) => {
@@ -190,7 +201,10 @@ impl Format for OtlpJson {
 }
 
 fn nanos(text: &Option<Text<'_>>) -> Result<Option<Time>, MapError> {
-    match text.as_deref().filter(|text| !text.is_empty() && *text != "0") {
+    match text
+        .as_deref()
+        .filter(|text| !text.is_empty() && *text != "0")
+    {
         Some(text) => {
             let nanos: i64 = text
                 .parse()
@@ -261,15 +275,17 @@ fn map_span<'r>(
 
 fn kind_of(operation: Option<&str>, event: &Event<'_>) -> Kind {
     match operation.map(str::to_ascii_lowercase).as_deref() {
-        Some("chat" | "text_completion" | "generate_content" | "embeddings" | "llm" | "completion") => {
-            Kind::Inference
-        }
+        Some(
+            "chat" | "text_completion" | "generate_content" | "embeddings" | "llm" | "completion",
+        ) => Kind::Inference,
         Some("execute_tool" | "tool" | "tools/call") => Kind::ToolCall,
         Some("retriever" | "retrieval" | "reranker" | "resources/read") => Kind::Retrieval,
         Some("guardrail" | "evaluator") => Kind::PolicyDecision,
         Some("invoke_agent" | "invoke_workflow" | "agent" | "workflow") => Kind::Request,
         Some("create_agent") => Kind::Configuration,
-        Some(method @ ("get" | "post" | "put" | "patch" | "delete" | "head")) => kind_of_method(method),
+        Some(method @ ("get" | "post" | "put" | "patch" | "delete" | "head")) => {
+            kind_of_method(method)
+        }
         _ if event.tool.is_some() => Kind::ToolCall,
         _ if event.model_requested.is_some() => Kind::Inference,
         _ => Kind::Other,
@@ -287,7 +303,9 @@ fn take_attribute<'a>(
         return;
     }
     match key {
-        "gen_ai.operation.name" | "openinference.span.kind" | "traceloop.span.kind"
+        "gen_ai.operation.name"
+        | "openinference.span.kind"
+        | "traceloop.span.kind"
         | "mcp.method.name" => *operation = Some(value),
         "http.request.method" | "http.method" if operation.is_none() => *operation = Some(value),
         "gen_ai.provider.name" | "gen_ai.system" | "llm.provider" => event.provider = Some(value),
@@ -301,7 +319,8 @@ fn take_attribute<'a>(
         "gen_ai.usage.input_tokens" | "gen_ai.usage.prompt_tokens" | "llm.token_count.prompt" => {
             event.tokens_in = value.parse().ok();
         }
-        "gen_ai.usage.output_tokens" | "gen_ai.usage.completion_tokens"
+        "gen_ai.usage.output_tokens"
+        | "gen_ai.usage.completion_tokens"
         | "llm.token_count.completion" => event.tokens_out = value.parse().ok(),
         "gen_ai.agent.name" | "gen_ai.agent.id" => event.agent = Some(value),
         "gen_ai.tool.name" | "tool.name" => event.tool = Some(value),
@@ -378,7 +397,10 @@ fn take_span_event<'a>(event: &mut Event<'a>, span_event: &SpanEvent<'a>) {
         _ => return,
     };
     for attribute in &span_event.attributes {
-        if matches!(&*attribute.key, "content" | "gen_ai.event.content" | "message") {
+        if matches!(
+            &*attribute.key,
+            "content" | "gen_ai.event.content" | "message"
+        ) {
             event.contents.push((part, attribute.text()));
         }
     }

@@ -8,7 +8,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ActorType, Amount, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, Amount, Event, KeyKind, Kind, Outcome};
 use crate::normalise::flat::Flat;
 use crate::normalise::names::add_mentions;
 use crate::normalise::{Detection, Format, MapError, Record, Sample, salesforce};
@@ -38,7 +38,9 @@ impl Format for Approval {
             );
         }
         let share = sample.percent(|value| {
-            ["ProcessInstanceId", "StepStatus", "ActorId"].iter().all(|name| value.get(*name).is_some())
+            ["ProcessInstanceId", "StepStatus", "ActorId"]
+                .iter()
+                .all(|name| value.get(*name).is_some())
         });
         Detection::of(
             if share > 0 { 55 + share * 2 / 5 } else { 0 },
@@ -57,14 +59,21 @@ impl Format for Approval {
         };
         let mut event = Event::new(kind);
         event.outcome = Some(outcome);
-        event.action = Some(Cow::Owned(format!("approval step {}", status.to_lowercase())));
+        event.action = Some(Cow::Owned(format!(
+            "approval step {}",
+            status.to_lowercase()
+        )));
         let time = get(&["CREATEDDATE"]).ok_or_else(|| MapError::other("no CreatedDate"))?;
         event.time = Some(record.utc(&time)?);
         let actor = get(&["ACTORID"]);
         let original = get(&["ORIGINALACTORID"]);
         // Queues and groups (prefix 00G) are nobody in particular.
         let is_group = actor.as_deref().is_some_and(|id| id.starts_with("00G"));
-        event.actor.kind = Some(if is_group { ActorType::Unknown } else { ActorType::Human });
+        event.actor.kind = Some(if is_group {
+            ActorType::Unknown
+        } else {
+            ActorType::Human
+        });
         event.key_opt(KeyKind::User, actor.clone());
         if original != actor {
             event.actor.on_behalf_of = original;

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ActorType, Event, Kind, KeyKind, Outcome, salesforce_id18};
+use crate::model::{ActorType, Event, KeyKind, Kind, Outcome, salesforce_id18};
 use crate::normalise::flat::Flat;
 use crate::normalise::http::{add_uri, outcome_of_status};
 use crate::normalise::{Detection, Format, MapError, Record, Sample};
@@ -33,12 +33,18 @@ impl Format for EventLog {
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         if let Some(header) = sample.header() {
             let sure = header.position("EVENT_TYPE").is_some()
-                && (header.position("TIMESTAMP_DERIVED").is_some() || header.position("TIMESTAMP").is_some());
-            return Detection::of(if sure { 95 } else { 0 }, "columns EVENT_TYPE and TIMESTAMP");
+                && (header.position("TIMESTAMP_DERIVED").is_some()
+                    || header.position("TIMESTAMP").is_some());
+            return Detection::of(
+                if sure { 95 } else { 0 },
+                "columns EVENT_TYPE and TIMESTAMP",
+            );
         }
         let share = sample.percent(|value| {
             let has = |name: &str| {
-                value.as_object().is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case(name)))
+                value
+                    .as_object()
+                    .is_some_and(|object| object.keys().any(|key| key.eq_ignore_ascii_case(name)))
             };
             has("EVENT_TYPE") && (has("TIMESTAMP") || has("TIMESTAMP_DERIVED"))
         });
@@ -61,9 +67,16 @@ impl Format for EventLog {
             && let (Ok(a), Ok(b)) = (record.utc(&derived), record.utc(&plain))
             && (a.us - b.us).abs() > 1_000_000
         {
-            event.notes.push(Cow::Borrowed("TIMESTAMP and TIMESTAMP_DERIVED differ by more than 1 s"));
+            event.notes.push(Cow::Borrowed(
+                "TIMESTAMP and TIMESTAMP_DERIVED differ by more than 1 s",
+            ));
         }
-        let uri = get(&["URI", "URL"]).map(unquote).unwrap_or_default();
+        let names = if event_type == "ApexCallout" {
+            ["URL", "URI"]
+        } else {
+            ["URI", "URL"]
+        };
+        let uri = get(&names).map(unquote).unwrap_or_default();
         event.action = Some(match (method.is_empty(), uri.starts_with('/')) {
             (false, true) => {
                 let path = uri.split('?').next().unwrap_or(&uri);
@@ -77,7 +90,13 @@ impl Format for EventLog {
             event.object.kind = Some(entity);
         }
         if event.object.id.is_none() {
-            event.object.id = match get(&["URI_ID_DERIVED", "REPORT_ID", "DOCUMENT_ID", "ENTITY_ID", "JOB_ID"]) {
+            event.object.id = match get(&[
+                "URI_ID_DERIVED",
+                "REPORT_ID",
+                "DOCUMENT_ID",
+                "ENTITY_ID",
+                "JOB_ID",
+            ]) {
                 Some(id) => Some(id),
                 None if event_type == "ApexCallout" && !uri.is_empty() => Some(uri.clone()),
                 None => None,
@@ -86,9 +105,8 @@ impl Format for EventLog {
         take_actor(&mut event, &fields, &event_type);
         take_request(&mut event, &fields);
         event.outcome = outcome(&fields);
-        event.error = get(&["EXCEPTION_MESSAGE"]).or_else(|| {
-            get(&["LOGIN_STATUS"]).filter(|status| status != "LOGIN_NO_ERROR")
-        });
+        event.error = get(&["EXCEPTION_MESSAGE"])
+            .or_else(|| get(&["LOGIN_STATUS"]).filter(|status| status != "LOGIN_NO_ERROR"));
         event.attr("salesforce.event_type", event_type);
         event.attr_opt("salesforce.organization_id", get(&["ORGANIZATION_ID"]));
         event.attr_opt("http.response.status_code", get(&["STATUS_CODE"]));
@@ -104,7 +122,10 @@ impl Format for EventLog {
 
 /// Some values carry a second pair of quotes.
 fn unquote(value: Cow<'_, str>) -> Cow<'_, str> {
-    match value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+    match value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+    {
         Some(inner) => Cow::Owned(inner.to_owned()),
         None => value,
     }
@@ -112,14 +133,17 @@ fn unquote(value: Cow<'_, str>) -> Cow<'_, str> {
 
 fn kind_of(event_type: &str, method: &str) -> Kind {
     let by_method = |method: &str| match method.to_ascii_lowercase().as_str() {
-        "get" | "head" | "query" | "queryall" | "querymore" | "retrieve" | "search" | "describesobject" => Kind::Read,
-        "post" | "put" | "patch" | "delete" | "create" | "update" | "upsert" | "insert" | "undelete"
-        | "merge" => Kind::Write,
+        "get" | "head" | "query" | "queryall" | "querymore" | "retrieve" | "search"
+        | "describesobject" => Kind::Read,
+        "post" | "put" | "patch" | "delete" | "create" | "update" | "upsert" | "insert"
+        | "undelete" | "merge" => Kind::Write,
         _ => Kind::Read,
     };
     match event_type {
         "Login" | "Logout" | "LoginAs" | "LoginEvent" | "LogoutEvent" => Kind::Login,
-        "RestApi" | "ApexRestApi" | "API" | "ApexSoap" | "BulkApi" | "BulkApi2" => by_method(method),
+        "RestApi" | "ApexRestApi" | "API" | "ApexSoap" | "BulkApi" | "BulkApi2" => {
+            by_method(method)
+        }
         "ApexCallout" => Kind::Message,
         "ApexExecution" | "ApexTrigger" | "FlowExecution" => Kind::Other,
         "ApexUnexpectedException" => Kind::Exception,
@@ -137,7 +161,9 @@ fn take_actor<'r>(event: &mut Event<'r>, fields: &Flat<'r>, event_type: &str) {
         && *derived != expected
     {
         // Masked or made-up ids must not cost the record.
-        event.notes.push(Cow::Borrowed("USER_ID and USER_ID_DERIVED do not fit each other"));
+        event.notes.push(Cow::Borrowed(
+            "USER_ID and USER_ID_DERIVED do not fit each other",
+        ));
     }
     let id = derived.or(plain);
     let name = get(&["USER_NAME", "USER_EMAIL"]);
@@ -146,9 +172,11 @@ fn take_actor<'r>(event: &mut Event<'r>, fields: &Flat<'r>, event_type: &str) {
     event.actor.id = name.or(id);
     let is_app = get(&["CONNECTED_APP_ID", "CLIENT_ID", "CLIENT_NAME"]).is_some()
         || get(&["USER_AGENT", "BROWSER_TYPE"]).is_some_and(|agent| {
-            ["python", "curl", "java/", "node", "go-http", "okhttp", "axios"]
-                .iter()
-                .any(|tool| agent.to_ascii_lowercase().contains(tool))
+            [
+                "python", "curl", "java/", "node", "go-http", "okhttp", "axios",
+            ]
+            .iter()
+            .any(|tool| agent.to_ascii_lowercase().contains(tool))
         });
     let user_type = get(&["USER_TYPE"]);
     event.actor.kind = Some(match user_type.as_deref() {
@@ -186,12 +214,23 @@ fn take_request<'r>(event: &mut Event<'r>, fields: &Flat<'r>) {
 
 fn outcome(fields: &Flat<'_>) -> Option<Outcome> {
     if let Some(status) = fields.get(&["LOGIN_STATUS"]) {
-        return Some(if status == "LOGIN_NO_ERROR" { Outcome::Ok } else { Outcome::Denied });
+        return Some(if status == "LOGIN_NO_ERROR" {
+            Outcome::Ok
+        } else {
+            Outcome::Denied
+        });
     }
-    if let Some(status) = fields.get(&["STATUS_CODE"]).and_then(|code| code.parse::<u16>().ok()) {
+    if let Some(status) = fields
+        .get(&["STATUS_CODE"])
+        .and_then(|code| code.parse::<u16>().ok())
+    {
         return Some(outcome_of_status(status));
     }
-    match fields.get(&["REQUEST_STATUS", "SUCCESS"])?.to_ascii_lowercase().as_str() {
+    match fields
+        .get(&["REQUEST_STATUS", "SUCCESS"])?
+        .to_ascii_lowercase()
+        .as_str()
+    {
         "s" | "success" | "1" | "true" => Some(Outcome::Ok),
         "f" | "failure" | "0" | "false" => Some(Outcome::Error),
         "a" | "n" | "r" => Some(Outcome::Denied),

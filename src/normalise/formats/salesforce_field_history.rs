@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ActorType, Amount, Change, Event, Kind, KeyKind, Outcome, salesforce_id18};
+use crate::model::{ActorType, Amount, Change, Event, KeyKind, Kind, Outcome, salesforce_id18};
 use crate::normalise::flat::Flat;
 use crate::normalise::json::Pairs;
 use crate::normalise::names::{is_amount_name, kind_of_name, looks_like_id};
@@ -20,7 +20,13 @@ use crate::normalise::{Detection, Format, MapError, Record, Sample, salesforce};
 /// Salesforce field history.
 pub struct FieldHistory;
 
-const COLUMNS: [&str; 5] = ["FIELD", "OLDVALUE", "NEWVALUE", "CREATEDBYID", "CREATEDDATE"];
+const COLUMNS: [&str; 5] = [
+    "FIELD",
+    "OLDVALUE",
+    "NEWVALUE",
+    "CREATEDBYID",
+    "CREATEDDATE",
+];
 
 impl Format for FieldHistory {
     fn name(&self) -> &'static str {
@@ -44,7 +50,9 @@ impl Format for FieldHistory {
             );
         }
         let share = sample.percent(|value| {
-            ["Field", "OldValue", "NewValue", "CreatedDate"].iter().all(|name| value.get(*name).is_some())
+            ["Field", "OldValue", "NewValue", "CreatedDate"]
+                .iter()
+                .all(|name| value.get(*name).is_some())
         });
         Detection::of(
             if share > 0 { 55 + share * 2 / 5 } else { 0 },
@@ -74,19 +82,32 @@ impl Format for FieldHistory {
             let id18 = salesforce_id18(id).unwrap_or(Cow::Borrowed(id));
             let seconds = time.us.div_euclid(1_000_000);
             let user = user.as_deref().unwrap_or_default();
-            event.key(KeyKind::Transaction, format!("sf-history:{id18}:{user}:{seconds}"));
+            event.key(
+                KeyKind::Transaction,
+                format!("sf-history:{id18}:{user}:{seconds}"),
+            );
         }
         event.object.kind = object;
         event.object.id = id;
         let (before, after) = (get(&["OLDVALUE"]), get(&["NEWVALUE"]));
         take_field_keys(&mut event, &field, after.as_deref());
-        event.action = Some(Cow::Borrowed(if field == "created" { "create" } else { "update" }));
+        event.action = Some(Cow::Borrowed(if field == "created" {
+            "create"
+        } else {
+            "update"
+        }));
         event.outcome = Some(Outcome::Ok);
         if before.is_none() && after.is_none() && field != "created" {
-            event.notes.push(Cow::Borrowed("the log does not carry the values of this field"));
+            event.notes.push(Cow::Borrowed(
+                "the log does not carry the values of this field",
+            ));
         }
         if field != "created" {
-            event.changes.push(Change { field, before, after });
+            event.changes.push(Change {
+                field,
+                before,
+                after,
+            });
         }
         event.attr_opt("salesforce.history_id", get(&["ID"]));
         event.attr_opt("salesforce.data_type", get(&["DATATYPE"]));
@@ -112,7 +133,10 @@ fn take_field_keys<'r>(event: &mut Event<'r>, field: &str, after: Option<&str>) 
 }
 
 /// The parent's type and id: the column that ends in `Id` and is neither the row's nor the user's.
-fn parent<'r>(record: &Record<'r>, fields: &Flat<'r>) -> (Option<Cow<'r, str>>, Option<Cow<'r, str>>) {
+fn parent<'r>(
+    record: &Record<'r>,
+    fields: &Flat<'r>,
+) -> (Option<Cow<'r, str>>, Option<Cow<'r, str>>) {
     let names: Vec<String> = match record.row {
         Some((header, _)) => header.names.clone(),
         None => record.json::<Pairs<'r>>().map_or_else(

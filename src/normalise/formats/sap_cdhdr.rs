@@ -35,18 +35,25 @@ impl Format for Cdhdr {
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         let header = sample.header()?;
         let sure = header.has_all(&["OBJECTCLAS", "CHANGENR", "UDATE"]);
-        Detection::of(if sure { 95 } else { 0 }, "columns OBJECTCLAS, CHANGENR and UDATE")
+        Detection::of(
+            if sure { 95 } else { 0 },
+            "columns OBJECTCLAS, CHANGENR and UDATE",
+        )
     }
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let mut event = Event::new(Kind::Write);
-        let date = record.field("UDATE").ok_or_else(|| MapError::other("no UDATE"))?;
+        let date = record
+            .field("UDATE")
+            .ok_or_else(|| MapError::other("no UDATE"))?;
         event.time = sap::time(record, date, record.field("UTIME"))?;
         let user = record.field("USERNAME");
         event.key_opt(crate::model::KeyKind::User, user);
         event.actor.id = user.map(Cow::Borrowed);
         event.actor.kind = Some(user.map_or(ActorType::Unknown, sap::actor_type));
-        event.action = Some(Cow::Borrowed(sap::verb(record.field("CHANGE_IND").unwrap_or("U"))));
+        event.action = Some(Cow::Borrowed(sap::verb(
+            record.field("CHANGE_IND").unwrap_or("U"),
+        )));
         event.outcome = Some(Outcome::Ok);
         sap::take_change_document(&mut event, record);
         event.attr_opt("sap.transaction_code", record.field("TCODE"));

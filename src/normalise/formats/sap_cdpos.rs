@@ -11,7 +11,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ActorType, Amount, Change, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, Amount, Change, Event, KeyKind, Kind, Outcome};
 use crate::normalise::names::{is_amount_name, kind_of_name, looks_like_id};
 use crate::normalise::{Detection, Format, MapError, Record, Sample, ZoneRule, sap};
 
@@ -38,18 +38,27 @@ impl Format for Cdpos {
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         let header = sample.header()?;
         let sure = header.has_all(&["OBJECTCLAS", "CHANGENR", "TABNAME", "FNAME"]);
-        Detection::of(if sure { 95 } else { 0 }, "columns OBJECTCLAS, CHANGENR, TABNAME and FNAME")
+        Detection::of(
+            if sure { 95 } else { 0 },
+            "columns OBJECTCLAS, CHANGENR, TABNAME and FNAME",
+        )
     }
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let mut event = Event::new(Kind::Write);
         event.actor.kind = Some(ActorType::Unknown);
         event.outcome = Some(Outcome::Ok);
-        event.action = Some(Cow::Borrowed(sap::verb(record.field("CHNGIND").unwrap_or("U"))));
+        event.action = Some(Cow::Borrowed(sap::verb(
+            record.field("CHNGIND").unwrap_or("U"),
+        )));
         sap::take_change_document(&mut event, record);
         let field = record.field("FNAME").unwrap_or_default();
         let table = record.field("TABNAME").unwrap_or_default();
-        let value = |name| record.field(name).map(|value| value.strip_prefix("V:").unwrap_or(value));
+        let value = |name| {
+            record
+                .field(name)
+                .map(|value| value.strip_prefix("V:").unwrap_or(value))
+        };
         let (before, after) = (value("VALUE_OLD"), value("VALUE_NEW"));
         if field == "KEY" {
             event.attr("sap.whole_row", "true");

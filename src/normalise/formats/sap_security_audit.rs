@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ActorType, Event, Kind, KeyKind, Outcome};
+use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
 use crate::normalise::flat::Flat;
 use crate::normalise::{Detection, Format, MapError, Record, Sample, ZoneRule, sap};
 
@@ -22,13 +22,31 @@ const TIME: &[&str] = &["SAL_TIME", "SLGTIME", "TIME", "UHRZEIT", "ZEIT"];
 const USER: &[&str] = &["SLGUSER", "USER", "BENUTZER", "USER_NAME"];
 const CLIENT: &[&str] = &["SLGMAND", "CLIENT", "CLIENT_ID", "CL.", "MANDANT", "MDT"];
 const TERMINAL: &[&str] = &["SLGLTRM2", "TERMINAL", "TERMINAL NAME", "TERMINALNAME"];
-const TCODE: &[&str] = &["SLGTC", "TCODE", "TRANSACTION CODE", "TRANSAKTIONSCODE", "TRANSACTION"];
+const TCODE: &[&str] = &[
+    "SLGTC",
+    "TCODE",
+    "TRANSACTION CODE",
+    "TRANSAKTIONSCODE",
+    "TRANSACTION",
+];
 const PROGRAM: &[&str] = &["SLGREPNA", "PROGRAM", "PROGRAMM"];
 const MESSAGE: &[&str] = &[
-    "AUDIT LOG MSG. TEXT", "MESSAGE TEXT", "MESSAGE", "TEXT", "MELDUNGSTEXT", "AUDIT-LOG-MELDUNGSTEXT",
+    "AUDIT LOG MSG. TEXT",
+    "MESSAGE TEXT",
+    "MESSAGE",
+    "TEXT",
+    "MELDUNGSTEXT",
+    "AUDIT-LOG-MELDUNGSTEXT",
     "SAL_DATA",
 ];
-const EVENT_ID: &[&str] = &["MESSAGEID", "MSGID", "EVENT", "EREIGNIS", "MESSAGE ID", "MELDUNGS-ID"];
+const EVENT_ID: &[&str] = &[
+    "MESSAGEID",
+    "MSGID",
+    "EVENT",
+    "EREIGNIS",
+    "MESSAGE ID",
+    "MELDUNGS-ID",
+];
 
 impl Format for SecurityAudit {
     fn name(&self) -> &'static str {
@@ -52,7 +70,9 @@ impl Format for SecurityAudit {
             let share = sample.percent(|value| {
                 value.as_object().is_some_and(|object| {
                     let has = |name: &str| {
-                        object.keys().any(|key| key.replace('_', "").eq_ignore_ascii_case(name))
+                        object
+                            .keys()
+                            .any(|key| key.replace('_', "").eq_ignore_ascii_case(name))
                     };
                     (has("slguser") || has("slgmand")) && (has("saldate") || has("slgdattim"))
                 })
@@ -67,7 +87,10 @@ impl Format for SecurityAudit {
             return Detection::of(95, "columns SLGUSER or SLGDATTIM");
         }
         if any(DATE) && any(TIME) && any(USER) && any(MESSAGE) && any(EVENT_ID) {
-            return Detection::of(80, "columns date, time, user, event and message text of SM20");
+            return Detection::of(
+                80,
+                "columns date, time, user, event and message text of SM20",
+            );
         }
         let headless = header.position("COLUMN_4").is_some()
             && sample.texts.iter().all(|text| {
@@ -83,9 +106,15 @@ impl Format for SecurityAudit {
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let fields = Flat::of(record)?;
-        let headless = record.row.is_some_and(|(header, _)| header.position("COLUMN_4").is_some());
+        let headless = record
+            .row
+            .is_some_and(|(header, _)| header.position("COLUMN_4").is_some());
         let get = |names: &[&str], column: &str| {
-            if headless { fields.get(&[column]) } else { fields.get(names) }
+            if headless {
+                fields.get(&[column])
+            } else {
+                fields.get(names)
+            }
         };
         let id = match (fields.get(&["AREA"]), fields.get(&["SUBID"])) {
             (Some(area), Some(sub)) if !headless => Cow::Owned(format!("{area}{sub}")),
@@ -117,7 +146,10 @@ impl Format for SecurityAudit {
         event.attr_opt("client.address", terminal);
         event.attr_opt("sap.client", get(CLIENT, "COLUMN_3"));
         event.attr_opt("sap.program", get(PROGRAM, "COLUMN_7"));
-        event.attr_opt("sap.transaction_code", if headless { None } else { get(TCODE, "") });
+        event.attr_opt(
+            "sap.transaction_code",
+            if headless { None } else { get(TCODE, "") },
+        );
         event.attr_opt("sap.system", fields.get(&["SID"]));
         event.attr_opt("sap.instance", fields.get(&["INSTANCE"]));
         event.attr("sap.message_id", id.clone());
@@ -142,7 +174,9 @@ impl Format for SecurityAudit {
 fn is_message_id(text: &str) -> bool {
     text.len() == 3
         && text.as_bytes()[0].is_ascii_uppercase()
-        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// What the audited action was about: the first parameter, or what the text names.
@@ -158,7 +192,11 @@ fn take_object<'r>(event: &mut Event<'r>, id: &str, fields: &Flat<'r>, message: 
         "CUV" => "web service",
         _ => return,
     };
-    let parameter = if matches!(id, "AUK" | "AUL") { "PARAM3" } else { "PARAM1" };
+    let parameter = if matches!(id, "AUK" | "AUL") {
+        "PARAM3"
+    } else {
+        "PARAM1"
+    };
     let object = fields.get(&[parameter]).or_else(|| {
         let words: Vec<&str> = message?.split_whitespace().collect();
         // "Successful RFC Call BAPI_X (Function Group = Y)", "Transaction FB02 started."
@@ -166,7 +204,9 @@ fn take_object<'r>(event: &mut Event<'r>, id: &str, fields: &Flat<'r>, message: 
             "AUK" | "AUL" => words.iter().position(|word| *word == "Call")? + 1,
             _ => 1,
         };
-        words.get(at).map(|word| Cow::Owned(word.trim_end_matches(['.', ',']).to_owned()))
+        words
+            .get(at)
+            .map(|word| Cow::Owned(word.trim_end_matches(['.', ',']).to_owned()))
     });
     event.object.kind = Some(Cow::Borrowed(kind));
     event.object.id = object;
@@ -193,7 +233,11 @@ fn meaning(id: &str) -> (Kind, Outcome, &'static str) {
         "AUN" => (Kind::Configuration, Outcome::Ok, "user unlocked"),
         "AUB" => (Kind::Configuration, Outcome::Ok, "authorisations changed"),
         "AUD" => (Kind::Configuration, Outcome::Ok, "user master changed"),
-        "AUE" => (Kind::Configuration, Outcome::Ok, "audit configuration changed"),
+        "AUE" => (
+            Kind::Configuration,
+            Outcome::Ok,
+            "audit configuration changed",
+        ),
         "AUY" => (Kind::Read, Outcome::Ok, "download"),
         "CUZ" | "DU9" => (Kind::Read, Outcome::Ok, "table access"),
         "CUI" => (Kind::Other, Outcome::Ok, "application started"),

@@ -1,5 +1,7 @@
 //! Integration tests: one binary, because each one links the whole engine.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 mod bad_input;
 mod commands;
 mod demo_case;

@@ -1,12 +1,9 @@
 //! Holds a store against a policy.
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use super::rules::{Level, Logic, Policy, Rule, Selection, TaskRule, Template};
 use super::sigma::StoredEvent;
-use crate::model::Kind;
 use crate::stitch::TaskIndex;
 use crate::store::{
     Col, EventRef, EventSlice, EventView, Store, StoreError, read_events, scan_part,
@@ -89,7 +86,7 @@ pub struct Unjudged {
 /// # Errors
 /// The store cannot be read.
 pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdict, StoreError> {
-    let (masks, kinds) = select(store, index, policy)?;
+    let masks = select(store, index, policy)?;
     let mut verdict = Verdict {
         policy: policy.name.clone(),
         policy_version: policy.version.clone(),
@@ -102,12 +99,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
     };
     let mut judged: Vec<&Rule> = Vec::new();
     for rule in &policy.rules {
-        let missing: Vec<&str> = rule
-            .needs
-            .iter()
-            .filter(|kind| !kinds.contains_key(kind))
-            .map(|kind| kind.as_str())
-            .collect();
+        let missing = missing_kinds(rule, index);
         if missing.is_empty() {
             judged.push(rule);
         } else {
@@ -137,7 +129,8 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
         // Tasks are read together: opening the tables once a task would cost more than reading.
         if size >= READ_AT_ONCE || task + 1 == index.len() {
-            judge_tasks(store, index, &masks, &waiting, &mut verdict.findings)?;
+            let known = |event: u32, _: EventView<'_>| masks[event as usize];
+            judge_tasks(store, index, &known, &waiting, &mut verdict.findings)?;
             waiting.clear();
             size = 0;
         }
@@ -154,7 +147,7 @@ const READ_AT_ONCE: usize = 20_000;
 fn judge_tasks(
     store: &Store,
     index: &TaskIndex,
-    masks: &[u128],
+    mask_of: &dyn Fn(u32, EventView<'_>) -> u128,
     tasks: &[(usize, Vec<&Rule>)],
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
@@ -169,7 +162,11 @@ fn judge_tasks(
         let members = index.members(*task);
         let set = whole.slice(start, members.len());
         start += members.len();
-        let masks: Vec<u128> = members.iter().map(|event| masks[*event as usize]).collect();
+        let masks: Vec<u128> = members
+            .iter()
+            .zip(set.iter())
+            .map(|(event, view)| mask_of(*event, view))
+            .collect();
         for rule in rules {
             // One finding a rule and task, however many systems logged the same deed.
             let mut breaches = broken(rule, set, &masks, index, members).into_iter();
@@ -204,38 +201,71 @@ fn judge_tasks(
     Ok(())
 }
 
-/// For each event, which selections it fits; and how many events of each kind there are.
-fn select(
+/// Judges some tasks only.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn judge_some(
     store: &Store,
     index: &TaskIndex,
     policy: &Policy,
-) -> Result<(Vec<u128>, BTreeMap<Kind, usize>), StoreError> {
+    tasks: &[usize],
+) -> Result<Vec<Finding>, StoreError> {
+    let rules: Vec<&Rule> = policy
+        .rules
+        .iter()
+        .filter(|rule| missing_kinds(rule, index).is_empty())
+        .collect();
+    let waiting: Vec<(usize, Vec<&Rule>)> =
+        tasks.iter().map(|task| (*task, rules.clone())).collect();
+    let mut findings = Vec::new();
+    judge_tasks(
+        store,
+        index,
+        &|_, event| mask(policy, event),
+        &waiting,
+        &mut findings,
+    )?;
+    Ok(findings)
+}
+
+/// Kinds that a rule needs and the store has no event of.
+fn missing_kinds(rule: &Rule, index: &TaskIndex) -> Vec<&'static str> {
+    let missing = rule
+        .needs
+        .iter()
+        .filter(|kind| index.kind_count(**kind) == 0);
+    missing.map(|kind| kind.as_str()).collect()
+}
+
+/// Which selections an event fits.
+fn mask(policy: &Policy, event: EventView<'_>) -> u128 {
+    policy
+        .engine
+        .evaluate(&StoredEvent(event))
+        .iter()
+        .fold(0, |mask, hit| {
+            let number = hit
+                .header
+                .rule_id
+                .as_deref()
+                .and_then(|id| id.parse::<u32>().ok());
+            mask | number.map_or(0, |number| 1 << number)
+        })
+}
+
+/// Which selections each event of the store fits.
+fn select(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Vec<u128>, StoreError> {
     let mut masks = Vec::with_capacity(index.events());
-    let mut kinds = BTreeMap::new();
     for (batch, custody) in store.batches().iter().enumerate() {
         for path in store.parts("events", custody) {
             scan_part::<StoreError>(&path, batch, |table| {
-                for row in 0..table.len() {
-                    let view = table.view(row);
-                    if let Some(kind) = view.text(Col::Kind).and_then(Kind::from_name) {
-                        *kinds.entry(kind).or_insert(0) += 1;
-                    }
-                    let mut mask = 0u128;
-                    for hit in policy.engine.evaluate(&StoredEvent(view)) {
-                        let number = hit
-                            .header
-                            .rule_id
-                            .as_deref()
-                            .and_then(|id| id.parse::<u32>().ok());
-                        mask |= number.map_or(0, |number| 1 << number);
-                    }
-                    masks.push(mask);
-                }
+                masks.extend((0..table.len()).map(|row| mask(policy, table.view(row))));
                 Ok(())
             })?;
         }
     }
-    Ok((masks, kinds))
+    Ok(masks)
 }
 
 fn fits(mask: u128, selection: Selection) -> bool {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
+use crate::check::Policy;
 use crate::config::zone_of;
 use crate::model::time::{Time, Zoneless};
 use crate::model::{KeyKind, Kind};
@@ -163,7 +164,8 @@ impl Args {
         let request = self.request()?;
         let zone = zone_of(&self.tz)?;
         let (store, index) = super::open(store)?;
-        let found = timeline(&store, &index, &request).map_err(|error| miette!("{error}"))?;
+        let found = timeline(&store, &index, &Policy::baseline()?, &request)
+            .map_err(|error| miette!("{error}"))?;
         let text = match self.format {
             Form::Table => timeline_table(&found, &zone, super::columns(), self.verbose),
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",

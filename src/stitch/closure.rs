@@ -20,12 +20,13 @@ pub(super) struct Facts {
     dumps: Vec<u32>,
     ordinals: Vec<i64>,
     parts: Vec<i32>,
-    /// Digests of dumps, sorted, so that their numbers do not depend on the order of ingest.
-    _dump_names: Vec<String>,
+    /// Events by kind.
+    kinds: Vec<u64>,
 }
 
 impl Facts {
     fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
+        // Sorted, so that a dump's number does not depend on the order of ingest.
         let mut dump_names: Vec<String> = store
             .batches()
             .iter()
@@ -48,7 +49,7 @@ impl Facts {
             dumps: Vec::with_capacity(n),
             ordinals: Vec::with_capacity(n),
             parts: Vec::with_capacity(n),
-            _dump_names: Vec::new(),
+            kinds: vec![0; Kind::ALL.len()],
         };
         for batch in store.batches() {
             let dumps: Vec<u32> = batch
@@ -88,12 +89,12 @@ impl Facts {
                         facts.parts.push(parts.value(row));
                         let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
                         facts.ranks.push(kind.causal_rank());
+                        facts.kinds[kind as usize] += 1;
                     }
                     Ok(())
                 })?;
             }
         }
-        facts._dump_names = dump_names;
         Ok(facts)
     }
 
@@ -266,6 +267,7 @@ pub(super) fn close(
         tasks,
         links,
         hubs,
+        facts.kinds,
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Hub;
-use crate::model::{Digest, KeyKind};
+use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{EventRef, PART_BITS, Store, StoreError, write_atomically};
 
 /// Why an event belongs to its task: an earlier event has the same key.
@@ -86,9 +86,11 @@ pub struct TaskIndex {
     pub(super) tasks: Vec<(Digest, Vec<u32>)>,
     links: Vec<Option<Link>>,
     hubs: Vec<Hub>,
+    kinds: Vec<u64>,
 }
 
 impl TaskIndex {
+    #[allow(clippy::too_many_arguments)] // The parts of the index, each once.
     pub(super) fn new(
         state: Digest,
         places: Places,
@@ -97,6 +99,7 @@ impl TaskIndex {
         tasks: Vec<(Digest, Vec<u32>)>,
         links: Vec<Option<Link>>,
         hubs: Vec<Hub>,
+        kinds: Vec<u64>,
     ) -> Self {
         let mut task_of = vec![0; ids.len()];
         for (number, (_, members)) in (0u32..).zip(&tasks) {
@@ -113,7 +116,14 @@ impl TaskIndex {
             tasks,
             links,
             hubs,
+            kinds,
         }
+    }
+
+    /// Number of events of a kind in the whole store.
+    #[must_use]
+    pub fn kind_count(&self, kind: Kind) -> u64 {
+        self.kinds.get(kind as usize).copied().unwrap_or(0)
     }
 
     /// Number of tasks, events that stand alone included.
@@ -150,8 +160,10 @@ impl TaskIndex {
     #[must_use]
     pub fn by_prefix(&self, prefix: &str) -> Vec<usize> {
         let prefix = prefix.trim().to_ascii_lowercase();
-        (0..self.tasks.len())
-            .filter(|task| self.tasks[*task].0.to_string().starts_with(&prefix))
+        let head = |task: &(Digest, Vec<u32>)| task.0.short(prefix.len());
+        let start = self.tasks.partition_point(|task| head(task) < prefix);
+        (start..self.tasks.len())
+            .take_while(|task| head(&self.tasks[*task]) == prefix)
             .collect()
     }
 
@@ -247,7 +259,13 @@ impl TaskIndex {
                 events: input.count()?,
             });
         }
-        Some(Self::new(state, places, ids, times, tasks, links, hubs))
+        let mut kinds = Vec::new();
+        for _ in Kind::ALL {
+            kinds.push(u64::from(input.number()?));
+        }
+        Some(Self::new(
+            state, places, ids, times, tasks, links, hubs, kinds,
+        ))
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
@@ -291,6 +309,10 @@ impl TaskIndex {
             text(&mut out, &hub.value);
             number(&mut out, hub.reach);
             number(&mut out, hub.events);
+        }
+        for kind in Kind::ALL {
+            let count = usize::try_from(self.kind_count(*kind)).unwrap_or(usize::MAX);
+            number(&mut out, count);
         }
         write_atomically(&Self::path(store), &out)
     }

@@ -119,6 +119,9 @@ fn head_lines(block: &TaskBlock) -> Vec<String> {
             oversight.push_str(&format!(", rejections {}", head.rejections));
         }
         lines.push(oversight);
+        for finding in &block.findings {
+            lines.push(format!("  finding  {finding}"));
+        }
         if !head.missing.is_empty() {
             lines.push(format!("  not logged: {}", head.missing.join(", ")));
         }

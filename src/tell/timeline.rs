@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::check::{Policy, judge_some};
 use crate::model::time::format_utc;
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
@@ -87,6 +88,8 @@ pub struct TaskBlock {
     pub by_agent: bool,
     /// What is in it.
     pub head: Head,
+    /// Rules that it breaks, where few enough tasks are shown to judge them at once.
+    pub findings: Vec<String>,
     /// Its events in order.
     pub lines: Vec<Line>,
 }
@@ -172,6 +175,8 @@ pub struct ChangeLine {
     pub after: Option<String>,
 }
 
+/// Most tasks that are judged while a timeline is made; `trail verify` judges all.
+const JUDGED: usize = 50;
 /// Events read together.
 const READ_AT_ONCE: usize = 20_000;
 
@@ -182,6 +187,7 @@ const READ_AT_ONCE: usize = 20_000;
 pub fn timeline(
     store: &Store,
     index: &TaskIndex,
+    policy: &Policy,
     request: &TimelineRequest,
 ) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
@@ -239,7 +245,8 @@ pub fn timeline(
             .filter(in_time)
             .collect::<Vec<u32>>()
     };
-    let mut blocks = Vec::new();
+    let mut blocks: Vec<TaskBlock> = Vec::new();
+    let mut numbers = Vec::new();
     let (mut shown, mut left_out, mut at) = (0, 0, 0);
     let limit = request.limit.unwrap_or(usize::MAX);
     while at < tasks.len() && shown < limit {
@@ -270,6 +277,7 @@ pub fn timeline(
             if !block.lines.is_empty() {
                 shown += block.lines.len();
                 blocks.push(block);
+                numbers.push(*task);
             }
         }
     }
@@ -277,6 +285,23 @@ pub fn timeline(
         .iter()
         .map(|task| events_of(*task).len())
         .sum::<usize>();
+    if blocks.len() <= JUDGED {
+        let tasks: Vec<usize> = blocks
+            .iter()
+            .flat_map(|block| index.by_prefix(&block.id))
+            .collect();
+        for finding in judge_some(store, index, policy, &tasks)? {
+            for block in blocks.iter_mut().filter(|block| block.id == finding.task) {
+                let text = format!(
+                    "{} {} ({})",
+                    finding.rule,
+                    finding.title,
+                    finding.level.as_str()
+                );
+                block.findings.push(text);
+            }
+        }
+    }
     Ok(Timeline {
         matched,
         tasks: blocks,
@@ -379,6 +404,7 @@ fn block(
         id: index.id(task).to_string(),
         by_agent,
         head,
+        findings: Vec::new(),
         lines,
     }
 }

@@ -6,7 +6,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
-use super::index::{Link, Places, TaskIndex};
+use super::index::{Links, Parts, Places, TaskIndex};
 use super::{Hub, STRONG};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
@@ -180,12 +180,12 @@ impl Components {
     }
 }
 
-/// Joins everything that equal strong keys join.
+/// Joins everything that equal strong keys join; gives the ids of all events beside the index.
 pub(super) fn close(
     store: &Store,
     limits: &BTreeMap<KeyKind, usize>,
     state: Digest,
-) -> Result<TaskIndex, StoreError> {
+) -> Result<(TaskIndex, Vec<Digest>), StoreError> {
     let places = Places::new(store);
     let mut facts = Facts::read(store, &places)?;
     let n = u32::try_from(places.len()).map_err(|_| StoreError::Damaged {
@@ -200,7 +200,7 @@ pub(super) fn close(
     let mut components = Components {
         parent: (0..n).collect(),
     };
-    let mut links: Vec<Option<Link>> = vec![None; n as usize];
+    let mut links = Links::none(n as usize);
     let mut hubs = Vec::new();
     for kind in STRONG {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
@@ -229,16 +229,14 @@ pub(super) fn close(
                 .map(|row| row.2)
                 .min_by_key(|event| facts.order(*event));
             let Some(anchor) = anchor else { continue };
+            let mut number = None;
             for row in group {
-                if row.2 != anchor
-                    && components.union(anchor, row.2)
-                    && links[row.2 as usize].is_none()
-                {
-                    links[row.2 as usize] = Some(Link {
-                        cause: anchor,
-                        kind,
-                        value: value.to_owned(),
+                if row.2 != anchor && components.union(anchor, row.2) && !links.is_set(row.2) {
+                    let number = *number.get_or_insert_with(|| {
+                        links.values.push(value.to_owned());
+                        u32::try_from(links.values.len() - 1).unwrap_or(u32::MAX)
                     });
+                    links.set(row.2, anchor, kind, number);
                 }
             }
         }
@@ -259,16 +257,30 @@ pub(super) fn close(
         .collect();
     tasks.sort_by_key(|task| task.0);
     hubs.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
-    Ok(TaskIndex::new(
+    let mut starts = vec![0u32];
+    let mut task_ids = Vec::with_capacity(tasks.len());
+    let mut members = Vec::with_capacity(n as usize);
+    for (id, events) in tasks {
+        task_ids.push(id);
+        members.extend(events);
+        starts.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
+    }
+    let index = TaskIndex::new(Parts {
         state,
         places,
-        facts.ids,
-        facts.times,
-        tasks,
+        times: facts
+            .times
+            .iter()
+            .map(|time| time.unwrap_or(i64::MAX))
+            .collect(),
+        task_ids,
+        starts,
+        members,
         links,
         hubs,
-        facts.kinds,
-    ))
+        kinds: facts.kinds,
+    });
+    Ok((index, facts.ids))
 }
 
 /// Positions of a change document have no time: they take the one of the header, whichever file

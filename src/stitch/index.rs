@@ -75,45 +75,96 @@ impl Places {
     }
 }
 
+/// Links of all events, as columns: an event's link names its value by number, because the events
+/// of one group share it.
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    /// `u32::MAX` for none.
+    pub cause: Vec<u32>,
+    pub kind: Vec<u32>,
+    pub value: Vec<u32>,
+    pub values: Vec<String>,
+}
+
+impl Links {
+    pub(super) fn none(events: usize) -> Self {
+        Self {
+            cause: vec![u32::MAX; events],
+            kind: vec![0; events],
+            value: vec![0; events],
+            values: Vec::new(),
+        }
+    }
+
+    pub(super) fn is_set(&self, event: u32) -> bool {
+        self.cause[event as usize] != u32::MAX
+    }
+
+    pub(super) fn set(&mut self, event: u32, cause: u32, kind: KeyKind, value: u32) {
+        let at = event as usize;
+        self.cause[at] = cause;
+        self.kind[at] = kind as u32;
+        self.value[at] = value;
+    }
+}
+
 /// The tasks of a store.
 #[derive(Debug)]
 pub struct TaskIndex {
     state: Digest,
     places: Places,
-    pub(super) ids: Vec<Digest>,
-    times: Vec<Option<i64>>,
+    /// `i64::MAX` for none.
+    times: Vec<i64>,
     task_of: Vec<u32>,
-    pub(super) tasks: Vec<(Digest, Vec<u32>)>,
-    links: Vec<Option<Link>>,
+    task_ids: Vec<Digest>,
+    /// Where each task's members begin, and behind the last one.
+    starts: Vec<u32>,
+    members: Vec<u32>,
+    links: Links,
     hubs: Vec<Hub>,
     kinds: Vec<u64>,
 }
 
+/// What the index is made of.
+pub(super) struct Parts {
+    pub state: Digest,
+    pub places: Places,
+    pub times: Vec<i64>,
+    pub task_ids: Vec<Digest>,
+    pub starts: Vec<u32>,
+    pub members: Vec<u32>,
+    pub links: Links,
+    pub hubs: Vec<Hub>,
+    pub kinds: Vec<u64>,
+}
+
 impl TaskIndex {
-    #[allow(clippy::too_many_arguments)] // The parts of the index, each once.
-    pub(super) fn new(
-        state: Digest,
-        places: Places,
-        ids: Vec<Digest>,
-        times: Vec<Option<i64>>,
-        tasks: Vec<(Digest, Vec<u32>)>,
-        links: Vec<Option<Link>>,
-        hubs: Vec<Hub>,
-        kinds: Vec<u64>,
-    ) -> Self {
-        let mut task_of = vec![0; ids.len()];
-        for (number, (_, members)) in (0u32..).zip(&tasks) {
-            for event in members {
-                task_of[*event as usize] = number;
+    pub(super) fn new(parts: Parts) -> Self {
+        let Parts {
+            state,
+            places,
+            times,
+            task_ids,
+            starts,
+            members,
+            links,
+            hubs,
+            kinds,
+        } = parts;
+        let mut task_of = vec![0; times.len()];
+        for (task, range) in (0u32..).zip(starts.windows(2)) {
+            for event in &members[range[0] as usize..range[1] as usize] {
+                task_of[*event as usize] = task;
             }
         }
         Self {
             state,
             places,
-            ids,
             times,
             task_of,
-            tasks,
+            task_ids,
+            starts,
+            members,
             links,
             hubs,
             kinds,
@@ -129,41 +180,41 @@ impl TaskIndex {
     /// Number of tasks, events that stand alone included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.tasks.len()
+        self.task_ids.len()
     }
 
     /// Whether there is no event.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.tasks.is_empty()
+        self.task_ids.is_empty()
     }
 
     /// Number of events.
     #[must_use]
     pub fn events(&self) -> usize {
-        self.ids.len()
+        self.times.len()
     }
 
     /// Id of a task.
     #[must_use]
     pub fn id(&self, task: usize) -> Digest {
-        self.tasks[task].0
+        self.task_ids[task]
     }
 
     /// Events of a task, in order.
     #[must_use]
     pub fn members(&self, task: usize) -> &[u32] {
-        &self.tasks[task].1
+        &self.members[self.starts[task] as usize..self.starts[task + 1] as usize]
     }
 
     /// Tasks whose id begins with that text.
     #[must_use]
     pub fn by_prefix(&self, prefix: &str) -> Vec<usize> {
         let prefix = prefix.trim().to_ascii_lowercase();
-        let head = |task: &(Digest, Vec<u32>)| task.0.short(prefix.len());
-        let start = self.tasks.partition_point(|task| head(task) < prefix);
-        (start..self.tasks.len())
-            .take_while(|task| head(&self.tasks[*task]) == prefix)
+        let head = |id: &Digest| id.short(prefix.len());
+        let start = self.task_ids.partition_point(|id| head(id) < prefix);
+        (start..self.len())
+            .take_while(|task| head(&self.task_ids[*task]) == prefix)
             .collect()
     }
 
@@ -183,13 +234,25 @@ impl TaskIndex {
     /// The time an event is ordered by: recorded, or taken from the header of its change document.
     #[must_use]
     pub fn time(&self, event: u32) -> Option<i64> {
-        self.times[event as usize]
+        Some(self.times[event as usize]).filter(|time| *time != i64::MAX)
     }
 
     /// Why an event is in its task; `None` for the first one.
     #[must_use]
-    pub fn link(&self, event: u32) -> Option<&Link> {
-        self.links[event as usize].as_ref()
+    pub fn link(&self, event: u32) -> Option<Link> {
+        if !self.links.is_set(event) {
+            return None;
+        }
+        let at = event as usize;
+        Some(Link {
+            cause: self.links.cause[at],
+            kind: *KeyKind::ALL.get(self.links.kind[at] as usize)?,
+            value: self
+                .links
+                .values
+                .get(self.links.value[at] as usize)?
+                .clone(),
+        })
     }
 
     /// Values that joined nothing because they reach too much.
@@ -215,38 +278,34 @@ impl TaskIndex {
         if n != places.len() {
             return None;
         }
-        let mut ids = Vec::with_capacity(n);
-        for _ in 0..n {
-            ids.push(Digest(input.take(32)?.try_into().ok()?));
+        let times = input
+            .take(n.checked_mul(8)?)?
+            .chunks_exact(8)
+            .map(|chunk| i64::from_le_bytes(chunk.try_into().unwrap_or_default()))
+            .collect();
+        let tasks = input.count()?;
+        let task_ids = input
+            .take(tasks.checked_mul(32)?)?
+            .chunks_exact(32)
+            .map(|chunk| Digest(chunk.try_into().unwrap_or([0; 32])))
+            .collect();
+        let starts = input.numbers(tasks + 1)?;
+        let members = input.numbers(n)?;
+        let sound = starts.first() == Some(&0)
+            && starts.last().is_some_and(|last| *last as usize == n)
+            && starts.is_sorted()
+            && members.iter().all(|event| (*event as usize) < n);
+        if !sound {
+            return None;
         }
-        let mut times = Vec::with_capacity(n);
-        for _ in 0..n {
-            let time = i64::from_le_bytes(input.take(8)?.try_into().ok()?);
-            times.push((time != i64::MAX).then_some(time));
-        }
-        let task_count = input.count()?;
-        let mut tasks = Vec::with_capacity(task_count.min(n));
-        for _ in 0..task_count {
-            let id = Digest(input.take(32)?.try_into().ok()?);
-            let count = input.count()?;
-            let members = (0..count)
-                .map(|_| input.number().filter(|event| (*event as usize) < n))
-                .collect::<Option<_>>()?;
-            tasks.push((id, members));
-        }
-        let mut links = Vec::with_capacity(n);
-        for _ in 0..n {
-            let cause = input.number()?;
-            links.push(if cause == u32::MAX {
-                None
-            } else {
-                let kind = *KeyKind::ALL.get(input.number()? as usize)?;
-                Some(Link {
-                    cause,
-                    kind,
-                    value: input.text()?,
-                })
-            });
+        let mut links = Links {
+            cause: input.numbers(n)?,
+            kind: input.numbers(n)?,
+            value: input.numbers(n)?,
+            values: Vec::new(),
+        };
+        for _ in 0..input.count()? {
+            links.values.push(input.text()?);
         }
         let mut hubs = Vec::new();
         for _ in 0..input.count()? {
@@ -259,13 +318,22 @@ impl TaskIndex {
                 events: input.count()?,
             });
         }
-        let mut kinds = Vec::new();
-        for _ in Kind::ALL {
-            kinds.push(u64::from(input.number()?));
-        }
-        Some(Self::new(
-            state, places, ids, times, tasks, links, hubs, kinds,
-        ))
+        let kinds = input
+            .numbers(Kind::ALL.len())?
+            .into_iter()
+            .map(u64::from)
+            .collect();
+        Some(Self::new(Parts {
+            state,
+            places,
+            times,
+            task_ids,
+            starts,
+            members,
+            links,
+            hubs,
+            kinds,
+        }))
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
@@ -273,35 +341,36 @@ impl TaskIndex {
         let number = |out: &mut Vec<u8>, n: usize| {
             out.extend_from_slice(&u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes());
         };
+        let numbers = |out: &mut Vec<u8>, list: &[u32]| {
+            for n in list {
+                out.extend_from_slice(&n.to_le_bytes());
+            }
+        };
         let text = |out: &mut Vec<u8>, text: &str| {
             number(out, text.len());
             out.extend_from_slice(text.as_bytes());
         };
         out.extend_from_slice(&self.state.0);
-        number(&mut out, self.ids.len());
-        for id in &self.ids {
-            out.extend_from_slice(&id.0);
-        }
+        number(&mut out, self.times.len());
         for time in &self.times {
-            out.extend_from_slice(&time.unwrap_or(i64::MAX).to_le_bytes());
+            out.extend_from_slice(&time.to_le_bytes());
         }
-        number(&mut out, self.tasks.len());
-        for (id, members) in &self.tasks {
+        number(&mut out, self.task_ids.len());
+        for id in &self.task_ids {
             out.extend_from_slice(&id.0);
-            number(&mut out, members.len());
-            for event in members {
-                number(&mut out, *event as usize);
-            }
         }
-        for link in &self.links {
-            match link {
-                None => out.extend_from_slice(&u32::MAX.to_le_bytes()),
-                Some(link) => {
-                    number(&mut out, link.cause as usize);
-                    number(&mut out, link.kind as usize);
-                    text(&mut out, &link.value);
-                }
-            }
+        for list in [
+            &self.starts,
+            &self.members,
+            &self.links.cause,
+            &self.links.kind,
+            &self.links.value,
+        ] {
+            numbers(&mut out, list);
+        }
+        number(&mut out, self.links.values.len());
+        for value in &self.links.values {
+            text(&mut out, value);
         }
         number(&mut out, self.hubs.len());
         for hub in &self.hubs {
@@ -332,6 +401,12 @@ impl<'b> Input<'b> {
 
     fn number(&mut self) -> Option<u32> {
         Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
+    }
+
+    fn numbers(&mut self, count: usize) -> Option<Vec<u32>> {
+        let bytes = self.take(count.checked_mul(4)?)?;
+        let number = |chunk: &[u8]| u32::from_le_bytes(chunk.try_into().unwrap_or_default());
+        Some(bytes.chunks_exact(4).map(number).collect())
     }
 
     fn count(&mut self) -> Option<usize> {

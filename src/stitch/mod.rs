@@ -69,8 +69,8 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
-    let index = closure::close(store, &limits, state)?;
-    tables::write(store, &index)?;
+    let (index, ids) = closure::close(store, &limits, state)?;
+    tables::write(store, &index, &ids)?;
     Ok(index)
 }
 

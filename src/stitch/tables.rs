@@ -11,6 +11,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 
 use super::index::TaskIndex;
+use crate::model::Digest;
 use crate::store::{Store, StoreError, write_atomically};
 
 static TASKS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -35,7 +36,7 @@ static LINKS: LazyLock<SchemaRef> = LazyLock::new(|| {
 
 /// Writes `tasks/tasks.parquet` (task, event, time it is ordered by) and `links/links.parquet` (one
 /// row for each event that a key joins to an earlier one), then the index that makes them valid.
-pub(super) fn write(store: &Store, index: &TaskIndex) -> Result<(), StoreError> {
+pub(super) fn write(store: &Store, index: &TaskIndex, ids: &[Digest]) -> Result<(), StoreError> {
     let root = &store.layout().root;
     for folder in ["tasks", "links"] {
         let path = root.join(folder);
@@ -47,7 +48,7 @@ pub(super) fn write(store: &Store, index: &TaskIndex) -> Result<(), StoreError> 
     for number in 0..index.len() {
         for member in index.members(number) {
             task.append_value(index.id(number).0)?;
-            event.append_value(index.ids[*member as usize].0)?;
+            event.append_value(ids[*member as usize].0)?;
             time.append_option(index.time(*member));
         }
     }
@@ -61,11 +62,11 @@ pub(super) fn write(store: &Store, index: &TaskIndex) -> Result<(), StoreError> 
         "tasks/tasks.parquet",
         RecordBatch::try_new(Arc::clone(&TASKS), columns)?,
     )?;
-    save(store, "links/links.parquet", links(index)?)?;
+    save(store, "links/links.parquet", links(index, ids)?)?;
     index.save(store)
 }
 
-fn links(index: &TaskIndex) -> Result<RecordBatch, StoreError> {
+fn links(index: &TaskIndex, ids: &[Digest]) -> Result<RecordBatch, StoreError> {
     let (mut cause, mut effect) = (
         FixedSizeBinaryBuilder::new(32),
         FixedSizeBinaryBuilder::new(32),
@@ -81,8 +82,8 @@ fn links(index: &TaskIndex) -> Result<RecordBatch, StoreError> {
             let Some(link) = index.link(*member) else {
                 continue;
             };
-            cause.append_value(index.ids[link.cause as usize].0)?;
-            effect.append_value(index.ids[*member as usize].0)?;
+            cause.append_value(ids[link.cause as usize].0)?;
+            effect.append_value(ids[*member as usize].0)?;
             rule.append_value("strong_key");
             kind.append_value(link.kind.as_str());
             value.append_value(&link.value);

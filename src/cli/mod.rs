@@ -15,6 +15,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use miette::{IntoDiagnostic, Result, miette};
 
+use crate::check::Policy;
 use crate::config::Config;
 use crate::stitch::TaskIndex;
 use crate::store::Store;
@@ -122,6 +123,14 @@ fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
         )
     })?;
     Ok((store, index))
+}
+
+/// The policy at that path, else the shipped baseline.
+fn policy(given: Option<&Path>) -> Result<Policy> {
+    Ok(match given {
+        Some(path) => Policy::load(path)?,
+        None => Policy::baseline()?,
+    })
 }
 
 /// Columns of the terminal; 160 in a pipe, where nothing wraps.

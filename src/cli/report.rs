@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Result, miette};
 
-use crate::check::{Policy, judge};
+use crate::check::judge;
 use crate::tell::report::report;
 
 /// Write a Markdown report on the store
@@ -22,10 +22,7 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let policy = match &self.policy {
-            Some(path) => Policy::load(path)?,
-            None => Policy::baseline()?,
-        };
+        let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
         let verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         let text = report(&store, &index, &verdict).map_err(|error| miette!("{error}"))?;

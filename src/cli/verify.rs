@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::check::{Level, Policy, judge};
+use crate::check::{Level, judge};
 use crate::tell;
 
 /// Hold the store against a policy
@@ -67,10 +67,7 @@ enum Form {
 
 impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let policy = match &self.policy {
-            Some(path) => Policy::load(path)?,
-            None => Policy::baseline()?,
-        };
+        let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
         let verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         let text = match self.format {

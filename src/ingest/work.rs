@@ -139,8 +139,7 @@ impl Mapped {
             let id = record
                 .hasher
                 .event_id(part.unsigned_abs(), record.repetition);
-            let index = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
-            self.keys.push(index, &event);
+            self.keys.push(&event);
             if let Some(time) = event.time {
                 let (first, last) = self.times.get_or_insert((time.us, time.us));
                 *first = time.us.min(*first);

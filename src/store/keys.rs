@@ -19,121 +19,194 @@ use super::tables::keys_schema;
 use crate::model::{Event, KeyKind, normalise_key};
 
 /// Keys of the events of one part, in memory.
+///
+/// The events of one record share most of their keys, so a key is kept once (an entry) as long as
+/// it is used by events that follow each other.
 #[derive(Default)]
 pub struct KeyRows {
     kinds: Vec<KeyKind>,
-    /// Normalised value and original spelling (empty if equal) of all rows, one after the other.
+    /// Normalised value and original spelling (empty if equal) of all entries, one after the other.
     text: String,
-    /// End of value and end of original in `text`.
+    /// End of value and end of original in `text`, by entry.
     ends: Vec<(usize, usize)>,
-    /// Index of the event among those of the part.
-    events: Vec<u32>,
+    /// Entries of all events, event after event.
+    rows: Vec<u32>,
+    /// End of an event's entries in `rows`.
+    row_ends: Vec<u32>,
+}
+
+/// How many entries back an equal one is looked for.
+const REUSE: usize = 16;
+/// Bytes of a value beside its kind in the first thing compared.
+const HEAD: usize = 15;
+
+fn index(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 impl KeyRows {
-    /// Adds the keys of an event, normalised and each once.
-    pub fn push(&mut self, event_index: u32, event: &Event<'_>) {
-        let first = self.kinds.len();
+    /// Adds the keys of the next event, normalised and each once.
+    pub fn push(&mut self, event: &Event<'_>) {
+        let first = self.rows.len();
         for (kind, original) in &event.keys {
-            let Some(value) = normalise_key(*kind, original) else {
+            let original = original.trim();
+            let recent = self.kinds.len().saturating_sub(REUSE)..self.kinds.len();
+            let known = recent
+                .rev()
+                .find(|entry| self.kinds[*entry] == *kind && self.spelling(*entry) == original);
+            let Some(entry) = known.or_else(|| self.enter(*kind, original)) else {
                 continue;
             };
-            let known = (first..self.kinds.len())
-                .any(|row| self.kinds[row] == *kind && self.value(row) == value);
-            if known {
-                continue;
+            let doubled = self.rows[first..].iter().any(|row| {
+                let row = *row as usize;
+                row == entry || self.kinds[row] == *kind && self.value(row) == self.value(entry)
+            });
+            if !doubled {
+                self.rows.push(index(entry));
             }
-            self.kinds.push(*kind);
-            self.text.push_str(&value);
-            let value_end = self.text.len();
-            if value != original.trim() {
-                self.text.push_str(original.trim());
-            }
-            self.ends.push((value_end, self.text.len()));
-            self.events.push(event_index);
         }
+        self.row_ends.push(index(self.rows.len()));
+    }
+
+    fn enter(&mut self, kind: KeyKind, original: &str) -> Option<usize> {
+        let value = normalise_key(kind, original)?;
+        self.kinds.push(kind);
+        self.text.push_str(&value);
+        let value_end = self.text.len();
+        if value != original {
+            self.text.push_str(original);
+        }
+        self.ends.push((value_end, self.text.len()));
+        Some(self.kinds.len() - 1)
     }
 
     /// Number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.kinds.len()
+        self.rows.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
+        self.rows.is_empty()
     }
 
     /// Bytes held, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.kinds.len() * 24
+        self.text.len() + self.kinds.len() * 20 + self.rows.len() * 4 + self.row_ends.len() * 4
     }
 
-    fn value(&self, row: usize) -> &str {
-        let start = if row == 0 { 0 } else { self.ends[row - 1].1 };
-        &self.text[start..self.ends[row].0]
+    fn start(&self, entry: usize) -> usize {
+        entry.checked_sub(1).map_or(0, |before| self.ends[before].1)
     }
 
-    fn original(&self, row: usize) -> Option<&str> {
-        let (start, end) = self.ends[row];
+    fn value(&self, entry: usize) -> &str {
+        &self.text[self.start(entry)..self.ends[entry].0]
+    }
+
+    fn original(&self, entry: usize) -> Option<&str> {
+        let (start, end) = self.ends[entry];
         (start < end).then(|| &self.text[start..end])
     }
 
-    /// Appends another chunk's keys, whose events come behind `offset` earlier ones.
-    pub fn append(&mut self, other: &Self, offset: u32) {
-        let base = self.text.len();
+    fn spelling(&self, entry: usize) -> &str {
+        self.original(entry).unwrap_or_else(|| self.value(entry))
+    }
+
+    /// Appends the keys of the events that follow.
+    pub fn append(&mut self, other: &Self) {
+        let (base, entries, rows) = (self.text.len(), self.kinds.len(), self.rows.len());
         self.kinds.extend_from_slice(&other.kinds);
         self.text.push_str(&other.text);
         self.ends
             .extend(other.ends.iter().map(|(a, b)| (a + base, b + base)));
-        self.events
-            .extend(other.events.iter().map(|event| event + offset));
+        self.rows
+            .extend(other.rows.iter().map(|entry| entry + index(entries)));
+        self.row_ends
+            .extend(other.row_ends.iter().map(|end| end + index(rows)));
     }
 
-    /// The sorted table. `place` gives the row in the batch and `time` the time of each event.
+    /// Place of each entry's kind and value among the distinct ones, and how many of these there are.
+    fn ranks(&self) -> (Vec<u32>, usize) {
+        let mut by_name: Vec<KeyKind> = KeyKind::ALL.to_vec();
+        by_name.sort_unstable_by_key(|kind| kind.as_str());
+        let mut kind_rank = [0u8; KeyKind::ALL.len()];
+        for (rank, kind) in (0u8..).zip(by_name) {
+            kind_rank[kind as usize] = rank;
+        }
+        // Most comparisons end within the head: it stands beside the entry.
+        let mut order: Vec<(u128, u32)> = (0..self.kinds.len())
+            .map(|entry| {
+                let mut head = [0u8; HEAD + 1];
+                head[0] = kind_rank[self.kinds[entry] as usize];
+                let value = self.value(entry).as_bytes();
+                let n = value.len().min(HEAD);
+                head[1..=n].copy_from_slice(&value[..n]);
+                (u128::from_be_bytes(head), index(entry))
+            })
+            .collect();
+        let values = |a: u32, b: u32| self.value(a as usize).cmp(self.value(b as usize));
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| values(a.1, b.1)));
+        let mut ranks = vec![0; order.len()];
+        let mut rank = 0;
+        for at in 0..order.len() {
+            let entry = order[at];
+            if let Some(before) = at.checked_sub(1).map(|before| order[before])
+                && (before.0 != entry.0 || values(before.1, entry.1) != Ordering::Equal)
+            {
+                rank += 1;
+            }
+            ranks[entry.1 as usize] = rank;
+        }
+        let distinct = if order.is_empty() { 0 } else { rank as usize + 1 };
+        (ranks, distinct)
+    }
+
+    /// The sorted table. `order` names the events in the order of their rows, which begin at
+    /// `base`; `time` is the time of each event.
     ///
     /// # Errors
     /// Columns of different length (never).
-    pub fn table(&self, place: &[i64], time: &[Option<i64>]) -> Result<RecordBatch, StoreError> {
-        // Most comparisons end within the first eight bytes: keep them beside the index.
-        let mut order: Vec<(&'static str, u64, u32)> = (0..self.len())
-            .map(|row| {
-                let mut head = [0u8; 8];
-                let value = self.value(row).as_bytes();
-                let n = value.len().min(8);
-                head[..n].copy_from_slice(&value[..n]);
-                (
-                    self.kinds[row].as_str(),
-                    u64::from_be_bytes(head),
-                    u32::try_from(row).unwrap_or(u32::MAX),
-                )
-            })
-            .collect();
-        order.sort_unstable_by(|a, b| {
-            a.0.cmp(b.0).then(a.1.cmp(&b.1)).then_with(|| {
-                let (a, b) = (a.2 as usize, b.2 as usize);
-                self.value(a).cmp(self.value(b)).then_with(|| {
-                    place[self.events[a] as usize].cmp(&place[self.events[b] as usize])
-                })
-            })
-        });
-        let mut kinds = StringBuilder::with_capacity(order.len(), order.len() * 8);
-        let mut values = StringBuilder::with_capacity(order.len(), self.text.len());
+    pub fn table(
+        &self,
+        order: &[u32],
+        base: i64,
+        time: &[Option<i64>],
+    ) -> Result<RecordBatch, StoreError> {
+        let (ranks, distinct) = self.ranks();
+        // Counting sort by rank; the events come in the order of their rows, which it keeps.
+        let mut next = vec![0u32; distinct + 1];
+        for entry in &self.rows {
+            next[ranks[*entry as usize] as usize + 1] += 1;
+        }
+        for rank in 0..distinct {
+            next[rank + 1] += next[rank];
+        }
+        let mut sorted = vec![(0u32, 0u32); self.rows.len()];
+        for (place, event) in (0u32..).zip(order) {
+            let event = *event as usize;
+            let start = event.checked_sub(1).map_or(0, |before| self.row_ends[before]);
+            for entry in &self.rows[start as usize..self.row_ends[event] as usize] {
+                let slot = &mut next[ranks[*entry as usize] as usize];
+                sorted[*slot as usize] = (*entry, place);
+                *slot += 1;
+            }
+        }
+        let mut kinds = StringBuilder::with_capacity(sorted.len(), sorted.len() * 8);
+        let mut values = StringBuilder::with_capacity(sorted.len(), sorted.len() * 24);
         let mut originals = StringBuilder::new();
-        let mut rows = Int64Builder::with_capacity(order.len());
+        let mut rows = Int64Builder::with_capacity(sorted.len());
         let mut times =
-            TimestampMicrosecondBuilder::with_capacity(order.len()).with_timezone("UTC");
-        for (kind, _, row) in order {
-            let row = row as usize;
-            let event = self.events[row] as usize;
-            kinds.append_value(kind);
-            values.append_value(self.value(row));
-            originals.append_option(self.original(row));
-            rows.append_value(place[event]);
-            times.append_option(time[event]);
+            TimestampMicrosecondBuilder::with_capacity(sorted.len()).with_timezone("UTC");
+        for (entry, place) in sorted {
+            let entry = entry as usize;
+            kinds.append_value(self.kinds[entry].as_str());
+            values.append_value(self.value(entry));
+            originals.append_option(self.original(entry));
+            rows.append_value(base + i64::from(place));
+            times.append_option(time[order[place as usize] as usize]);
         }
         let columns: Vec<ArrayRef> = vec![
             Arc::new(kinds.finish()),

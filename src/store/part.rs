@@ -143,8 +143,7 @@ pub struct Part {
 impl Part {
     /// Adds a chunk's events and keys.
     pub fn push(&mut self, events: RecordBatch, keys: &KeyRows) {
-        self.keys
-            .append(keys, u32::try_from(self.rows).unwrap_or(u32::MAX));
+        self.keys.append(keys);
         self.rows += events.num_rows();
         self.events.push(events);
     }
@@ -187,15 +186,15 @@ impl Part {
                 )
             })
             .collect();
-        // The last member keeps the parts of one record in their order.
-        order.sort_unstable();
-        let base = i64::from(number) << PART_BITS;
-        let mut place = vec![0i64; order.len()];
-        for (row, (.., from)) in (0i64..).zip(&order) {
-            place[*from as usize] = base + row;
+        // A log is mostly in order already. The last member keeps the parts of one record in theirs.
+        let in_order = order.is_sorted();
+        if !in_order {
+            order.sort_unstable();
         }
+        let order: Vec<u32> = order.into_iter().map(|(.., from)| from).collect();
+        let base = i64::from(number) << PART_BITS;
         let times: Vec<Option<i64>> = time.iter().collect();
-        let keys = self.keys.table(&place, &times)?;
+        let keys = self.keys.table(&order, base, &times)?;
         let key_count = keys.num_rows();
         write_table(
             &folder.join("keys").join(part_name(number)),
@@ -203,10 +202,11 @@ impl Part {
             keys_properties(),
         )?;
         drop(keys);
-        let indices = UInt32Array::from_iter_values(order.iter().map(|(.., from)| *from));
-        drop(order);
-        let sorted = take_record_batch(&whole, &indices)?;
-        drop(whole);
+        let sorted = if in_order {
+            whole
+        } else {
+            take_record_batch(&whole, &UInt32Array::from(order))?
+        };
         let rows =
             Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
         let mut columns = sorted.columns().to_vec();

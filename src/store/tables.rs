@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
@@ -207,6 +207,9 @@ pub(super) fn keys_properties() -> WriterProperties {
         .set_write_batch_size(512)
         .set_column_statistics_enabled(ColumnPath::from("kind"), EnabledStatistics::Page)
         .set_column_statistics_enabled(ColumnPath::from("value"), EnabledStatistics::Page)
+        // Sorted values share their beginnings with their neighbours.
+        .set_column_dictionary_enabled(ColumnPath::from("value"), false)
+        .set_column_encoding(ColumnPath::from("value"), Encoding::DELTA_BYTE_ARRAY)
         .set_column_dictionary_enabled(ColumnPath::from("row"), false)
         .set_column_dictionary_enabled(ColumnPath::from("time"), false)
         .build()

@@ -247,7 +247,7 @@ fn collect(
                 break;
             }
             if worked.tables.events.num_rows() > 0 {
-                part.push(worked.tables.events, &worked.tables.keys);
+                part.push(worked.tables.events, worked.tables.keys);
             }
             if part.rows() >= PART_ROWS || part.key_bytes() >= PART_KEY_BYTES {
                 let _ = flushes.send((number, std::mem::take(&mut part)));

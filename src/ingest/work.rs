@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_buffer::Buffer;
 use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
@@ -50,16 +51,17 @@ pub(super) struct Worked {
 /// Maps and encodes.
 pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<Worked, StoreError> {
     let stream = &*work.stream;
+    let chunk_bytes = Buffer::from_vec(work.bytes);
     let mut chunk = Mapped {
         events: EventsBuilder::default(),
         keys: KeyRows::default(),
-        contents: ContentsBuilder::with_capacity(work.records.len() * 4, work.bytes.len() * 3 / 2),
+        contents: ContentsBuilder::new(chunk_bytes.clone(), work.records.len() * 4),
         rejects: work.rejects,
         times: None,
     };
     for record in &work.records {
         let arena = Arena::new();
-        let bytes = &work.bytes[record.span.start..record.span.end];
+        let bytes = &chunk_bytes[record.span.start..record.span.end];
         let ordinal = i64::try_from(record.span.ordinal).unwrap_or(i64::MAX);
         let offset = i64::try_from(work.offset).unwrap_or(i64::MAX) + record.span.start as i64;
         let origin = Origin {
@@ -129,7 +131,7 @@ impl Mapped {
             return Ok(());
         }
         self.contents
-            .push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes);
+            .push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes)?;
         for (part, mut event) in (0i32..).zip(mapped) {
             if windows_1252 {
                 event
@@ -153,7 +155,7 @@ impl Mapped {
                         part,
                         *content,
                         value.as_bytes(),
-                    );
+                    )?;
                 }
             }
             self.events.push(id, part, &event, origin)?;

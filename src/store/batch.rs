@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder};
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
+use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest as _, Sha256};
 
@@ -66,10 +66,13 @@ impl BatchWriter {
         let contents_path = folder.join("contents").join(part_name(0));
         let file =
             File::create(&contents_path).map_err(StoreError::io("creating", &contents_path))?;
-        let (writer, factory) =
-            ArrowWriter::try_new(file, contents_schema(), Some(contents_properties()))
-                .and_then(ArrowWriter::into_serialized_writer)
-                .map_err(StoreError::parquet(&contents_path))?;
+        // Without the Arrow schema: readers that know no views see plain byte arrays.
+        let options = ArrowWriterOptions::new()
+            .with_properties(contents_properties())
+            .with_skip_arrow_metadata(true);
+        let (writer, factory) = ArrowWriter::try_new_with_options(file, contents_schema(), options)
+            .and_then(ArrowWriter::into_serialized_writer)
+            .map_err(StoreError::parquet(&contents_path))?;
         Ok(Self {
             folder,
             _lock: lock,

@@ -6,7 +6,7 @@ use arrow_array::builder::{
     Decimal128Builder, FixedSizeBinaryBuilder, Int32Builder, Int64Builder, ListBuilder, MapBuilder,
     MapFieldNames, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
 
 use super::StoreError;
@@ -30,6 +30,35 @@ pub struct Origin<'a> {
     pub format: &'a str,
 }
 
+/// A text column. Most cells are empty, so empty ones are counted and added together.
+struct TextColumn {
+    builder: StringBuilder,
+    empty: usize,
+}
+
+impl TextColumn {
+    fn push(&mut self, text: Option<&str>) {
+        match text.filter(|text| !text.is_empty()) {
+            Some(text) => {
+                self.flush();
+                self.builder.append_value(text);
+            }
+            None => self.empty += 1,
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.empty > 0 {
+            self.builder.append_nulls(std::mem::take(&mut self.empty));
+        }
+    }
+
+    fn finish(&mut self) -> StringArray {
+        self.flush();
+        self.builder.finish()
+    }
+}
+
 /// Column builders for the events table.
 pub struct EventsBuilder {
     id: FixedSizeBinaryBuilder,
@@ -44,7 +73,7 @@ pub struct EventsBuilder {
     tokens_in: Int64Builder,
     tokens_out: Int64Builder,
     amount: Decimal128Builder,
-    texts: Vec<StringBuilder>,
+    texts: Vec<TextColumn>,
     changes: ListBuilder<StructBuilder>,
     attributes: MapBuilder<StringBuilder, StringBuilder>,
     rows: usize,
@@ -71,7 +100,13 @@ impl Default for EventsBuilder {
             tokens_in: Int64Builder::new(),
             tokens_out: Int64Builder::new(),
             amount: Decimal128Builder::new().with_data_type(amount()),
-            texts: TEXT_COLUMNS.iter().map(|_| StringBuilder::new()).collect(),
+            texts: TEXT_COLUMNS
+                .iter()
+                .map(|_| TextColumn {
+                    builder: StringBuilder::new(),
+                    empty: 0,
+                })
+                .collect(),
             changes: ListBuilder::new(change).with_field(Field::new(
                 "item",
                 DataType::Struct(change_fields()),
@@ -153,8 +188,8 @@ impl EventsBuilder {
             event.tool.as_deref(),
             notes.as_deref(),
         ];
-        for (builder, text) in self.texts.iter_mut().zip(texts) {
-            builder.append_option(text.filter(|text| !text.is_empty()));
+        for (column, text) in self.texts.iter_mut().zip(texts) {
+            column.push(text);
         }
         self.push_changes(event);
         for (name, value) in &event.attributes {
@@ -213,8 +248,8 @@ impl EventsBuilder {
             Arc::new(self.tokens_out.finish()),
             Arc::new(self.amount.finish()),
         ];
-        for builder in &mut self.texts {
-            columns.push(Arc::new(builder.finish()));
+        for column in &mut self.texts {
+            columns.push(Arc::new(column.finish()));
         }
         columns.push(Arc::new(self.changes.finish()));
         columns.push(Arc::new(self.attributes.finish()));

@@ -115,8 +115,24 @@ impl KeyRows {
         self.original(entry).unwrap_or_else(|| self.value(entry))
     }
 
-    /// Appends the keys of the events that follow.
-    pub fn append(&mut self, other: &Self) {
+    /// The keys of events that follow each other.
+    #[must_use]
+    pub fn joined(parts: Vec<Self>) -> Self {
+        let sum = |of: fn(&Self) -> usize| parts.iter().map(of).sum();
+        let mut joined = Self {
+            kinds: Vec::with_capacity(sum(|part| part.kinds.len())),
+            text: String::with_capacity(sum(|part| part.text.len())),
+            ends: Vec::with_capacity(sum(|part| part.ends.len())),
+            rows: Vec::with_capacity(sum(|part| part.rows.len())),
+            row_ends: Vec::with_capacity(sum(|part| part.row_ends.len())),
+        };
+        for part in parts {
+            joined.append(&part);
+        }
+        joined
+    }
+
+    fn append(&mut self, other: &Self) {
         let (base, entries, rows) = (self.text.len(), self.kinds.len(), self.rows.len());
         self.kinds.extend_from_slice(&other.kinds);
         self.text.push_str(&other.text);
@@ -160,7 +176,11 @@ impl KeyRows {
             }
             ranks[entry.1 as usize] = rank;
         }
-        let distinct = if order.is_empty() { 0 } else { rank as usize + 1 };
+        let distinct = if order.is_empty() {
+            0
+        } else {
+            rank as usize + 1
+        };
         (ranks, distinct)
     }
 
@@ -187,7 +207,9 @@ impl KeyRows {
         let mut sorted = vec![(0u32, 0u32); self.rows.len()];
         for (place, event) in (0u32..).zip(order) {
             let event = *event as usize;
-            let start = event.checked_sub(1).map_or(0, |before| self.row_ends[before]);
+            let start = event
+                .checked_sub(1)
+                .map_or(0, |before| self.row_ends[before]);
             for entry in &self.rows[start as usize..self.row_ends[event] as usize] {
                 let slot = &mut next[ranks[*entry as usize] as usize];
                 sorted[*slot as usize] = (*entry, place);

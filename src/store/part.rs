@@ -4,10 +4,11 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::builder::{BinaryViewBuilder, Int32Builder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, UInt32Array};
+use arrow_buffer::Buffer;
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use parquet::arrow::ArrowWriter;
@@ -50,38 +51,65 @@ pub struct RejectRow {
     pub bytes: Vec<u8>,
 }
 
-/// Rows of the contents table before they are encoded.
+/// Rows of the contents table of one chunk before they are encoded.
+///
+/// A text that lies in the chunk as it stands is not copied: the encoder reads it from there.
 pub struct ContentsBuilder {
+    chunk: Buffer,
+    block: u32,
     file: Int32Builder,
     ordinal: Int64Builder,
     part: Int32Builder,
     content: StringBuilder,
-    value: BinaryBuilder,
+    value: BinaryViewBuilder,
     rows: usize,
 }
 
 impl ContentsBuilder {
-    /// An empty builder with room for that many bytes.
+    /// An empty builder for the texts of that chunk of a dump.
     #[must_use]
-    pub fn with_capacity(rows: usize, bytes: usize) -> Self {
+    pub fn new(chunk: Buffer, rows: usize) -> Self {
+        let mut value = BinaryViewBuilder::with_capacity(rows);
         Self {
+            block: value.append_block(chunk.clone()),
+            chunk,
             file: Int32Builder::with_capacity(rows),
             ordinal: Int64Builder::with_capacity(rows),
             part: Int32Builder::with_capacity(rows),
             content: StringBuilder::with_capacity(rows, rows * 8),
-            value: BinaryBuilder::with_capacity(rows, bytes),
+            value,
             rows: 0,
         }
     }
 
     /// Adds a text.
-    pub fn push(&mut self, file: i32, ordinal: i64, part: i32, content: ContentPart, value: &[u8]) {
+    ///
+    /// # Errors
+    /// Arrow refuses the value (more than 4 GiB).
+    pub fn push(
+        &mut self,
+        file: i32,
+        ordinal: i64,
+        part: i32,
+        content: ContentPart,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
         self.file.append_value(file);
         self.ordinal.append_value(ordinal);
         self.part.append_value(part);
         self.content.append_value(content.as_str());
-        self.value.append_value(value);
         self.rows += 1;
+        // Where the text lies in the chunk; an address below it wraps and is past its end too.
+        let start = (value.as_ptr() as usize).wrapping_sub(self.chunk.as_ptr() as usize);
+        let end = start.checked_add(value.len());
+        if end.is_some_and(|end| end <= self.chunk.len())
+            && let (Ok(start), Ok(length)) = (u32::try_from(start), u32::try_from(value.len()))
+        {
+            self.value.try_append_view(self.block, start, length)?;
+        } else {
+            self.value.try_append_value(value)?;
+        }
+        Ok(())
     }
 
     /// Encodes and compresses the rows as one row group.
@@ -136,14 +164,16 @@ pub struct Contents {
 #[derive(Default)]
 pub struct Part {
     events: Vec<RecordBatch>,
-    keys: KeyRows,
+    keys: Vec<KeyRows>,
+    key_bytes: usize,
     rows: usize,
 }
 
 impl Part {
     /// Adds a chunk's events and keys.
-    pub fn push(&mut self, events: RecordBatch, keys: &KeyRows) {
-        self.keys.append(keys);
+    pub fn push(&mut self, events: RecordBatch, keys: KeyRows) {
+        self.key_bytes += keys.bytes();
+        self.keys.push(keys);
         self.rows += events.num_rows();
         self.events.push(events);
     }
@@ -157,7 +187,7 @@ impl Part {
     /// Bytes of its keys, roughly.
     #[must_use]
     pub fn key_bytes(&self) -> usize {
-        self.keys.bytes()
+        self.key_bytes
     }
 
     /// Sorts by time (records without time last, in the order of the dump) and writes
@@ -194,7 +224,7 @@ impl Part {
         let order: Vec<u32> = order.into_iter().map(|(.., from)| from).collect();
         let base = i64::from(number) << PART_BITS;
         let times: Vec<Option<i64>> = time.iter().collect();
-        let keys = self.keys.table(&order, base, &times)?;
+        let keys = KeyRows::joined(self.keys).table(&order, base, &times)?;
         let key_count = keys.num_rows();
         write_table(
             &folder.join("keys").join(part_name(number)),

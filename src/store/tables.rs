@@ -152,7 +152,8 @@ pub fn contents_schema() -> SchemaRef {
             Field::new("ordinal", DataType::Int64, false),
             Field::new("part", DataType::Int32, false),
             Field::new("content", DataType::Utf8, false),
-            Field::new("value", DataType::Binary, false),
+            // A view, so that texts go to the encoder from where they lie in the dump.
+            Field::new("value", DataType::BinaryView, false),
         ]))
     });
     Arc::clone(&SCHEMA)

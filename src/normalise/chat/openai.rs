@@ -46,6 +46,8 @@ struct Message<'a> {
 #[derive(Deserialize)]
 struct Response<'a> {
     #[serde(borrow)]
+    object: Option<Text<'a>>,
+    #[serde(borrow)]
     id: Option<Text<'a>>,
     #[serde(borrow)]
     model: Option<Text<'a>>,
@@ -239,7 +241,21 @@ pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
     if !text.trim_start().starts_with('{') {
         return streamed(text);
     }
-    let response: Response<'_> = serde_json::from_str(text)?;
+    Ok(whole(serde_json::from_str(text)?))
+}
+
+/// Reads a response body that says itself that it is a chat completion; `None` for any other.
+#[must_use]
+pub fn declared_answer(text: &str) -> Option<Answer<'_>> {
+    // Vendors write the type among the first fields; where not, nothing but time is lost.
+    let head = &text.as_bytes()[..text.len().min(128)];
+    memchr::memmem::find(head, b"\"chat.completion\"")?;
+    let response: Response<'_> = serde_json::from_str(text).ok()?;
+    let declared = response.object.as_deref() == Some("chat.completion");
+    (declared && response.choices.is_some()).then(|| whole(response))
+}
+
+fn whole(response: Response<'_>) -> Answer<'_> {
     let mut answer = Answer {
         error: response
             .error
@@ -252,7 +268,7 @@ pub fn answer(text: &str) -> serde_json::Result<Answer<'_>> {
     for choice in response.choices.into_iter().flatten() {
         take_choice(&mut answer, choice);
     }
-    Ok(answer)
+    answer
 }
 
 fn take_head<'a>(answer: &mut Answer<'a>, response: &Response<'a>) {

@@ -253,8 +253,11 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
         .map(|raw| object_text(record, raw))
         .unwrap_or_default();
     let time = wrapper_time(record, &wrapper)?;
-    let dialect =
-        dialect_of_response(answered_text).or_else(|| dialect_of_request(asked_text, &url));
+    let declared = openai::declared_answer(answered_text);
+    let dialect = match declared {
+        Some(_) => Some(Dialect::Chat),
+        None => dialect_of_response(answered_text).or_else(|| dialect_of_request(asked_text, &url)),
+    };
     let Some(dialect) = dialect else {
         other_call(
             template,
@@ -274,7 +277,10 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
         Dialect::Responses => responses::ask(asked_text).map_err(json_error)?,
         Dialect::Anthropic => anthropic::ask(asked_text).map_err(json_error)?,
     };
-    let (mut answer, cut) = read_answer(dialect, answered_text);
+    let (mut answer, cut) = match declared {
+        Some(answer) => (answer, false),
+        None => read_answer(dialect, answered_text),
+    };
     if cut {
         template.notes.push(Cow::Borrowed(
             "the response body is cut or no JSON; only its start was read",

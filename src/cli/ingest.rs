@@ -10,7 +10,8 @@ use miette::{Result, miette};
 
 use crate::config::{Config, Zones};
 use crate::ingest::{IngestReport, IngestRequest, Progress, explain, ingest};
-use crate::normalise::formats::by_name;
+use crate::normalise::formats::Formats;
+use crate::normalise::mapping::Mapping;
 use crate::read::Limits;
 use crate::store::CustodyFile;
 use crate::tell::safe::terminal;
@@ -36,6 +37,9 @@ pub struct Args {
     /// Read everything in this format (see `trail sources`)
     #[arg(long, value_name = "FORMAT")]
     input_format: Option<String>,
+    /// A mapping file that describes a format of your own; may be repeated
+    #[arg(long, value_name = "FILE")]
+    mapping: Vec<PathBuf>,
     /// Zone of times without one, for all or for a source or family; may be repeated
     #[arg(long, value_name = "ZONE|SOURCE=ZONE")]
     tz: Vec<String>,
@@ -92,11 +96,17 @@ impl Args {
             max_record: self.max_record,
             ..Limits::default()
         };
+        let mut formats = Formats::default();
+        for file in &self.mapping {
+            formats
+                .add(Mapping::load(file)?)
+                .map_err(|reason| miette!("{}: {reason}", file.display()))?;
+        }
         if self.explain {
-            return self.explain(limits);
+            return self.explain(limits, &formats);
         }
         let format = match &self.input_format {
-            Some(name) => Some(by_name(name).ok_or_else(|| {
+            Some(name) => Some(formats.by_name(name).ok_or_else(|| {
                 miette!(
                     help = "`trail sources` lists the formats",
                     "`{name}` is no format"
@@ -111,6 +121,7 @@ impl Args {
             store: path,
             source: self.source.clone(),
             format,
+            formats,
             zones: Zones::new(&config, &self.tz)?,
             limits,
             workers: self.jobs.unwrap_or_else(|| {
@@ -155,8 +166,8 @@ impl Args {
         })
     }
 
-    fn explain(&self, limits: Limits) -> Result<ExitCode> {
-        let (explanations, errors) = explain(&self.paths, limits);
+    fn explain(&self, limits: Limits, formats: &Formats) -> Result<ExitCode> {
+        let (explanations, errors) = explain(&self.paths, limits, formats);
         let mut text = String::new();
         let mut complete = errors.is_empty();
         for found in explanations {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use miette::Result;
 
-use crate::normalise::formats::ALL;
+use crate::normalise::formats::Formats;
 use crate::normalise::{Format, ZoneRule};
 
 /// List the formats that can be read
@@ -34,12 +34,12 @@ impl Args {
     pub(super) fn run(self) -> Result<ExitCode> {
         let text = match self.format {
             Form::Json => {
-                let list: Vec<serde_json::Value> = ALL
+                let list: Vec<serde_json::Value> = Formats::default()
                     .iter()
                     .map(|format| {
                         serde_json::json!({
                             "format": format.name(), "title": format.title(),
-                            "family": format.family(), "times": zone(*format),
+                            "family": format.family(), "times": zone(format),
                         })
                     })
                     .collect();
@@ -50,13 +50,13 @@ impl Args {
                     "{:<26}{:<40}{:<14}times\n",
                     "format", "what it is", "source"
                 );
-                for format in ALL {
+                for format in Formats::default().iter() {
                     out.push_str(&format!(
                         "{:<26}{:<40}{:<14}{}\n",
                         format.name(),
                         format.title(),
                         format.family(),
-                        zone(*format)
+                        zone(format)
                     ));
                 }
                 out

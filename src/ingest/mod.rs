@@ -14,6 +14,7 @@ pub use recognise::{Explanation, explain};
 
 use crate::config::Zones;
 use crate::normalise::Format;
+use crate::normalise::formats::Formats;
 use crate::read::{Limits, ReadError};
 use crate::store::{BatchWriter, Commit, Custody, CustodyFile, Store, StoreError};
 
@@ -27,6 +28,8 @@ pub struct IngestRequest {
     pub source: Option<String>,
     /// Format to read everything in, else what detection says.
     pub format: Option<&'static dyn Format>,
+    /// The formats that are known.
+    pub formats: Formats,
     /// Zones of times without one.
     pub zones: Zones,
     /// Bounds.

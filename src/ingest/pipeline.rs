@@ -356,15 +356,14 @@ impl Reader<'_> {
         let Some(file) = rejects.first().map(|reject| reject.file) else {
             return;
         };
-        let stream = Stream {
-            file,
-            format: crate::normalise::formats::ALL[0],
-            source: String::new(),
-            zone: jiff::tz::TimeZone::UTC,
-            header: None,
-        };
         self.send(Work {
-            stream: Arc::new(stream),
+            stream: Arc::new(Stream {
+                file,
+                format: None,
+                source: String::new(),
+                zone: jiff::tz::TimeZone::UTC,
+                header: None,
+            }),
             bytes: Vec::new(),
             offset: 0,
             records: Vec::new(),
@@ -381,7 +380,7 @@ impl Reader<'_> {
     fn member(&mut self, path: &str, mut member: Member<'_>) {
         let limits = self.request.limits;
         let name = member.name.take();
-        let (found, encoding) = match recognise(member.reader, limits) {
+        let (found, encoding) = match recognise(member.reader, limits, &self.request.formats) {
             Ok(found) => found,
             Err(error) => {
                 return self.refused(path, name, &format!("cannot be read: {error}"), &[]);
@@ -409,6 +408,12 @@ impl Reader<'_> {
             (ZoneRule::Local, true) => (zone_name, "given"),
             (ZoneRule::Local, false) => (zone_name, "default"),
         };
+        let mut found = found;
+        if let (Some(start), Layout::Text) = (format.record_start(), &found.layout) {
+            found.layout = Layout::Blocks {
+                start: start.to_owned(),
+            };
+        }
         let index = self.files.len();
         self.files.push(CustodyFile {
             path: path.to_owned(),
@@ -428,7 +433,7 @@ impl Reader<'_> {
         };
         let stream = Arc::new(Stream {
             file: i32::try_from(index).unwrap_or(i32::MAX),
-            format,
+            format: Some(format),
             source,
             zone,
             header,
@@ -489,8 +494,8 @@ impl Reader<'_> {
         let file = &mut self.files[index];
         file.records += (chunk.spans.len() + chunk.problems.len()) as u64;
         for span in chunk.spans {
-            let hasher =
-                RecordHasher::new(stream.format.reader(), &chunk.bytes[span.start..span.end]);
+            let reader = stream.format.map_or("", Format::reader);
+            let hasher = RecordHasher::new(reader, &chunk.bytes[span.start..span.end]);
             match self.seen.take(hasher.record().prefix128()) {
                 Ok(Seen::New(repetition)) => new.push(NewRecord {
                     span,

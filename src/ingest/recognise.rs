@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use crate::normalise::formats::Formats;
 use crate::normalise::{Detection, Format, Sample, Verdict, detect};
 use crate::read::{
     Encoding, Layout, Limits, ReadError, Records, Visit, discover, sniff, to_utf8, visit_members,
@@ -32,6 +33,7 @@ pub(super) struct Recognised {
 pub(super) fn recognise(
     reader: &mut dyn Read,
     limits: Limits,
+    formats: &Formats,
 ) -> io::Result<(Recognised, Encoding)> {
     let mut first = [0; 4];
     let mut filled = 0;
@@ -66,9 +68,17 @@ pub(super) fn recognise(
             }
             Err(error) => return Err(error),
         };
-        let layout = sniff(&head, complete);
+        let mut layout = sniff(&head, complete);
         let texts = sample(&head, complete, &layout, limits);
-        let asked = detect(&Sample::new(&layout, texts));
+        let mut asked = detect(formats, &Sample::new(&layout, texts));
+        // Commas in every line of a log do not make a table of it.
+        if matches!(asked.0, Verdict::Unknown) && matches!(layout, Layout::Delimited { .. }) {
+            let texts = sample(&head, complete, &Layout::Text, limits);
+            let as_text = detect(formats, &Sample::new(&Layout::Text, texts));
+            if !matches!(as_text.0, Verdict::Unknown) {
+                (layout, asked) = (Layout::Text, as_text);
+            }
+        }
         let settled = complete || !matches!(asked.0, Verdict::Unknown);
         found = Some((layout, asked));
         if settled {
@@ -77,7 +87,7 @@ pub(super) fn recognise(
     }
     let (layout, (verdict, answers)) = found.unwrap_or_else(|| {
         let layout = Layout::Empty;
-        let asked = detect(&Sample::new(&layout, Vec::new()));
+        let asked = detect(formats, &Sample::new(&layout, Vec::new()));
         (Layout::Empty, asked)
     });
     Ok((
@@ -134,7 +144,11 @@ pub struct Explanation {
 
 /// Looks into dumps without ingesting them.
 #[must_use]
-pub fn explain(paths: &[PathBuf], limits: Limits) -> (Vec<Explanation>, Vec<ReadError>) {
+pub fn explain(
+    paths: &[PathBuf],
+    limits: Limits,
+    formats: &Formats,
+) -> (Vec<Explanation>, Vec<ReadError>) {
     let (dumps, mut errors) = discover(paths);
     let mut out = Vec::new();
     for dump in dumps {
@@ -144,7 +158,7 @@ pub fn explain(paths: &[PathBuf], limits: Limits) -> (Vec<Explanation>, Vec<Read
                 let path = member
                     .name
                     .map_or_else(|| path.clone(), |name| format!("{path}!{name}"));
-                out.push(match recognise(member.reader, limits) {
+                out.push(match recognise(member.reader, limits, formats) {
                     Ok((found, _)) => explanation(path, &found),
                     Err(error) => refused(path, error.to_string()),
                 });

@@ -17,7 +17,8 @@ use crate::store::{
 /// What is the same for all chunks of one stream.
 pub(super) struct Stream {
     pub file: i32,
-    pub format: &'static dyn Format,
+    /// None for a stream that has no records, only rejects.
+    pub format: Option<&'static dyn Format>,
     pub source: String,
     pub zone: TimeZone,
     pub header: Option<Header>,
@@ -59,7 +60,11 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
         rejects: work.rejects,
         times: None,
     };
-    for record in &work.records {
+    let with_format = stream.format.iter().flat_map(|format| {
+        let format = *format;
+        work.records.iter().map(move |record| (format, record))
+    });
+    for (format, record) in with_format {
         let arena = Arena::new();
         let bytes = &chunk_bytes[record.span.start..record.span.end];
         let ordinal = i64::try_from(record.span.ordinal).unwrap_or(i64::MAX);
@@ -70,9 +75,9 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
             offset,
             length: bytes.len() as i64,
             source: &stream.source,
-            format: stream.format.name(),
+            format: format.name(),
         };
-        chunk.take(record, bytes, stream, &origin, &arena)?;
+        chunk.take(format, record, bytes, stream, &origin, &arena)?;
     }
     let (first_us, last_us) = chunk
         .times
@@ -102,6 +107,7 @@ struct Mapped {
 impl Mapped {
     fn take(
         &mut self,
+        format: &'static dyn Format,
         record: &NewRecord,
         bytes: &[u8],
         stream: &Stream,
@@ -126,7 +132,7 @@ impl Mapped {
             zone: &stream.zone,
             arena,
         };
-        if let Err(error) = stream.format.map(&view, &mut mapped) {
+        if let Err(error) = format.map(&view, &mut mapped) {
             self.reject(bytes, origin, error.to_string());
             return Ok(());
         }

@@ -119,7 +119,10 @@ impl Time {
 
     /// Reads the notations of the format catalogue: ISO 8601 with `T` or a blank, with or without
     /// fraction, `Z`, `+01:00`, `+0100` or ` UTC`; `20251231235959.123`; `20251231` + `235959`
-    /// joined by a blank or nothing; `31.12.2025 23:59:59`; RFC 7231 dates; epoch numbers.
+    /// joined by a blank or nothing; `31.12.2025 23:59:59`; `31/Dec/2025:23:59:59 +0100` (NCSA);
+    /// `31-DEC-25 11.59.59.123456 PM` (Oracle); RFC 7231 dates; epoch numbers. Behind the time, the
+    /// abbreviations of European and American zones count as offsets; others are not unique and
+    /// are taken for the zone of the source, where there is one.
     ///
     /// # Errors
     /// Text in none of these notations, or a date or time of day that cannot exist.
@@ -145,7 +148,20 @@ impl Time {
         if bytes[0].is_ascii_alphabetic() {
             return parse_rfc7231(trimmed, text);
         }
-        let parsed = Fields::read(bytes).ok_or_else(|| bad(text, "unknown notation"))?;
+        let unknown = || bad(text, "unknown notation");
+        let (rest, abbreviated) = split_abbreviation(trimmed);
+        let parsed = match month_named(rest) {
+            Some(plain) => Fields::read(plain.as_bytes()),
+            None => Fields::read(rest.as_bytes()),
+        };
+        let mut parsed = parsed.ok_or_else(unknown)?;
+        match (abbreviated, zoneless) {
+            (Some(name), _) if zone_of_abbreviation(name).is_some() => {
+                parsed.zone = zone_of_abbreviation(name).map_or(Zone::None, Zone::Offset);
+            }
+            (Some(_), Zoneless::Utc) => return Err(unknown()),
+            _ => {}
+        }
         parsed.to_time(text, zoneless)
     }
 
@@ -180,6 +196,82 @@ impl Time {
             .map_err(|_| bad(text, "out of range"))?;
         Self::checked(timestamp.as_microsecond(), origin, precision, text)
     }
+}
+
+/// Parts a trailing zone abbreviation from a text; `UTC`, `GMT`, `Z`, `AM` and `PM` stay.
+fn split_abbreviation(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(' ') {
+        Some((rest, name))
+            if (3..=5).contains(&name.len())
+                && name.bytes().all(|b| b.is_ascii_uppercase())
+                && name != "UTC"
+                && name != "GMT" =>
+        {
+            (rest, Some(name))
+        }
+        _ => (text, None),
+    }
+}
+
+/// Offset in seconds of the abbreviations that are well known and not ambiguous in practice.
+fn zone_of_abbreviation(name: &str) -> Option<i32> {
+    let hours = match name {
+        "WET" => 0,
+        "CET" | "BST" | "WEST" => 1,
+        "CEST" | "EET" => 2,
+        "EEST" => 3,
+        "EST" | "CDT" => -5,
+        "EDT" => -4,
+        "CST" | "MDT" => -6,
+        "MST" | "PDT" => -7,
+        "PST" => -8,
+        _ => return None,
+    };
+    Some(hours * 3600)
+}
+
+/// Rewrites `31/Dec/2025:23:59:59 …` and `31-DEC-25 11.59.59.1 PM` with numbers and 24 hours.
+fn month_named(text: &str) -> Option<String> {
+    let separator = ['/', '-'].into_iter().find(|c| text.contains(*c))?;
+    let mut parts = text.splitn(3, separator);
+    let (day, month, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    const MONTHS: &str = "janfebmaraprmayjunjulaugsepoctnovdec";
+    let is_day = (1..=2).contains(&day.len()) && day.bytes().all(|b| b.is_ascii_digit());
+    if !is_day || month.len() != 3 || !month.bytes().all(|b| b.is_ascii_alphabetic()) {
+        return None;
+    }
+    let month = MONTHS.find(&month.to_ascii_lowercase())?;
+    let month = (month % 3 == 0).then_some(month / 3 + 1)?;
+    let end = rest
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(rest.len());
+    let (year, time) = rest.split_at(end);
+    let year = match year.len() {
+        4 => year.to_owned(),
+        // Two digits: the pivot that spreadsheets use.
+        2 if year < "70" => format!("20{year}"),
+        2 => format!("19{year}"),
+        _ => return None,
+    };
+    let time = time.trim_start_matches([':', ' ']);
+    if time.is_empty() {
+        return Some(format!("{year}-{month:02}-{day:0>2}"));
+    }
+    let upper = time.to_ascii_uppercase();
+    let half = ["AM", "PM"].into_iter().find(|half| upper.ends_with(half));
+    let mut clock = time[..time.len() - half.map_or(0, str::len)]
+        .trim()
+        .to_owned();
+    if !clock.contains(':') {
+        clock = clock.replacen('.', ":", 2);
+    }
+    if let Some(half) = half {
+        let (hour, behind) = clock.split_once(':')?;
+        let hour: u8 = hour.parse().ok().filter(|hour| (1..=12).contains(hour))?;
+        let hour = hour % 12 + if half == "PM" { 12 } else { 0 };
+        clock = format!("{hour:02}:{behind}");
+    }
+    Some(format!("{year}-{month:02}-{day:0>2} {clock}"))
 }
 
 fn precision_of(fraction_digits: usize) -> Precision {
@@ -421,6 +513,29 @@ mod tests {
 
     fn utc(text: &str) -> String {
         format_utc(Time::parse(text, Zoneless::Utc).unwrap().us)
+    }
+
+    #[test]
+    fn months_by_name_and_zones_by_abbreviation() {
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
+        for (text, want) in [
+            ("10/Jun/2023:15:36:28 +0000", "2023-06-10T15:36:28Z"),
+            ("31/Dec/2025:23:59:59.250 +0100", "2025-12-31T22:59:59.250Z"),
+            (
+                "31-DEC-25 11.59.59.123456 PM",
+                "2025-12-31T22:59:59.123456Z",
+            ),
+            ("31-DEC-25 12.00.01 AM", "2025-12-30T23:00:01Z"),
+            ("2026-05-16 05:11:50.269 CEST", "2026-05-16T03:11:50.269Z"),
+            ("2026-05-16 05:11:50 EST", "2026-05-16T10:11:50Z"),
+            ("2026-05-16 05:11:50 XYZT", "2026-05-16T03:11:50Z"),
+        ] {
+            let time = Time::parse(text, Zoneless::In(&berlin)).unwrap();
+            assert_eq!(format_utc(time.us), want, "{text}");
+        }
+        assert!(Time::parse("2026-05-16 05:11:50 XYZT", Zoneless::Utc).is_err());
+        assert!(Time::parse("31/Foo/2025:23:59:59 +0100", Zoneless::Utc).is_err());
+        assert!(Time::parse("31/Dec/2025:25:59:59 +0100", Zoneless::Utc).is_err());
     }
 
     #[test]

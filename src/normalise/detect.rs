@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::Format;
+use super::formats::Formats;
 use crate::read::{Header, Layout};
 
 /// The first records of a dump.
@@ -85,10 +86,13 @@ const LEAST: u8 = 50;
 
 /// Asks all formats; also gives every answer, best first, for `--explain`.
 #[must_use]
-pub fn detect(sample: &Sample<'_>) -> (Verdict, Vec<(&'static dyn Format, Detection)>) {
-    let mut answers: Vec<(&'static dyn Format, Detection)> = super::formats::ALL
+pub fn detect(
+    formats: &Formats,
+    sample: &Sample<'_>,
+) -> (Verdict, Vec<(&'static dyn Format, Detection)>) {
+    let mut answers: Vec<(&'static dyn Format, Detection)> = formats
         .iter()
-        .filter_map(|format| Some((*format, format.detect(sample)?)))
+        .filter_map(|format| Some((format, format.detect(sample)?)))
         .collect();
     answers.sort_by(|a, b| {
         b.1.sure

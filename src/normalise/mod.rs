@@ -1,7 +1,7 @@
 //! From records to events: one file a format behind one small trait.
 //!
-//! Adding a format is one file in `formats/`, one folder in `fixtures/formats/` and one line in
-//! [`formats::ALL`].
+//! Adding a format is one file in `formats/` (code, or a mapping in TOML), one folder in
+//! `fixtures/formats/` and one line in [`formats`].
 
 pub mod chat;
 mod detect;
@@ -9,10 +9,12 @@ mod flat;
 pub mod formats;
 mod http;
 mod json;
+pub mod mapping;
 mod names;
 mod personal;
 mod salesforce;
 mod sap;
+mod sql;
 
 pub use detect::{Detection, Sample, Verdict, detect};
 pub use json::{Pairs, Text};
@@ -53,6 +55,11 @@ pub trait Format: Sync {
     /// What a time without a zone means.
     fn zone_rule(&self) -> ZoneRule {
         ZoneRule::Utc
+    }
+
+    /// Of text whose records span lines: the regular expression that a record's first line fits.
+    fn record_start(&self) -> Option<&str> {
+        None
     }
 
     /// How sure the format is that the sample is its own, and why; `None` if it is not.

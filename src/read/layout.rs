@@ -27,6 +27,11 @@ pub enum Layout {
     },
     /// Lines of text.
     Text,
+    /// Text whose records go over lines: one begins at each line that fits the pattern.
+    Blocks {
+        /// Regular expression of a record's first line.
+        start: String,
+    },
     /// Nothing but blanks.
     Empty,
 }
@@ -51,6 +56,7 @@ impl Layout {
                 format!("{} columns delimited by {delimiter}", header.names.len())
             }
             Self::Text => "lines of text".to_owned(),
+            Self::Blocks { .. } => "records over lines of text".to_owned(),
             Self::Empty => "empty".to_owned(),
         }
     }

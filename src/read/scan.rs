@@ -1,6 +1,7 @@
 //! Record boundaries in a buffer that grows.
 
 use memchr::{memchr, memchr2};
+use regex::Regex;
 
 use super::csv::{QuoteState, parse_row, quotes_end_fields};
 use super::encoding::to_utf8;
@@ -36,14 +37,26 @@ pub(super) enum Found {
 #[derive(Clone, Debug)]
 pub(super) enum Scanner {
     Lines,
-    Delimited { delimiter: u8, columns: usize },
-    Json { in_list: bool },
+    /// A record begins at a line that fits; without a pattern, at every line.
+    Blocks {
+        start: Option<Regex>,
+    },
+    Delimited {
+        delimiter: u8,
+        columns: usize,
+    },
+    Json {
+        in_list: bool,
+    },
 }
 
 impl Scanner {
     pub(super) fn new(layout: &Layout) -> Self {
         match layout {
             Layout::JsonLines | Layout::Text | Layout::Empty => Self::Lines,
+            Layout::Blocks { start } => Self::Blocks {
+                start: Regex::new(start).ok(),
+            },
             Layout::Delimited { header, .. } => Self::Delimited {
                 delimiter: header.delimiter,
                 columns: header.names.len(),
@@ -57,6 +70,8 @@ impl Scanner {
     pub(super) fn next(&self, bytes: &[u8], from: usize, eof: bool) -> Found {
         match self {
             Self::Lines => next_line(bytes, from, eof),
+            Self::Blocks { start: None } => next_line(bytes, from, eof),
+            Self::Blocks { start: Some(start) } => next_block(bytes, from, eof, start),
             Self::Delimited { delimiter, columns } => {
                 next_row(bytes, from, eof, *delimiter, *columns)
             }
@@ -68,7 +83,7 @@ impl Scanner {
     pub(super) fn resync(&self, bytes: &[u8]) -> Option<usize> {
         let newline = memchr(b'\n', bytes)?;
         match self {
-            Self::Lines | Self::Delimited { .. } => Some(newline + 1),
+            Self::Lines | Self::Blocks { .. } | Self::Delimited { .. } => Some(newline + 1),
             Self::Json { .. } => resync_json(bytes, 0),
         }
     }
@@ -91,6 +106,41 @@ fn next_line(bytes: &[u8], from: usize, eof: bool) -> Found {
     let end = trim_cr(bytes, from, end);
     if bytes[from..end].iter().all(u8::is_ascii_whitespace) {
         return Found::Blank { next, counts: true };
+    }
+    Found::Record {
+        start: from,
+        end,
+        next,
+    }
+}
+
+/// A line and those behind it that begin no record of their own.
+fn next_block(bytes: &[u8], from: usize, eof: bool, start: &Regex) -> Found {
+    let first = next_line(bytes, from, eof);
+    let Found::Record {
+        mut end, mut next, ..
+    } = first
+    else {
+        return first;
+    };
+    loop {
+        match next_line(bytes, next, eof) {
+            // The next line decides whether the record is whole.
+            Found::More if !eof => return Found::More,
+            Found::Record {
+                start: at,
+                end: line_end,
+                next: behind,
+            } => {
+                let line = String::from_utf8_lossy(&bytes[at..line_end]);
+                if start.is_match(&line) {
+                    break;
+                }
+                (end, next) = (line_end, behind);
+            }
+            Found::Blank { next: behind, .. } => next = behind,
+            _ => break,
+        }
     }
     Found::Record {
         start: from,

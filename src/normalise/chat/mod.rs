@@ -7,6 +7,7 @@ pub mod anthropic;
 pub mod openai;
 pub mod responses;
 mod stream;
+pub mod vendors;
 
 use std::borrow::Cow;
 

@@ -1,9 +1,9 @@
 //! A call of a model as a proxy or client logs it: request and response in a plain wrapper.
 //!
-//! Shared by the three vendor forms, which can meet in one file. Wrappers seen: `{request,
+//! Shared by the vendor forms, which can meet in one file. Wrappers seen: `{request,
 //! response}`, `{body, response: {body}}` (OpenAI batch output), `{url, method, request, status,
 //! response_headers, response}`, bare requests, bare responses, streamed chunks one a line. A call
-//! to an endpoint that is none of the three is kept as kind `other`.
+//! to an endpoint that is none of them is kept as kind `other`.
 
 use std::borrow::Cow;
 
@@ -13,12 +13,13 @@ use serde_json::value::RawValue;
 
 use crate::model::time::{Time, TimeOrigin};
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
+use crate::normalise::chat::vendors::{self, Vendor};
 use crate::normalise::chat::{Answer, Ask, Call, anthropic, emit, object_text, openai, responses};
 use crate::normalise::http::{add_headers, outcome_of_status};
 use crate::normalise::json::{Pairs, Text};
 use crate::normalise::{Detection, MapError, Record, Sample};
 
-/// Reader name of all three, so that a record's id does not depend on its neighbours.
+/// Reader name of all of them, so that a record's id does not depend on its neighbours.
 pub(super) const READER: &str = "ai_exchange";
 
 /// Which vendor form a body is in.
@@ -27,14 +28,29 @@ pub(super) enum Dialect {
     Chat,
     Responses,
     Anthropic,
+    Other(Vendor),
 }
 
 impl Dialect {
-    fn name(self) -> &'static str {
+    const ALL: [Self; 7] = [
+        Self::Chat,
+        Self::Responses,
+        Self::Anthropic,
+        Self::Other(Vendor::Gemini),
+        Self::Other(Vendor::Ollama),
+        Self::Other(Vendor::Cohere),
+        Self::Other(Vendor::Bedrock),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Chat => "openai_chat",
             Self::Responses => "openai_responses",
             Self::Anthropic => "anthropic_messages",
+            Self::Other(Vendor::Gemini) => "gemini",
+            Self::Other(Vendor::Ollama) => "ollama",
+            Self::Other(Vendor::Cohere) => "cohere",
+            Self::Other(Vendor::Bedrock) => "bedrock_converse",
         }
     }
 
@@ -42,7 +58,24 @@ impl Dialect {
         match self {
             Self::Chat | Self::Responses => "openai",
             Self::Anthropic => "anthropic",
+            Self::Other(Vendor::Gemini) => "gcp.gemini",
+            Self::Other(Vendor::Ollama) => "ollama",
+            Self::Other(Vendor::Cohere) => "cohere",
+            Self::Other(Vendor::Bedrock) => "aws.bedrock",
         }
+    }
+
+    fn ask(self, body: &str) -> Result<Ask<'_>, MapError> {
+        if !body.starts_with('{') {
+            return Ok(Ask::default());
+        }
+        let ask = match self {
+            Self::Chat => openai::ask(body),
+            Self::Responses => responses::ask(body),
+            Self::Anthropic => anthropic::ask(body),
+            Self::Other(vendor) => vendors::ask(vendor, body),
+        };
+        ask.map_err(|error| MapError::Json(error.to_string()))
     }
 }
 
@@ -128,21 +161,27 @@ fn dialect_of_response(text: &str) -> Option<Dialect> {
         } else if text.contains("\"response.created\"") {
             Some(Dialect::Responses)
         } else {
-            None
+            vendors::of_response(text).map(Dialect::Other)
         };
     }
-    let shape = shape(text)?;
-    match (shape.object.as_deref(), shape.kind.as_deref()) {
-        (Some("response"), _) => Some(Dialect::Responses),
-        (_, Some("message")) if shape.content.is_some() => Some(Dialect::Anthropic),
-        _ if shape.choices.is_some() => Some(Dialect::Chat),
-        _ => None,
-    }
+    let known =
+        shape(text).and_then(
+            |shape| match (shape.object.as_deref(), shape.kind.as_deref()) {
+                (Some("response"), _) => Some(Dialect::Responses),
+                (_, Some("message")) if shape.content.is_some() => Some(Dialect::Anthropic),
+                _ if shape.choices.is_some() => Some(Dialect::Chat),
+                _ => None,
+            },
+        );
+    known.or_else(|| vendors::of_response(text).map(Dialect::Other))
 }
 
 fn dialect_of_request(text: &str, url: &str) -> Option<Dialect> {
     if url.contains("/embeddings") || url.contains("/embed") {
         return None;
+    }
+    if let Some(vendor) = vendors::of_request(text, url) {
+        return Some(Dialect::Other(vendor));
     }
     let shape = shape(text)?;
     if url.contains("/v1/messages") || shape.anthropic_version.is_some() && shape.messages.is_some()
@@ -197,8 +236,9 @@ pub(super) fn detect(sample: &Sample<'_>, dialect: Dialect) -> Option<Detection>
     let share = sample.percent(|value| form_of(value) == Some(dialect));
     let any = sample.percent(|value| form_of(value).is_some());
     // The most frequent vendor form names the file; calls to other endpoints do not count against it.
-    let best = [Dialect::Chat, Dialect::Responses, Dialect::Anthropic]
+    let best = Dialect::ALL
         .into_iter()
+        .rev()
         .max_by_key(|other| sample.percent(|value| form_of(value) == Some(*other)));
     if share == 0 || best != Some(dialect) {
         return None;
@@ -253,56 +293,98 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
         .map(|raw| object_text(record, raw))
         .unwrap_or_default();
     let time = wrapper_time(record, &wrapper)?;
-    let declared = openai::declared_answer(answered_text);
+    let duration = wrapper.latency_ms.or(wrapper.duration_ms);
+    #[allow(clippy::cast_possible_truncation)] // Milliseconds of a call fit.
+    let unread = exchange(
+        Exchange {
+            format: None,
+            url,
+            time,
+            duration_us: duration.map(|ms| (ms * 1000.0) as i64),
+            status,
+            error: wrapper
+                .error
+                .filter(|raw| raw.get() != "null")
+                .map(|error| crate::normalise::chat::text_of(error).into_owned()),
+            asked: asked_text,
+            answered: answered_text,
+            template,
+        },
+        out,
+    )?;
+    if let Some(unread) = unread {
+        other_call(unread, &wrapper, out);
+    }
+    Ok(())
+}
+
+/// A model call, cut out of whatever wrapper it came in.
+pub(in crate::normalise) struct Exchange<'r> {
+    /// The record's own format; without one, that of the bodies.
+    pub format: Option<&'static str>,
+    pub url: String,
+    pub time: Option<Time>,
+    pub duration_us: Option<i64>,
+    pub status: Option<u16>,
+    pub error: Option<String>,
+    /// Request body, empty if it was not logged.
+    pub asked: &'r str,
+    /// Response body, empty if it was not logged.
+    pub answered: &'r str,
+    /// What all events of the call share.
+    pub template: Event<'r>,
+}
+
+/// Makes the events of a model call; gives it back if its bodies are in no form that is known.
+pub(in crate::normalise) fn exchange<'r>(
+    call: Exchange<'r>,
+    out: &mut Vec<Event<'r>>,
+) -> Result<Option<Exchange<'r>>, MapError> {
+    let declared = openai::declared_answer(call.answered);
     let dialect = match declared {
         Some(_) => Some(Dialect::Chat),
-        None => dialect_of_response(answered_text).or_else(|| dialect_of_request(asked_text, &url)),
+        None => {
+            dialect_of_response(call.answered).or_else(|| dialect_of_request(call.asked, &call.url))
+        }
     };
     let Some(dialect) = dialect else {
-        other_call(
-            template,
-            &wrapper,
-            time,
-            status,
-            asked_text,
-            answered_text,
-            out,
-        );
-        return Ok(());
+        return Ok(Some(call));
     };
-    let json_error = |error: serde_json::Error| MapError::Json(error.to_string());
-    let ask = match dialect {
-        _ if asked_text.is_empty() || !asked_text.starts_with('{') => Ask::default(),
-        Dialect::Chat => openai::ask(asked_text).map_err(json_error)?,
-        Dialect::Responses => responses::ask(asked_text).map_err(json_error)?,
-        Dialect::Anthropic => anthropic::ask(asked_text).map_err(json_error)?,
-    };
+    let mut ask = dialect.ask(call.asked)?;
+    if ask.model.is_none() {
+        ask.model = vendors::model_of_url(&call.url).map(Cow::Owned);
+    }
     let (mut answer, cut) = match declared {
         Some(answer) => (answer, false),
-        None => read_answer(dialect, answered_text),
+        None => read_answer(dialect, call.answered),
     };
+    let mut template = call.template;
     if cut {
         template.notes.push(Cow::Borrowed(
             "the response body is cut or no JSON; only its start was read",
         ));
     }
-    if let Some(error) = wrapper.error.filter(|raw| raw.get() != "null") {
-        answer
-            .error
-            .get_or_insert_with(|| crate::normalise::chat::text_of(error).into_owned());
+    if let Some(error) = call.error {
+        answer.error.get_or_insert(error);
     }
-    let duration = wrapper.latency_ms.or(wrapper.duration_ms);
-    #[allow(clippy::cast_possible_truncation)] // Milliseconds of a call fit.
+    // What the wrapper says of the model stands where the bodies are silent.
+    ask.model = ask.model.or(template.model_requested.take());
+    answer.model = answer.model.or(template.model_served.take());
+    answer.tokens_in = answer.tokens_in.or(template.tokens_in.take());
+    answer.tokens_out = answer.tokens_out.or(template.tokens_out.take());
+    let provider = provider_of_url(&call.url).map(Cow::Borrowed);
     let call = Call {
-        format: dialect.name(),
-        provider: provider_of_url(&url).map_or(Cow::Borrowed(dialect.provider()), Cow::Borrowed),
-        time,
-        duration_us: duration.map(|ms| (ms * 1000.0) as i64),
-        status,
+        format: call.format.unwrap_or(dialect.name()),
+        provider: provider
+            .or(template.provider.take())
+            .unwrap_or(Cow::Borrowed(dialect.provider())),
+        time: call.time,
+        duration_us: call.duration_us,
+        status: call.status,
         template,
     };
     emit(&call, ask, answer, out);
-    Ok(())
+    Ok(None)
 }
 
 fn read_answer(dialect: Dialect, text: &str) -> (Answer<'_>, bool) {
@@ -313,6 +395,7 @@ fn read_answer(dialect: Dialect, text: &str) -> (Answer<'_>, bool) {
         Dialect::Chat => openai::answer(text),
         Dialect::Responses => responses::answer(text),
         Dialect::Anthropic => anthropic::answer(text),
+        Dialect::Other(vendor) => Ok(vendors::answer(vendor, text)),
     };
     match read {
         Ok(answer) => (answer, false),
@@ -362,16 +445,16 @@ fn wrapper_time(record: &Record<'_>, wrapper: &Wrapper<'_>) -> Result<Option<Tim
 }
 
 /// A call to an endpoint that is no chat: kept, with what identifies it.
-fn other_call<'r>(
-    mut event: Event<'r>,
-    wrapper: &Wrapper<'r>,
-    time: Option<Time>,
-    status: Option<u16>,
-    asked: &'r str,
-    answered: &'r str,
-    out: &mut Vec<Event<'r>>,
-) {
-    let url = wrapper.url.as_deref().unwrap_or_default();
+fn other_call<'r>(call: Exchange<'r>, wrapper: &Wrapper<'r>, out: &mut Vec<Event<'r>>) {
+    let Exchange {
+        url,
+        time,
+        status,
+        asked,
+        answered,
+        template: mut event,
+        ..
+    } = call;
     event.time = time;
     event.actor.kind = Some(ActorType::Agent);
     if url.contains("/embed") {
@@ -379,13 +462,13 @@ fn other_call<'r>(
     }
     let path = url
         .split_once("://")
-        .map_or(url, |(_, rest)| rest)
+        .map_or(&*url, |(_, rest)| rest)
         .split('?')
         .next()
-        .unwrap_or(url);
+        .unwrap_or(&url);
     let method = wrapper.method.as_deref().unwrap_or("POST");
     event.action = Some(Cow::Owned(format!("{method} {path}")));
-    event.provider = provider_of_url(url).map(Cow::Borrowed);
+    event.provider = provider_of_url(&url).map(Cow::Borrowed);
     event.outcome = status.map(outcome_of_status);
     if let Some(status) = status {
         event.attr("http.response.status_code", status.to_string());
@@ -426,21 +509,7 @@ fn map_bare<'r>(
             (dialect, Ask::default(), answer)
         }
         None => match dialect_of_request(record.text, "") {
-            Some(Dialect::Anthropic) => (
-                Dialect::Anthropic,
-                anthropic::ask(record.text).map_err(json_error)?,
-                Answer::default(),
-            ),
-            Some(Dialect::Responses) => (
-                Dialect::Responses,
-                responses::ask(record.text).map_err(json_error)?,
-                Answer::default(),
-            ),
-            Some(Dialect::Chat) => (
-                Dialect::Chat,
-                openai::ask(record.text).map_err(json_error)?,
-                Answer::default(),
-            ),
+            Some(dialect) => (dialect, dialect.ask(record.text)?, Answer::default()),
             None if shape.message.is_some() && shape.stop_reason.is_some() => {
                 return Err(MapError::other("a fragment of a model call"));
             }

@@ -3,12 +3,13 @@
 mod anthropic_messages;
 mod claude_code;
 mod envoy_json;
-mod exchange;
+pub(super) mod exchange;
 mod kong;
 mod litellm;
 mod m365_unified_audit;
 mod openai_chat;
 mod openai_responses;
+mod other_vendors;
 mod otlp_json;
 mod salesforce_approval;
 mod salesforce_event_log;
@@ -17,13 +18,21 @@ mod sap_cdhdr;
 mod sap_cdpos;
 mod sap_security_audit;
 
-use super::Format;
+use std::sync::LazyLock;
 
-/// All formats, in the order in which `trail sources` lists them.
-pub static ALL: &[&dyn Format] = &[
+use super::Format;
+use super::chat::vendors::Vendor;
+use super::mapping::Mapping;
+
+/// Formats that are code.
+static CODED: &[&dyn Format] = &[
     &openai_chat::OpenAiChat,
     &openai_responses::OpenAiResponses,
     &anthropic_messages::AnthropicMessages,
+    &other_vendors::OtherVendor(Vendor::Gemini),
+    &other_vendors::OtherVendor(Vendor::Ollama),
+    &other_vendors::OtherVendor(Vendor::Cohere),
+    &other_vendors::OtherVendor(Vendor::Bedrock),
     &claude_code::ClaudeCode,
     &litellm::LiteLlm,
     &otlp_json::OtlpJson,
@@ -38,8 +47,146 @@ pub static ALL: &[&dyn Format] = &[
     &m365_unified_audit::UnifiedAudit,
 ];
 
-/// The format of that name.
-#[must_use]
-pub fn by_name(name: &str) -> Option<&'static dyn Format> {
-    ALL.iter().find(|format| format.name() == name).copied()
+macro_rules! mappings {
+    ($($name:literal),+ $(,)?) => {
+        /// Formats that are mapping files, beside this one.
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!($name, ".toml")))),+];
+    };
+}
+
+mappings!(
+    "access_log",
+    "agentforce",
+    "airflow",
+    "anthropic_compliance",
+    "apigee",
+    "apisix",
+    "atlassian_access",
+    "aws_api_gateway",
+    "azure_activity",
+    "azure_apim",
+    "azure_openai",
+    "bedrock_invocation",
+    "chatgpt_compliance",
+    "cloudtrail",
+    "copilot_studio",
+    "dataverse_audit",
+    "entra_audit",
+    "entra_signin",
+    "envoy_text",
+    "gcp_audit",
+    "haproxy",
+    "helicone",
+    "iis",
+    "jira_audit",
+    "jira_issue",
+    "langfuse",
+    "langgraph_checkpoint",
+    "langsmith",
+    "mcp_jsonrpc",
+    "mlflow_trace",
+    "mysql_audit",
+    "n8n_execution",
+    "nginx_json",
+    "openai_agents",
+    "openai_audit_log",
+    "oracle_fusion_audit",
+    "oracle_unified_audit",
+    "portkey",
+    "postgresql_csvlog",
+    "postgresql_jsonlog",
+    "postgresql_stderr",
+    "salesforce_change_event",
+    "salesforce_realtime_event",
+    "salesforce_setup_audit",
+    "sap_btp_audit",
+    "sap_document",
+    "sap_gateway_error",
+    "sap_workflow",
+    "servicenow_approval",
+    "servicenow_audit",
+    "servicenow_event",
+    "slack_audit",
+    "sqlserver_audit",
+    "temporal_history",
+    "traefik_json",
+    "tyk",
+    "vertex_request_log",
+    "workday_activity",
+);
+
+/// The built-in mapping files.
+pub static MAPPINGS: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
+    let parse = |(name, text): &(&str, &str)| {
+        Mapping::parse(name, text)
+            .unwrap_or_else(|error| unreachable!("built-in mapping {name}: {error}"))
+    };
+    FILES.iter().map(parse).collect()
+});
+
+/// The formats of a run: the built-in ones and those of the user's mapping files.
+#[derive(Clone)]
+pub struct Formats(Vec<&'static dyn Format>);
+
+impl Default for Formats {
+    fn default() -> Self {
+        let mapped = MAPPINGS
+            .iter()
+            .map(|mapping| mapping as &'static dyn Format);
+        Self(CODED.iter().copied().chain(mapped).collect())
+    }
+}
+
+impl Formats {
+    /// Adds a mapping, which is asked before the built-in ones where both are as sure.
+    ///
+    /// # Errors
+    /// A format of that name exists.
+    pub fn add(&mut self, mapping: Mapping) -> Result<(), String> {
+        // A format lives as long as the run: events hold its name.
+        let format: &'static dyn Format = Box::leak(Box::new(mapping));
+        if self.by_name(format.name()).is_some() {
+            return Err(format!(
+                "there is a format `{}` already; give the mapping another name",
+                format.name()
+            ));
+        }
+        self.0.insert(0, format);
+        Ok(())
+    }
+
+    /// All of them, in the order in which `trail sources` lists them.
+    pub fn iter(&self) -> impl Iterator<Item = &'static dyn Format> {
+        self.0.iter().copied()
+    }
+
+    /// The format of that name.
+    #[must_use]
+    pub fn by_name(&self, name: &str) -> Option<&'static dyn Format> {
+        self.iter().find(|format| format.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mapping_file_is_usable() {
+        for (name, text) in FILES {
+            let mapping =
+                Mapping::parse(name, text).unwrap_or_else(|error| panic!("{name}: {error:?}"));
+            assert_eq!(mapping.name(), *name);
+            assert!(!mapping.document().is_empty(), "{name} names no document");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let formats = Formats::default();
+        for format in formats.iter() {
+            let same = formats.iter().filter(|other| other.name() == format.name());
+            assert_eq!(same.count(), 1, "{}", format.name());
+        }
+    }
 }

@@ -1,0 +1,356 @@
+//! From a record to events, as a mapping says.
+
+use std::borrow::Cow;
+
+use serde_json::Value as Json;
+
+use super::language::{Unit, Zone};
+use super::path::{Scope, text_of};
+use super::{Bodies, Container, Mapping, Requests, Times};
+use crate::model::time::Time;
+use crate::model::{ActorType, Amount, Change, ContentPart, Event, KeyKind, Kind, Outcome};
+use crate::normalise::formats::exchange::{Exchange, exchange};
+use crate::normalise::http::{
+    add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status,
+};
+use crate::normalise::names::{add_arguments, add_mentions};
+use crate::normalise::{MapError, Pairs, Record, personal_kinds, sql};
+
+/// Most events one record may give.
+const MOST: usize = 10_000;
+
+pub(super) fn events<'r>(
+    mapping: &Mapping,
+    record: &Record<'r>,
+    root: &Json,
+    out: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let whole = Scope {
+        root,
+        element: root,
+        key: "",
+        any_case: mapping.container != Container::Json,
+    };
+    let mut elements: Vec<(Json, String)> = Vec::new();
+    if let Some(each) = &mapping.each {
+        each.each(whole, &mut |value, key| {
+            if elements.len() < MOST {
+                elements.push((value.into_owned(), key.to_owned()));
+            }
+        });
+    }
+    // A record without elements is an event all the same: nothing is lost.
+    if elements.is_empty() {
+        return event(mapping, record, whole, out);
+    }
+    for (element, key) in &elements {
+        let scope = Scope {
+            element,
+            key,
+            ..whole
+        };
+        event(mapping, record, scope, out)?;
+    }
+    Ok(())
+}
+
+fn event<'r>(
+    mapping: &Mapping,
+    record: &Record<'r>,
+    scope: Scope<'_>,
+    out: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let mut event = Event::new(Kind::Other);
+    if let Some(times) = &mapping.time {
+        time(times, record, scope, &mut event)?;
+    }
+    if let Some(http) = &mapping.http {
+        request(http, scope, &mut event);
+    }
+    if let Some(statement) = &mapping.sql
+        && let Some(statement) = statement.get(scope)
+    {
+        sql::add_statement(&mut event, &statement);
+    }
+    for (column, value) in &mapping.event {
+        if let Some(value) = value.get(scope) {
+            set(&mut event, column, value);
+        }
+    }
+    for rows in &mapping.changes {
+        let mut add = |scope: Scope<'_>| {
+            let Some(field) = rows.field.get(scope) else {
+                return;
+            };
+            let side = |value: &Option<super::Value>| {
+                value
+                    .as_ref()
+                    .and_then(|value| value.get(scope))
+                    .map(Cow::Owned)
+            };
+            event.changes.push(Change {
+                field: Cow::Owned(field),
+                before: side(&rows.before),
+                after: side(&rows.after),
+            });
+        };
+        match &rows.each {
+            Some(each) => each.each(scope, &mut |element, key| {
+                add(Scope {
+                    element: &element,
+                    key,
+                    ..scope
+                });
+            }),
+            None => add(scope),
+        }
+    }
+    for (kind, value) in &mapping.keys {
+        for value in value.all(scope) {
+            event.key(*kind, value);
+        }
+    }
+    for (name, value) in &mapping.attributes {
+        if let Some(value) = value.get(scope) {
+            event.attr(name.clone(), value);
+        }
+    }
+    for condition in &mapping.when {
+        let holds = match &condition.matches {
+            Some(regex) => condition
+                .value
+                .all(scope)
+                .iter()
+                .any(|text| regex.is_match(text)),
+            None => condition.value.get(scope).is_some(),
+        };
+        if holds {
+            for (column, value) in &condition.set {
+                if let Some(value) = value.get(scope) {
+                    set(&mut event, column, value);
+                }
+            }
+        }
+    }
+    contents(mapping, scope, &mut event);
+    match &mapping.call {
+        Some(call) => model_call(mapping.name, call, record, scope, event, out),
+        None => {
+            out.push(event);
+            Ok(())
+        }
+    }
+}
+
+fn contents(mapping: &Mapping, scope: Scope<'_>, event: &mut Event<'_>) {
+    for (name, value) in &mapping.contents {
+        let Some(part) = ContentPart::from_name(name) else {
+            continue;
+        };
+        for text in value.all(scope) {
+            match part {
+                ContentPart::Arguments => add_arguments(event, &text),
+                ContentPart::Prompt => add_mentions(event, &text),
+                _ => {}
+            }
+            if matches!(part, ContentPart::Prompt | ContentPart::Result) {
+                event.attr("personal_data", personal_kinds(&text));
+            }
+            event.contents.push((part, Cow::Owned(text)));
+        }
+    }
+}
+
+fn time(
+    times: &Times,
+    record: &Record<'_>,
+    scope: Scope<'_>,
+    event: &mut Event<'_>,
+) -> Result<(), MapError> {
+    let Some(text) = times.value.get(scope) else {
+        if times.optional {
+            return Ok(());
+        }
+        let mut paths = Vec::new();
+        times.value.paths(&mut paths);
+        return Err(MapError::other(format!(
+            "no time in {}",
+            paths.join(" or ")
+        )));
+    };
+    let start = moment(times, record, &text)?;
+    event.time = Some(start);
+    let end = times.end.as_ref().and_then(|end| end.get(scope));
+    event.end_us = match end {
+        Some(end) => Some(moment(times, record, &end)?.us),
+        None => times
+            .duration
+            .as_ref()
+            .and_then(|duration| duration.get(scope))
+            .and_then(|text| micros(&text, times.unit))
+            .map(|took| start.us.saturating_add(took)),
+    };
+    Ok(())
+}
+
+/// A duration in microseconds; negative ones (which occur) count as none.
+fn micros(text: &str, unit: Unit) -> Option<i64> {
+    let number: f64 = text
+        .trim_end_matches(|c: char| c.is_alphabetic())
+        .trim()
+        .parse()
+        .ok()?;
+    let factor = match unit {
+        Unit::Ns => 0.001,
+        Unit::Us => 1.0,
+        Unit::Ms => 1e3,
+        Unit::S => 1e6,
+    };
+    let took = number * factor;
+    #[allow(clippy::cast_possible_truncation)] // Checked to be far below.
+    (0.0..1e16).contains(&took).then_some(took as i64)
+}
+
+/// Ticks of 100 ns between the years 1 and 1970.
+const DOTNET_EPOCH: i64 = 621_355_968_000_000_000;
+
+fn moment(times: &Times, record: &Record<'_>, text: &str) -> Result<Time, MapError> {
+    let read = |text: &str| match times.zone {
+        Zone::Utc => record.utc(text),
+        Zone::Local => record.local(text),
+    };
+    let Some(format) = &times.format else {
+        // .NET ticks are 18 digits that begin with 6.
+        if text.len() == 18 && text.starts_with('6') && text.bytes().all(|b| b.is_ascii_digit()) {
+            let ticks: i64 = text.parse().unwrap_or(DOTNET_EPOCH);
+            return Ok(Time::from_epoch((ticks - DOTNET_EPOCH) / 10)?);
+        }
+        return read(text);
+    };
+    let wrong = |error: jiff::Error| {
+        MapError::other(format!(
+            "`{text}` is no time of the form `{format}` ({error})"
+        ))
+    };
+    let parsed = jiff::fmt::strtime::parse(format, text).map_err(wrong)?;
+    match parsed.offset() {
+        Some(_) => read(&parsed.to_timestamp().map_err(wrong)?.to_string()),
+        None => read(&parsed.to_datetime().map_err(wrong)?.to_string()),
+    }
+}
+
+fn request<'a>(http: &Requests, scope: Scope<'_>, event: &mut Event<'a>) {
+    let get = |value: &Option<super::Value>| value.as_ref().and_then(|value| value.get(scope));
+    let (method, uri) = (get(&http.method), get(&http.uri));
+    if let Some(method) = &method {
+        event.kind = kind_of_method(method);
+    }
+    if let Some(uri) = uri {
+        let plain = uri.split('?').next().unwrap_or(&uri);
+        event.action = Some(Cow::Owned(match &method {
+            Some(method) => format!("{method} {plain}"),
+            None => plain.to_owned(),
+        }));
+        add_uri(event, &uri);
+    }
+    if let Some(status) = get(&http.status).and_then(|status| status.parse::<u16>().ok()) {
+        event.outcome = Some(outcome_of_status(status));
+        event.attr("http.response.status_code", status.to_string());
+        if status >= 400 {
+            event.error = Some(Cow::Owned(format!("HTTP {status}")));
+        }
+    }
+    if let Some(path) = &http.headers {
+        path.each(scope, &mut |headers, _| {
+            let members = headers.as_object().into_iter().flatten();
+            let pairs = members.filter_map(|(name, value)| {
+                let value = match value {
+                    Json::Array(list) => list.first().and_then(text_of),
+                    other => text_of(other),
+                };
+                Some((Cow::Owned(name.clone()), Cow::Owned(value?)))
+            });
+            add_headers(event, &Pairs(pairs.collect()));
+        });
+    }
+    if let Some(header) = get(&http.traceparent) {
+        add_traceparent(event, &Cow::Owned(header));
+    }
+    if let Some(body) = get(&http.body) {
+        add_body(event, &body);
+    }
+}
+
+fn set(event: &mut Event<'_>, column: &str, value: String) {
+    let number = |text: &str| text.parse::<i64>().ok();
+    let text = Some(Cow::Owned(value));
+    let value = text.as_deref().unwrap_or_default();
+    match column {
+        "kind" => event.kind = Kind::from_name(value).unwrap_or(Kind::Other),
+        "outcome" => event.outcome = Outcome::from_name(value).or(event.outcome),
+        "actor_type" => event.actor.kind = ActorType::from_name(value).or(event.actor.kind),
+        "amount" => event.amount = Amount::parse(value).or(event.amount),
+        "tokens_in" => event.tokens_in = number(value),
+        "tokens_out" => event.tokens_out = number(value),
+        "note" => event.notes.extend(text),
+        "action" => event.action = text,
+        "actor" => event.actor.id = text,
+        "on_behalf_of" => event.actor.on_behalf_of = text,
+        "object_type" => event.object.kind = text,
+        "object" => event.object.id = text,
+        "error" => event.error = text,
+        "currency" => event.currency = text,
+        "provider" => event.provider = text,
+        "model_requested" => event.model_requested = text,
+        "model_served" => event.model_served = text,
+        "configuration" => event.configuration = text,
+        "policy_id" => event.policy_id = text,
+        "policy_version" => event.policy_version = text,
+        "knowledge_source" => event.knowledge_source = text,
+        "agent" => event.agent = text,
+        "conversation" => {
+            event.key_opt(KeyKind::Conversation, text.clone());
+            event.conversation = text;
+        }
+        "trace" => {
+            event.key_opt(KeyKind::Trace, text.clone());
+            event.trace = text;
+        }
+        "span" => event.span = text,
+        "parent_span" => event.parent_span = text,
+        "tool" => event.tool = text,
+        _ => {}
+    }
+}
+
+/// Reads the bodies of a model call; without any that is known, the event stays as it is.
+fn model_call<'r>(
+    format: &'static str,
+    call: &Bodies,
+    record: &Record<'r>,
+    scope: Scope<'_>,
+    event: Event<'r>,
+    out: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let body = |path: &Option<super::Path>| -> &'r str {
+        let text = path.as_ref().and_then(|path| path.text_in(scope));
+        text.map_or("", |text| record.keep(text))
+    };
+    let get = |value: &Option<super::Value>| value.as_ref().and_then(|value| value.get(scope));
+    let (time, end) = (event.time, event.end_us);
+    let call = Exchange {
+        format: Some(format),
+        url: get(&call.url).unwrap_or_default(),
+        time,
+        duration_us: time.zip(end).map(|(start, end)| end - start.us),
+        status: get(&call.status).and_then(|status| status.parse().ok()),
+        error: event.error.as_deref().map(str::to_owned),
+        asked: body(&call.request),
+        answered: body(&call.response),
+        template: event,
+    };
+    if let Some(unread) = exchange(call, out)? {
+        out.push(unread.template);
+    }
+    Ok(())
+}

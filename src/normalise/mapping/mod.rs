@@ -1,0 +1,654 @@
+//! Formats that are described by a file instead of code.
+//!
+//! A mapping file names a format, says how to recognise it and which of its fields fill which
+//! columns. About half of the built-in formats are such files; a user's own are read the same way.
+
+mod apply;
+mod language;
+mod path;
+mod value;
+
+use std::path::Path as FilePath;
+
+use regex::Regex;
+use serde_json::Value as Json;
+
+use self::language::{Container, File, Zone};
+use self::path::{Path, Scope};
+use self::value::{Fault, Value, path, regex};
+use super::{Detection, Format, MapError, Record, Sample, ZoneRule};
+use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
+
+/// Columns that `[event]` can fill.
+const FIELDS: &[&str] = &[
+    "kind",
+    "action",
+    "actor",
+    "actor_type",
+    "on_behalf_of",
+    "object_type",
+    "object",
+    "outcome",
+    "error",
+    "amount",
+    "currency",
+    "provider",
+    "model_requested",
+    "model_served",
+    "configuration",
+    "tokens_in",
+    "tokens_out",
+    "policy_id",
+    "policy_version",
+    "knowledge_source",
+    "agent",
+    "conversation",
+    "trace",
+    "span",
+    "parent_span",
+    "tool",
+    "note",
+];
+
+/// Parts that `[contents]` can fill.
+const CONTENTS: &[&str] = &[
+    "prompt",
+    "instruction",
+    "output",
+    "reasoning",
+    "arguments",
+    "result",
+];
+
+/// Why a mapping file cannot be used.
+#[derive(Debug, thiserror::Error, miette::Diagnostic)]
+pub enum MappingError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Io {
+        /// Which file.
+        path: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{path} is no usable mapping: {reason}")]
+    #[diagnostic(help(
+        "docs/mapping.md describes the language; `trail sources new FILE` drafts one"
+    ))]
+    Bad {
+        /// Which file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+        /// The file.
+        #[source_code]
+        text: miette::NamedSource<String>,
+        /// Where.
+        #[label("here")]
+        span: Option<miette::SourceSpan>,
+    },
+}
+
+struct Conditions {
+    all: Vec<Path>,
+    any: Vec<Path>,
+    none: Vec<Path>,
+    matches: Vec<(Path, Regex)>,
+    sure: u8,
+}
+
+struct Times {
+    value: Value,
+    end: Option<Value>,
+    duration: Option<Value>,
+    unit: language::Unit,
+    format: Option<String>,
+    zone: Zone,
+    optional: bool,
+}
+
+struct Requests {
+    method: Option<Value>,
+    uri: Option<Value>,
+    status: Option<Value>,
+    headers: Option<Path>,
+    traceparent: Option<Value>,
+    body: Option<Value>,
+}
+
+struct Bodies {
+    request: Option<Path>,
+    response: Option<Path>,
+    url: Option<Value>,
+    status: Option<Value>,
+}
+
+struct ChangeRows {
+    each: Option<Path>,
+    field: Value,
+    before: Option<Value>,
+    after: Option<Value>,
+}
+
+struct Condition {
+    value: Value,
+    matches: Option<Regex>,
+    set: Vec<(&'static str, Value)>,
+}
+
+/// A format made from a mapping file.
+pub struct Mapping {
+    name: &'static str,
+    title: &'static str,
+    family: &'static str,
+    document: String,
+    container: Container,
+    lines: Vec<Regex>,
+    record_start: Option<Regex>,
+    inside: Option<Path>,
+    skip: Option<Regex>,
+    each: Option<Path>,
+    detect: Conditions,
+    time: Option<Times>,
+    event: Vec<(&'static str, Value)>,
+    http: Option<Requests>,
+    sql: Option<Value>,
+    call: Option<Bodies>,
+    contents: Vec<(&'static str, Value)>,
+    changes: Vec<ChangeRows>,
+    keys: Vec<(KeyKind, Value)>,
+    attributes: Vec<(String, Value)>,
+    when: Vec<Condition>,
+    not_mapped: Vec<(String, String)>,
+}
+
+impl Mapping {
+    /// Reads a mapping file of the user's.
+    ///
+    /// # Errors
+    /// The file cannot be read or says something that makes no sense.
+    pub fn load(file: &FilePath) -> Result<Self, MappingError> {
+        let path = file.display().to_string();
+        let text = std::fs::read_to_string(file).map_err(|error| MappingError::Io {
+            path: path.clone(),
+            error,
+        })?;
+        Self::parse(&path, &text)
+    }
+
+    /// Reads the text of a mapping file; `path` is for messages.
+    ///
+    /// # Errors
+    /// It says something that makes no sense.
+    pub fn parse(path: &str, text: &str) -> Result<Self, MappingError> {
+        let bad = |fault: Fault| MappingError::Bad {
+            path: path.to_owned(),
+            reason: fault.reason,
+            text: miette::NamedSource::new(path, text.to_owned()),
+            span: fault.span.map(Into::into),
+        };
+        let file: File = toml::from_str(text).map_err(|error| {
+            bad(Fault {
+                reason: error.message().to_owned(),
+                span: error.span(),
+            })
+        })?;
+        compile(file).map_err(bad)
+    }
+
+    /// The vendor document it follows.
+    #[must_use]
+    pub fn document(&self) -> &str {
+        &self.document
+    }
+
+    /// Fields that are left to the raw record, with the reason.
+    pub fn not_mapped(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.not_mapped
+            .iter()
+            .map(|(field, reason)| (field.as_str(), reason.as_str()))
+    }
+
+    /// What the mapping fills and from where, for docs/formats.md.
+    #[must_use]
+    pub fn mapped(&self) -> Vec<(String, Vec<&str>)> {
+        let mut out = Vec::new();
+        let mut add = |name: String, value| {
+            let mut paths = Vec::new();
+            Value::paths(value, &mut paths);
+            out.push((name, paths));
+        };
+        if let Some(time) = &self.time {
+            add("time".to_owned(), &time.value);
+        }
+        for (name, value) in &self.event {
+            add((*name).to_owned(), value);
+        }
+        for (kind, value) in &self.keys {
+            add(format!("key {kind}"), value);
+        }
+        for rows in &self.changes {
+            add("changes".to_owned(), &rows.field);
+        }
+        for (name, value) in &self.contents {
+            add(format!("content {name}"), value);
+        }
+        out
+    }
+
+    /// Whether a record fits what the file says of its format.
+    fn fits(&self, value: &Json) -> bool {
+        let inner = self.record_inside(value);
+        let value = inner.as_ref().unwrap_or(value);
+        let scope = Scope {
+            root: value,
+            element: value,
+            key: "",
+            any_case: self.container == Container::Table,
+        };
+        let there = |path: &Path| path.exists(scope);
+        self.detect.all.iter().all(there)
+            && (self.detect.any.is_empty() || self.detect.any.iter().any(there))
+            && !self.detect.none.iter().any(there)
+            && self
+                .detect
+                .matches
+                .iter()
+                .all(|(path, regex)| path.texts_in(scope).iter().any(|text| regex.is_match(text)))
+    }
+
+    /// The record proper, if this one has an envelope.
+    fn record_inside(&self, value: &Json) -> Option<Json> {
+        let mut found = None;
+        let scope = Scope {
+            root: value,
+            element: value,
+            key: "",
+            any_case: false,
+        };
+        self.inside.as_ref()?.each(scope, &mut |inner, _| {
+            found = match &*inner {
+                Json::String(text) => serde_json::from_str(text).ok(),
+                other => Some(other.clone()),
+            };
+        });
+        found
+    }
+
+    /// The record as one value with named members.
+    fn read(&self, record: &Record<'_>) -> Result<Json, MapError> {
+        if let Some((header, row)) = record.row {
+            let mut members = serde_json::Map::new();
+            for (at, name) in header.names.iter().enumerate() {
+                let Some(value) = row.get(at).filter(|value| !value.is_empty()) else {
+                    continue;
+                };
+                // A name can stand twice: the first column of it has the plain name.
+                let name = match members.contains_key(name) {
+                    true => format!("{name}#{}", at + 1),
+                    false => name.clone(),
+                };
+                members.insert(name, Json::String(value.to_owned()));
+            }
+            return Ok(Json::Object(members));
+        }
+        if self.container == Container::Text {
+            return self.read_line(record.text);
+        }
+        let value: Json = record.json()?;
+        Ok(self.record_inside(&value).unwrap_or(value))
+    }
+
+    fn read_line(&self, text: &str) -> Result<Json, MapError> {
+        for pattern in &self.lines {
+            let Some(found) = pattern.captures(text) else {
+                continue;
+            };
+            let members = pattern.capture_names().flatten().filter_map(|name| {
+                let value = found.name(name)?.as_str();
+                Some((name.to_owned(), Json::String(value.to_owned())))
+            });
+            return Ok(Json::Object(members.collect()));
+        }
+        Err(MapError::other(format!(
+            "the line has not the form of {}",
+            self.title
+        )))
+    }
+
+    fn skips(&self, text: &str) -> bool {
+        self.skip.as_ref().is_some_and(|skip| skip.is_match(text))
+    }
+}
+
+impl Format for Mapping {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn title(&self) -> &'static str {
+        self.title
+    }
+
+    fn family(&self) -> &'static str {
+        self.family
+    }
+
+    fn zone_rule(&self) -> ZoneRule {
+        match &self.time {
+            Some(time) if time.zone == Zone::Local => ZoneRule::Local,
+            _ => ZoneRule::Utc,
+        }
+    }
+
+    fn record_start(&self) -> Option<&str> {
+        self.record_start.as_ref().map(Regex::as_str)
+    }
+
+    fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
+        let scale = |share: u8| {
+            u8::try_from(u16::from(self.detect.sure) * u16::from(share) / 100).unwrap_or(100)
+        };
+        if self.container == Container::Text {
+            if !matches!(sample.layout, crate::read::Layout::Text) {
+                return None;
+            }
+            let lines: Vec<&String> = sample
+                .texts
+                .iter()
+                .filter(|text| !self.skips(text))
+                .filter(|text| {
+                    self.record_start
+                        .as_ref()
+                        .is_none_or(|start| start.is_match(text))
+                })
+                .collect();
+            let hits = lines
+                .iter()
+                .filter(|text| self.lines.iter().any(|line| line.is_match(text)))
+                .count();
+            let share = u8::try_from(hits * 100 / lines.len().max(1)).unwrap_or(0);
+            return Detection::of(
+                scale(share),
+                format!("{share} % of the lines have its form"),
+            );
+        }
+        if self.container == Container::Table
+            && let Some(header) = sample.header()
+        {
+            let names = header.names.iter().map(|name| (name.clone(), Json::Null));
+            let value = Json::Object(names.collect());
+            // Values are looked at where the header alone does not decide.
+            let fits = if self.detect.matches.is_empty() {
+                self.fits(&value)
+            } else {
+                sample.texts.iter().any(|text| {
+                    crate::read::parse_row(text, header.delimiter).is_ok_and(|row| {
+                        let cells = header.names.iter().enumerate().map(|(at, name)| {
+                            let cell = row.get(at).unwrap_or_default().to_owned();
+                            (name.clone(), Json::String(cell))
+                        });
+                        self.fits(&Json::Object(cells.collect()))
+                    })
+                })
+            };
+            return Detection::of(
+                if fits { self.detect.sure } else { 0 },
+                "the header has its columns",
+            );
+        }
+        let share = sample.percent(|value| self.fits(value));
+        Detection::of(
+            scale(share),
+            format!("{share} % of the records have its fields"),
+        )
+    }
+
+    fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
+        if self.container == Container::Text && self.skips(record.text) {
+            return Ok(());
+        }
+        let value = self.read(record)?;
+        apply::events(self, record, &value, out)
+    }
+}
+
+fn fault(reason: impl Into<String>, text: &toml::Spanned<String>) -> Fault {
+    Fault {
+        reason: reason.into(),
+        span: Some(text.span()),
+    }
+}
+
+fn compile(file: File) -> Result<Mapping, Fault> {
+    let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+    let name = file.name.get_ref();
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if name.is_empty() || !name.chars().all(plain) {
+        return Err(fault(
+            "a name consists of small letters, digits and `_`",
+            &file.name,
+        ));
+    }
+    let is_text = file.container == Container::Text;
+    if is_text == file.lines.is_empty() {
+        return Err(fault(
+            "`lines` goes with `container = \"text\"`, and with nothing else",
+            &file.name,
+        ));
+    }
+    let detect = &file.detect;
+    let conditions = Conditions {
+        all: detect.all.iter().map(path).collect::<Result<_, _>>()?,
+        any: detect.any.iter().map(path).collect::<Result<_, _>>()?,
+        none: detect.none.iter().map(path).collect::<Result<_, _>>()?,
+        matches: detect
+            .matches
+            .iter()
+            .map(|(name, pattern)| {
+                let path = Path::parse(name).map_err(|reason| fault(reason, pattern))?;
+                Ok((path, regex(pattern)?))
+            })
+            .collect::<Result<_, Fault>>()?,
+        sure: detect.sure.unwrap_or(80).min(100),
+    };
+    let nothing = conditions.all.is_empty()
+        && conditions.any.is_empty()
+        && conditions.matches.is_empty()
+        && !is_text;
+    if nothing {
+        return Err(fault(
+            "[detect] says nothing by which the format is recognised",
+            &file.name,
+        ));
+    }
+    let optional = |value: &Option<language::Expr>| value.as_ref().map(Value::compile).transpose();
+    let mut when = Vec::new();
+    for condition in &file.when {
+        when.push(Condition {
+            value: Value::compile(&condition.value)?,
+            matches: condition.matches.as_ref().map(regex).transpose()?,
+            set: columns(&condition.set)?,
+        });
+    }
+    Ok(Mapping {
+        name: keep(name),
+        title: keep(&file.title),
+        family: keep(&file.family),
+        document: file.document,
+        container: file.container,
+        lines: file.lines.iter().map(regex).collect::<Result<_, _>>()?,
+        record_start: file.record_start.as_ref().map(regex).transpose()?,
+        inside: file.inside.as_ref().map(path).transpose()?,
+        skip: file.skip.as_ref().map(regex).transpose()?,
+        each: file.each.as_ref().map(path).transpose()?,
+        detect: conditions,
+        time: match &file.time {
+            Some(time) => Some(Times {
+                value: Value::compile(&time.value)?,
+                end: optional(&time.end)?,
+                duration: optional(&time.duration)?,
+                unit: time.unit,
+                format: time.format.as_ref().map(|format| format.get_ref().clone()),
+                zone: time.zone,
+                optional: time.optional,
+            }),
+            None => None,
+        },
+        event: columns(&file.event)?,
+        http: match &file.http {
+            Some(http) => Some(Requests {
+                method: optional(&http.method)?,
+                uri: optional(&http.uri)?,
+                status: optional(&http.status)?,
+                headers: http.headers.as_ref().map(path).transpose()?,
+                traceparent: optional(&http.traceparent)?,
+                body: optional(&http.body)?,
+            }),
+            None => None,
+        },
+        sql: match &file.sql {
+            Some(sql) => Some(Value::compile(&sql.statement)?),
+            None => None,
+        },
+        call: match &file.call {
+            Some(call) => Some(Bodies {
+                request: call.request.as_ref().map(path).transpose()?,
+                response: call.response.as_ref().map(path).transpose()?,
+                url: optional(&call.url)?,
+                status: optional(&call.status)?,
+            }),
+            None => None,
+        },
+        contents: named(&file.contents, CONTENTS, "[contents]")?,
+        changes: file
+            .changes
+            .iter()
+            .map(|rows| {
+                Ok(ChangeRows {
+                    each: rows.each.as_ref().map(path).transpose()?,
+                    field: Value::compile(&rows.field)?,
+                    before: optional(&rows.before)?,
+                    after: optional(&rows.after)?,
+                })
+            })
+            .collect::<Result<_, Fault>>()?,
+        keys: file
+            .keys
+            .iter()
+            .map(|key| {
+                let kind = KeyKind::from_name(key.kind.get_ref()).ok_or_else(|| {
+                    let kinds: Vec<&str> = KeyKind::ALL.iter().map(|kind| kind.as_str()).collect();
+                    fault(
+                        format!("no such kind of key; kinds are {}", kinds.join(", ")),
+                        &key.kind,
+                    )
+                })?;
+                Ok((kind, Value::compile(&key.value)?))
+            })
+            .collect::<Result<_, Fault>>()?,
+        attributes: file
+            .attributes
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), Value::compile(value)?)))
+            .collect::<Result<_, Fault>>()?,
+        when,
+        not_mapped: file.not_mapped.into_iter().collect(),
+    })
+}
+
+type Named = std::collections::BTreeMap<String, language::Expr>;
+
+fn named(
+    given: &Named,
+    known: &'static [&'static str],
+    section: &str,
+) -> Result<Vec<(&'static str, Value)>, Fault> {
+    given
+        .iter()
+        .map(|(name, expr)| {
+            let column = known
+                .iter()
+                .find(|known| *known == name)
+                .ok_or_else(|| Fault {
+                    reason: format!("{section} has no `{name}`; there are {}", known.join(", ")),
+                    span: Some(expr.span.clone()),
+                })?;
+            Ok((*column, Value::compile(expr)?))
+        })
+        .collect()
+}
+
+/// Columns of an event; values of closed lists are checked as far as they stand in the file.
+fn columns(given: &Named) -> Result<Vec<(&'static str, Value)>, Fault> {
+    for (name, expr) in given {
+        let known = |text: &str| match name.as_str() {
+            "kind" => Kind::from_name(text).is_some(),
+            "outcome" => Outcome::from_name(text).is_some(),
+            "actor_type" => ActorType::from_name(text).is_some(),
+            _ => true,
+        };
+        let mut wrong = None;
+        constants(&expr.form, &mut |text| {
+            if !known(text) {
+                wrong.get_or_insert_with(|| text.to_owned());
+            }
+        });
+        if let Some(text) = wrong {
+            return Err(Fault {
+                reason: format!("`{text}` is no {name}"),
+                span: Some(expr.span.clone()),
+            });
+        }
+    }
+    named(given, FIELDS, "[event]")
+}
+
+fn constants(form: &language::Form, visit: &mut dyn FnMut(&str)) {
+    match form {
+        language::Form::Path(_) => {}
+        language::Form::First(list) => list.iter().for_each(|form| constants(form, visit)),
+        language::Form::Made(made) => {
+            made.constant.iter().for_each(|text| visit(text));
+            made.default.iter().for_each(|text| visit(text));
+            made.map.iter().flatten().for_each(|(_, text)| visit(text));
+            made.matches.iter().for_each(|rule| visit(&rule.value));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        name = "tool"
+        title = "A tool's log"
+        family = "tool"
+        [detect]
+        all = ["who", "did"]
+        [event]
+        kind = { path = "did", map = { change = "write" }, default = "other" }
+        actor = "who"
+    "#;
+
+    fn reason(text: &str) -> String {
+        match Mapping::parse("m.toml", text) {
+            Err(MappingError::Bad { reason, .. }) => reason,
+            Err(other) => other.to_string(),
+            Ok(_) => "no error".to_owned(),
+        }
+    }
+
+    #[test]
+    fn faults_are_named() {
+        assert_eq!(reason(SMALL), "no error");
+        assert!(reason(&SMALL.replace("\"write\"", "\"wrote\"")).contains("`wrote` is no kind"));
+        assert!(reason(&SMALL.replace("actor =", "actr =")).contains("no `actr`"));
+        assert!(reason(&SMALL.replace("\"who\", ", "\"who..x\", ")).contains("a name is empty"));
+        assert!(reason(&SMALL.replace("\"tool\"", "\"My Tool\"")).contains("small letters"));
+        assert!(reason(&SMALL.replace("[detect]", "[detekt]")).contains("unknown field"));
+        assert!(reason("name = 1").contains("invalid type"));
+    }
+}

@@ -214,6 +214,8 @@ fn main() -> Outcome<()> {
         store: path.clone(),
         source: None,
         format: None,
+        formats: trail::normalise::formats::Formats::default(),
+        lenient: false,
         zones: Zones::new(&Config::default(), &[])?,
         limits: Limits::default(),
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),

@@ -32,17 +32,19 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "timeline" -d 'Show what
 complete -c trail -n "__fish_trail_needs_command" -f -a "verify" -d 'Hold the store against a policy'
 complete -c trail -n "__fish_trail_needs_command" -f -a "report" -d 'Write a Markdown report on the store'
 complete -c trail -n "__fish_trail_needs_command" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read'
+complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l source -d 'Attribute everything to this source, e.g. `sap:prod`' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l input-format -d 'Read everything in this format (see `trail sources`)' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l mapping -d 'A mapping file that describes a format of your own; may be repeated' -r -F
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l tz -d 'Zone of times without one, for all or for a source or family; may be repeated' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l max-record -d 'Largest record in bytes' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l jobs -d 'Worker threads [default: one a core]' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l lenient -d 'Take JSON, tables and key=value lines of unknown formats too, as events of kind `other`'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l explain -d 'Say why each file is taken for what it is, and ingest nothing'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -s q -l quiet -d 'No progress'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -93,10 +95,23 @@ complete -c trail -n "__fish_trail_using_subcommand report" -s h -l help -d 'Pri
 complete -c trail -n "__fish_trail_using_subcommand rejects" -l limit -d 'At most that many' -r
 complete -c trail -n "__fish_trail_using_subcommand rejects" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand rejects" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand sources" -l format -d 'Form of the output' -r -f -a "table\t''
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
-complete -c trail -n "__fish_trail_using_subcommand sources" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
-complete -c trail -n "__fish_trail_using_subcommand sources" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l name -d 'Name of the format' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l limit -d 'At most that many records' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l tz -d 'Zone of times without one' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -105,6 +120,8 @@ complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_su
 complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "verify" -d 'Hold the store against a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "report" -d 'Write a Markdown report on the store'
 complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "sources" -d 'List the formats that can be read'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
 complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'

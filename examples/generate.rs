@@ -1,5 +1,11 @@
-//! Writes `completions/` and `man/` from the command line's definition: `cargo run --example generate`.
+//! Writes what is made from the code (`completions/`, `man/`, `docs/formats.md`):
+//! `cargo run --example generate`.
 
 fn main() -> std::io::Result<()> {
-    trail::cli::write_completions_and_man(std::path::Path::new(env!("CARGO_MANIFEST_DIR")))
+    let project = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    trail::cli::write_completions_and_man(project)?;
+    std::fs::write(
+        project.join("docs/formats.md"),
+        trail::normalise::formats::page(),
+    )
 }

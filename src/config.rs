@@ -15,6 +15,9 @@ pub struct Config {
     /// Zone of times without one, by source or family; `default` for all others.
     #[serde(default)]
     pub zones: BTreeMap<String, String>,
+    /// Mapping files of formats of one's own, relative to the store.
+    #[serde(default)]
+    pub mappings: Vec<std::path::PathBuf>,
     /// How many tasks a value of a key may reach before it is a hub, by key kind.
     #[serde(default)]
     pub hubs: BTreeMap<String, usize>,

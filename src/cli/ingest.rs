@@ -40,6 +40,9 @@ pub struct Args {
     /// A mapping file that describes a format of your own; may be repeated
     #[arg(long, value_name = "FILE")]
     mapping: Vec<PathBuf>,
+    /// Take JSON, tables and key=value lines of unknown formats too, as events of kind `other`
+    #[arg(long)]
+    lenient: bool,
     /// Zone of times without one, for all or for a source or family; may be repeated
     #[arg(long, value_name = "ZONE|SOURCE=ZONE")]
     tz: Vec<String>,
@@ -96,10 +99,13 @@ impl Args {
             max_record: self.max_record,
             ..Limits::default()
         };
+        let path = super::store_path(store);
+        let config = Config::load(&path.join("trail.toml"))?;
         let mut formats = Formats::default();
-        for file in &self.mapping {
+        let configured = config.mappings.iter().map(|file| path.join(file));
+        for file in configured.chain(self.mapping.clone()) {
             formats
-                .add(Mapping::load(file)?)
+                .add(Mapping::load(&file)?)
                 .map_err(|reason| miette!("{}: {reason}", file.display()))?;
         }
         if self.explain {
@@ -114,14 +120,13 @@ impl Args {
             })?),
             None => None,
         };
-        let path = super::store_path(store);
-        let config = Config::load(&path.join("trail.toml"))?;
         let request = IngestRequest {
             paths: self.paths.clone(),
             store: path,
             source: self.source.clone(),
             format,
             formats,
+            lenient: self.lenient,
             zones: Zones::new(&config, &self.tz)?,
             limits,
             workers: self.jobs.unwrap_or_else(|| {

@@ -5,11 +5,13 @@
 //! workers.
 
 mod pipeline;
+mod preview;
 mod recognise;
 mod work;
 
 use std::path::PathBuf;
 
+pub use preview::{Preview, head_of, preview};
 pub use recognise::{Explanation, explain};
 
 use crate::config::Zones;
@@ -30,6 +32,8 @@ pub struct IngestRequest {
     pub format: Option<&'static dyn Format>,
     /// The formats that are known.
     pub formats: Formats,
+    /// Take records of unknown formats as events of kind `other`.
+    pub lenient: bool,
     /// Zones of times without one.
     pub zones: Zones,
     /// Bounds.

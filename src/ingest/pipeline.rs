@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
-use super::recognise::{Recognised, recognise, why_not};
+use super::recognise::{Recognised, recognise, settle, why_not};
 use super::work::{NewRecord, Stream, Work, Worked, work};
 use super::{IngestError, IngestRequest, Progress};
 use crate::model::RecordHasher;
 use crate::model::time::format_utc;
+use crate::normalise::formats::GENERIC;
 use crate::normalise::{Format, Verdict, ZoneRule};
 use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Visit, visit_members};
 use crate::store::{
@@ -392,6 +393,9 @@ impl Reader<'_> {
                 *format,
                 format!("{} % sure: {}", detection.sure, detection.why),
             ),
+            (None, Verdict::Unknown) if self.request.lenient && found.layout != Layout::Empty => {
+                (GENERIC, "no format recognised; read leniently".to_owned())
+            }
             (None, _) => {
                 let reason = why_not(&found);
                 return self.refused(path, name, &reason, &found.head);
@@ -408,12 +412,10 @@ impl Reader<'_> {
             (ZoneRule::Local, true) => (zone_name, "given"),
             (ZoneRule::Local, false) => (zone_name, "default"),
         };
-        let mut found = found;
-        if let (Some(start), Layout::Text) = (format.record_start(), &found.layout) {
-            found.layout = Layout::Blocks {
-                start: start.to_owned(),
-            };
-        }
+        let found = Recognised {
+            layout: settle(format, found.layout),
+            ..found
+        };
         let index = self.files.len();
         self.files.push(CustodyFile {
             path: path.to_owned(),

@@ -104,7 +104,7 @@ pub(super) fn recognise(
     ))
 }
 
-fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<String> {
+pub(super) fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<String> {
     let limits = Limits {
         chunk: head.len().max(1),
         ..limits
@@ -125,6 +125,21 @@ fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<S
     }
     texts.truncate(SAMPLE);
     texts
+}
+
+/// The layout in which a format reads what was found.
+pub(super) fn settle(format: &dyn Format, found: Layout) -> Layout {
+    match found {
+        Layout::Text | Layout::Delimited { .. } if format.is_text() => {
+            match format.record_start() {
+                Some(start) => Layout::Blocks {
+                    start: start.to_owned(),
+                },
+                None => Layout::Text,
+            }
+        }
+        found => found,
+    }
 }
 
 /// Why a stream was taken for what it was.

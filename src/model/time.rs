@@ -120,7 +120,8 @@ impl Time {
     /// Reads the notations of the format catalogue: ISO 8601 with `T` or a blank, with or without
     /// fraction, `Z`, `+01:00`, `+0100` or ` UTC`; `20251231235959.123`; `20251231` + `235959`
     /// joined by a blank or nothing; `31.12.2025 23:59:59`; `31/Dec/2025:23:59:59 +0100` (NCSA);
-    /// `31-DEC-25 11.59.59.123456 PM` (Oracle); RFC 7231 dates; epoch numbers. Behind the time, the
+    /// `31-DEC-25 11.59.59.123456 PM` (Oracle); `Wed Oct  7 11:58:08 2020 -04:00`; RFC 7231 dates;
+    /// epoch numbers. Behind the time, the
     /// abbreviations of European and American zones count as offsets; others are not unique and
     /// are taken for the zone of the source, where there is one.
     ///
@@ -146,7 +147,10 @@ impl Time {
             return Self::parse_float_epoch(whole, fraction, text);
         }
         if bytes[0].is_ascii_alphabetic() {
-            return parse_rfc7231(trimmed, text);
+            return match asctime(trimmed) {
+                Some(plain) => Self::parse(&plain, zoneless),
+                None => parse_rfc7231(trimmed, text),
+            };
         }
         let unknown = || bad(text, "unknown notation");
         let (rest, abbreviated) = split_abbreviation(trimmed);
@@ -466,6 +470,15 @@ impl Fields {
 }
 
 /// `Tue, 12 Aug 2025 13:07:41 GMT` (RFC 7231, section 7.1.1.1).
+/// Rewrites `Wed Oct  7 11:58:08 2020 -04:00` (C's asctime, as Oracle and SAP write it).
+fn asctime(text: &str) -> Option<String> {
+    let mut words = text.split_ascii_whitespace();
+    let (_weekday, month, day) = (words.next()?, words.next()?, words.next()?);
+    let (clock, year, zone) = (words.next()?, words.next()?, words.next());
+    let plausible = clock.contains(':') && year.len() == 4 && words.next().is_none();
+    plausible.then(|| format!("{day}/{month}/{year} {clock}{}", zone.unwrap_or_default()))
+}
+
 fn parse_rfc7231(trimmed: &str, text: &str) -> Result<Time, BadTime> {
     let zoned = jiff::fmt::rfc2822::parse(trimmed).map_err(|error| bad(text, error.to_string()))?;
     let us = zoned.timestamp().as_microsecond();
@@ -526,6 +539,8 @@ mod tests {
                 "2025-12-31T22:59:59.123456Z",
             ),
             ("31-DEC-25 12.00.01 AM", "2025-12-30T23:00:01Z"),
+            ("Wed Oct  7 11:58:08 2020 -04:00", "2020-10-07T15:58:08Z"),
+            ("Wed Oct  7 11:58:08 2020", "2020-10-07T09:58:08Z"),
             ("2026-05-16 05:11:50.269 CEST", "2026-05-16T03:11:50.269Z"),
             ("2026-05-16 05:11:50 EST", "2026-05-16T10:11:50Z"),
             ("2026-05-16 05:11:50 XYZT", "2026-05-16T03:11:50Z"),

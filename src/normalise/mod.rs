@@ -57,6 +57,11 @@ pub trait Format: Sync {
         ZoneRule::Utc
     }
 
+    /// Whether it is lines of text, whatever delimiters stand in them.
+    fn is_text(&self) -> bool {
+        false
+    }
+
     /// Of text whose records span lines: the regular expression that a record's first line fits.
     fn record_start(&self) -> Option<&str> {
         None

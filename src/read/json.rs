@@ -48,7 +48,8 @@ pub fn value_end(bytes: &[u8], start: usize) -> Option<usize> {
 
 /// Names under which exports put their list of records.
 const LIST_NAMES: &[&str] = &[
-    "value", "Records", "records", "data", "items", "events", "logs", "results", "entries",
+    "value", "Records", "records", "data", "items", "events", "Events", "logs", "results",
+    "entries",
 ];
 
 /// In an object that begins at `start`: the name of a member on its first level that is a known

@@ -27,6 +27,15 @@ fn completions_and_man_pages_are_current() {
 }
 
 #[test]
+fn the_page_of_formats_is_current() {
+    let have = std::fs::read_to_string(project("docs/formats.md")).unwrap_or_default();
+    assert!(
+        have == trail::normalise::formats::page(),
+        "docs/formats.md is not current: run `cargo run --example generate`"
+    );
+}
+
+#[test]
 fn every_command_has_two_examples_that_parse() {
     let command = trail::cli::Cli::command();
     for sub in command.get_subcommands() {

@@ -6,6 +6,8 @@ mod bad_input;
 mod commands;
 mod demo_case;
 mod formats;
+mod hostile;
+mod mapping;
 mod samples;
 mod store;
 

@@ -12,7 +12,7 @@ fn public_samples() {
         return;
     }
     let case = Case::new();
-    // Formats that are not read yet are left out by name, hence 1.
+    // The two SOURCES.md are no logs and are left out by name, hence 1.
     let report = case.ingest(&[], &[&samples], 1);
     let file = |name: &str| {
         report["files"]
@@ -99,4 +99,82 @@ fn public_samples() {
         (&first["time"], &first["kind"]),
         (&"2024-03-18T09:49:12Z".into(), &"request".into())
     );
+}
+
+/// Cells of the tables in a SOURCES.md, by column name.
+fn index(path: &Path) -> Vec<std::collections::HashMap<String, String>> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut names: Vec<String> = Vec::new();
+    let mut rows = Vec::new();
+    for line in text.lines().filter(|line| line.starts_with('|')) {
+        let cells: Vec<String> = line
+            .trim_matches('|')
+            .split('|')
+            .map(|cell| cell.trim().to_owned())
+            .collect();
+        if names.is_empty() {
+            names = cells;
+        } else if !cells[0].starts_with("---") {
+            rows.push(names.iter().cloned().zip(cells).collect());
+        }
+    }
+    rows
+}
+
+#[test]
+fn every_sample_has_the_facts_of_its_index() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/samples");
+    if !samples.is_dir() {
+        println!("no sample logs at {}: nothing checked", samples.display());
+        return;
+    }
+    let mut checked = 0;
+    for row in index(&samples.join("business/SOURCES.md")) {
+        let name = row["file"].as_str();
+        let case = Case::new();
+        let path = samples.join("business").join(name);
+        let report = case.ingest(&[], &[&path], 0);
+        let file = &report["files"][0];
+        assert_eq!(file["rejects"], 0, "{name}");
+        let mut events: u64 = row["events"].parse().unwrap();
+        if row["container"] == "text" {
+            // The index counts lines; a line that begins with blanks belongs to the one before.
+            let text = std::fs::read_to_string(&path).unwrap();
+            let continued = text.lines().filter(|line| line.starts_with([' ', '\t']));
+            events -= continued.count() as u64;
+        }
+        assert_eq!(file["events"], events, "{name}");
+        let shown = case.json(&["timeline", "--limit", "2000", "--format", "json"]);
+        let everything = serde_json::to_string(&shown).unwrap();
+        let stated = row["first time"].replace(".000Z", "Z");
+        let word = stated
+            .split([' ', ',', ';'])
+            .find(|word| word.starts_with("20"));
+        if let Some(time) = word {
+            let time = time.trim_end_matches('Z');
+            assert!(everything.contains(time), "{name}: no event at {time}");
+        }
+        for column in ["user", "request id"] {
+            let stated = row[column].as_str();
+            let exact = !stated.is_empty() && !stated.contains([' ', '{', ',', ';']);
+            if !exact || stated == "-" || stated == "none" {
+                continue;
+            }
+            // As an actor, or as any key of an event.
+            let kinds = ["user", "request", "transaction", "object", "session"];
+            let found = everything.contains(stated)
+                || kinds.iter().any(|kind| {
+                    let key = format!("{kind}={stated}");
+                    let shown = case
+                        .trail()
+                        .args(["timeline", "--key", &key])
+                        .output()
+                        .unwrap();
+                    shown.status.code() == Some(0)
+                });
+            assert!(found, "{name}: {column} {stated} is nowhere");
+            checked += 1;
+        }
+    }
+    assert!(checked > 60, "only {checked} facts were checked");
 }

@@ -4,6 +4,7 @@ mod anthropic_messages;
 mod claude_code;
 mod envoy_json;
 pub(super) mod exchange;
+mod generic;
 mod kong;
 mod litellm;
 mod m365_unified_audit;
@@ -90,6 +91,7 @@ mappings!(
     "nginx_json",
     "openai_agents",
     "openai_audit_log",
+    "oracle_aud",
     "oracle_fusion_audit",
     "oracle_unified_audit",
     "portkey",
@@ -102,6 +104,7 @@ mappings!(
     "sap_btp_audit",
     "sap_document",
     "sap_gateway_error",
+    "sap_rfc_gateway",
     "sap_workflow",
     "servicenow_approval",
     "servicenow_audit",
@@ -115,13 +118,13 @@ mappings!(
     "workday_activity",
 );
 
+/// What `--lenient` falls back to.
+pub static GENERIC: &dyn Format = &generic::Generic;
+
 /// The built-in mapping files.
 pub static MAPPINGS: LazyLock<Vec<Mapping>> = LazyLock::new(|| {
-    let parse = |(name, text): &(&str, &str)| {
-        Mapping::parse(name, text)
-            .unwrap_or_else(|error| unreachable!("built-in mapping {name}: {error}"))
-    };
-    FILES.iter().map(parse).collect()
+    let read = |(name, text): &(&str, &str)| Mapping::built_in(name, text);
+    FILES.iter().map(read).collect()
 });
 
 /// The formats of a run: the built-in ones and those of the user's mapping files.
@@ -165,6 +168,88 @@ impl Formats {
     pub fn by_name(&self, name: &str) -> Option<&'static dyn Format> {
         self.iter().find(|format| format.name() == name)
     }
+}
+
+macro_rules! heads {
+    ($($file:literal),+ $(,)?) => {
+        /// Source files of the formats that are code; their heads say what is mapped.
+        const HEADS: &[(&str, &str)] = &[$(($file, include_str!(concat!($file, ".rs")))),+];
+    };
+}
+
+heads!(
+    "openai_chat",
+    "openai_responses",
+    "anthropic_messages",
+    "other_vendors",
+    "claude_code",
+    "litellm",
+    "otlp_json",
+    "kong",
+    "envoy_json",
+    "salesforce_event_log",
+    "salesforce_field_history",
+    "salesforce_approval",
+    "sap_cdhdr",
+    "sap_cdpos",
+    "sap_security_audit",
+    "m365_unified_audit",
+    "generic",
+);
+
+/// The page docs/formats.md: every format with what it follows, fills and leaves.
+#[must_use]
+pub fn page() -> String {
+    let formats = Formats::default();
+    let mut out = format!(
+        "# Formats\n\nMade from the code by `cargo run --example generate`. {} formats; {} of them are mapping \
+         files ([mapping.md](mapping.md)). A field that is neither named here nor in the format's file stays in \
+         the raw record, which is kept whole.\n\n| format | what it is | source | times without zone |\n\
+         | --- | --- | --- | --- |\n",
+        formats.iter().count(),
+        MAPPINGS.len()
+    );
+    for format in formats.iter() {
+        let zone = match format.zone_rule() {
+            super::ZoneRule::Utc => "UTC",
+            super::ZoneRule::Local => "`--tz`",
+        };
+        out.push_str(&format!(
+            "| `{}` | {} | {} | {zone} |\n",
+            format.name(),
+            format.title(),
+            format.family()
+        ));
+    }
+    out.push_str("\n## In code\n");
+    for (name, source) in HEADS {
+        out.push_str(&format!("\n### `{name}`\n\n"));
+        for line in source.lines().map_while(|line| line.strip_prefix("//!")) {
+            out.push_str(line.strip_prefix(' ').unwrap_or(line));
+            out.push('\n');
+        }
+    }
+    out.push_str("\n## Mapping files\n");
+    for mapping in MAPPINGS.iter() {
+        out.push_str(&format!(
+            "\n### `{}`\n\nFollows: {}.\n\n",
+            mapping.name(),
+            mapping.document()
+        ));
+        for (column, paths) in mapping.mapped() {
+            let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+            let from = if paths.is_empty() {
+                "always the same".to_owned()
+            } else {
+                paths.join(", ").replace('|', "\\|")
+            };
+            out.push_str(&format!("- {column}: {from}\n"));
+        }
+        for (field, reason) in mapping.not_mapped() {
+            out.push_str(&format!("- not mapped: `{field}`: {reason}\n"));
+        }
+    }
+    out
 }
 
 #[cfg(test)]

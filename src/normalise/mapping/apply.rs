@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::language::{Unit, Zone};
 use super::path::{Scope, text_of};
-use super::{Bodies, Container, Mapping, Requests, Times};
+use super::{Bodies, Requests, Rules, Times};
 use crate::model::time::Time;
 use crate::model::{ActorType, Amount, Change, ContentPart, Event, KeyKind, Kind, Outcome};
 use crate::normalise::formats::exchange::{Exchange, exchange};
@@ -20,7 +20,8 @@ use crate::normalise::{MapError, Pairs, Record, personal_kinds, sql};
 const MOST: usize = 10_000;
 
 pub(super) fn events<'r>(
-    mapping: &Mapping,
+    (name, any_case): (&'static str, bool),
+    rules: &Rules,
     record: &Record<'r>,
     root: &Json,
     out: &mut Vec<Event<'r>>,
@@ -29,10 +30,10 @@ pub(super) fn events<'r>(
         root,
         element: root,
         key: "",
-        any_case: mapping.container != Container::Json,
+        any_case,
     };
     let mut elements: Vec<(Json, String)> = Vec::new();
-    if let Some(each) = &mapping.each {
+    if let Some(each) = &rules.each {
         each.each(whole, &mut |value, key| {
             if elements.len() < MOST {
                 elements.push((value.into_owned(), key.to_owned()));
@@ -41,7 +42,7 @@ pub(super) fn events<'r>(
     }
     // A record without elements is an event all the same: nothing is lost.
     if elements.is_empty() {
-        return event(mapping, record, whole, out);
+        return event(name, rules, record, whole, out);
     }
     for (element, key) in &elements {
         let scope = Scope {
@@ -49,35 +50,36 @@ pub(super) fn events<'r>(
             key,
             ..whole
         };
-        event(mapping, record, scope, out)?;
+        event(name, rules, record, scope, out)?;
     }
     Ok(())
 }
 
 fn event<'r>(
-    mapping: &Mapping,
+    name: &'static str,
+    rules: &Rules,
     record: &Record<'r>,
     scope: Scope<'_>,
     out: &mut Vec<Event<'r>>,
 ) -> Result<(), MapError> {
     let mut event = Event::new(Kind::Other);
-    if let Some(times) = &mapping.time {
+    if let Some(times) = &rules.time {
         time(times, record, scope, &mut event)?;
     }
-    if let Some(http) = &mapping.http {
+    if let Some(http) = &rules.http {
         request(http, scope, &mut event);
     }
-    if let Some(statement) = &mapping.sql
+    if let Some(statement) = &rules.sql
         && let Some(statement) = statement.get(scope)
     {
         sql::add_statement(&mut event, &statement);
     }
-    for (column, value) in &mapping.event {
+    for (column, value) in &rules.event {
         if let Some(value) = value.get(scope) {
             set(&mut event, column, value);
         }
     }
-    for rows in &mapping.changes {
+    for rows in &rules.changes {
         let mut add = |scope: Scope<'_>| {
             let Some(field) = rows.field.get(scope) else {
                 return;
@@ -105,17 +107,17 @@ fn event<'r>(
             None => add(scope),
         }
     }
-    for (kind, value) in &mapping.keys {
+    for (kind, value) in &rules.keys {
         for value in value.all(scope) {
             event.key(*kind, value);
         }
     }
-    for (name, value) in &mapping.attributes {
+    for (attribute, value) in &rules.attributes {
         if let Some(value) = value.get(scope) {
-            event.attr(name.clone(), value);
+            event.attr(attribute.clone(), value);
         }
     }
-    for condition in &mapping.when {
+    for condition in &rules.when {
         let holds = match &condition.matches {
             Some(regex) => condition
                 .value
@@ -132,9 +134,9 @@ fn event<'r>(
             }
         }
     }
-    contents(mapping, scope, &mut event);
-    match &mapping.call {
-        Some(call) => model_call(mapping.name, call, record, scope, event, out),
+    contents(rules, scope, &mut event);
+    match &rules.call {
+        Some(call) => model_call(name, call, record, scope, event, out),
         None => {
             out.push(event);
             Ok(())
@@ -142,8 +144,8 @@ fn event<'r>(
     }
 }
 
-fn contents(mapping: &Mapping, scope: Scope<'_>, event: &mut Event<'_>) {
-    for (name, value) in &mapping.contents {
+fn contents(rules: &Rules, scope: Scope<'_>, event: &mut Event<'_>) {
+    for (name, value) in &rules.contents {
         let Some(part) = ContentPart::from_name(name) else {
             continue;
         };

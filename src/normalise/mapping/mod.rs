@@ -4,11 +4,15 @@
 //! columns. About half of the built-in formats are such files; a user's own are read the same way.
 
 mod apply;
+mod draft;
 mod language;
 mod path;
 mod value;
 
+pub use draft::draft;
+
 use std::path::Path as FilePath;
+use std::sync::OnceLock;
 
 use regex::Regex;
 use serde_json::Value as Json;
@@ -137,19 +141,18 @@ struct Condition {
     set: Vec<(&'static str, Value)>,
 }
 
-/// A format made from a mapping file.
-pub struct Mapping {
-    name: &'static str,
-    title: &'static str,
-    family: &'static str,
-    document: String,
-    container: Container,
+/// How a record is told and cut, compiled.
+struct Recognition {
+    conditions: Conditions,
     lines: Vec<Regex>,
     record_start: Option<Regex>,
     inside: Option<Path>,
     skip: Option<Regex>,
+}
+
+/// What becomes of a record, compiled.
+struct Rules {
     each: Option<Path>,
-    detect: Conditions,
     time: Option<Times>,
     event: Vec<(&'static str, Value)>,
     http: Option<Requests>,
@@ -160,7 +163,18 @@ pub struct Mapping {
     keys: Vec<(KeyKind, Value)>,
     attributes: Vec<(String, Value)>,
     when: Vec<Condition>,
-    not_mapped: Vec<(String, String)>,
+}
+
+/// A format made from a mapping file.
+///
+/// The built-in ones are compiled when they are first needed: a run needs few of them.
+pub struct Mapping {
+    name: &'static str,
+    title: &'static str,
+    family: &'static str,
+    file: File,
+    recognition: OnceLock<Recognition>,
+    rules: OnceLock<Rules>,
 }
 
 impl Mapping {
@@ -188,24 +202,64 @@ impl Mapping {
             text: miette::NamedSource::new(path, text.to_owned()),
             span: fault.span.map(Into::into),
         };
-        let file: File = toml::from_str(text).map_err(|error| {
-            bad(Fault {
-                reason: error.message().to_owned(),
-                span: error.span(),
-            })
+        let mapping = Self::read_file(text).map_err(bad)?;
+        let _ = mapping
+            .recognition
+            .set(recognition(&mapping.file).map_err(bad)?);
+        let _ = mapping.rules.set(rules(&mapping.file).map_err(bad)?);
+        Ok(mapping)
+    }
+
+    /// A mapping of our own, which a test has checked.
+    pub(super) fn built_in(name: &str, text: &str) -> Self {
+        Self::read_file(text).unwrap_or_else(|fault| broken(name, &fault))
+    }
+
+    fn read_file(text: &str) -> Result<Self, Fault> {
+        let file: File = toml::from_str(text).map_err(|error| Fault {
+            reason: error.message().to_owned(),
+            span: error.span(),
         })?;
-        compile(file).map_err(bad)
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let name = file.name.get_ref();
+        if name.is_empty() || !name.chars().all(plain) {
+            return Err(fault(
+                "a name consists of small letters, digits and `_`",
+                &file.name,
+            ));
+        }
+        let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
+        Ok(Self {
+            name: keep(name),
+            title: keep(&file.title),
+            family: keep(&file.family),
+            file,
+            recognition: OnceLock::new(),
+            rules: OnceLock::new(),
+        })
+    }
+
+    fn recognition(&self) -> &Recognition {
+        self.recognition.get_or_init(|| {
+            recognition(&self.file).unwrap_or_else(|fault| broken(self.name, &fault))
+        })
+    }
+
+    fn rules(&self) -> &Rules {
+        self.rules
+            .get_or_init(|| rules(&self.file).unwrap_or_else(|fault| broken(self.name, &fault)))
     }
 
     /// The vendor document it follows.
     #[must_use]
     pub fn document(&self) -> &str {
-        &self.document
+        &self.file.document
     }
 
     /// Fields that are left to the raw record, with the reason.
     pub fn not_mapped(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.not_mapped
+        self.file
+            .not_mapped
             .iter()
             .map(|(field, reason)| (field.as_str(), reason.as_str()))
     }
@@ -213,25 +267,26 @@ impl Mapping {
     /// What the mapping fills and from where, for docs/formats.md.
     #[must_use]
     pub fn mapped(&self) -> Vec<(String, Vec<&str>)> {
+        let rules = self.rules();
         let mut out = Vec::new();
         let mut add = |name: String, value| {
             let mut paths = Vec::new();
             Value::paths(value, &mut paths);
             out.push((name, paths));
         };
-        if let Some(time) = &self.time {
+        if let Some(time) = &rules.time {
             add("time".to_owned(), &time.value);
         }
-        for (name, value) in &self.event {
+        for (name, value) in &rules.event {
             add((*name).to_owned(), value);
         }
-        for (kind, value) in &self.keys {
+        for (kind, value) in &rules.keys {
             add(format!("key {kind}"), value);
         }
-        for rows in &self.changes {
+        for rows in &rules.changes {
             add("changes".to_owned(), &rows.field);
         }
-        for (name, value) in &self.contents {
+        for (name, value) in &rules.contents {
             add(format!("content {name}"), value);
         }
         out
@@ -245,14 +300,16 @@ impl Mapping {
             root: value,
             element: value,
             key: "",
-            any_case: self.container == Container::Table,
+            any_case: self.file.container == Container::Table,
         };
         let there = |path: &Path| path.exists(scope);
-        self.detect.all.iter().all(there)
-            && (self.detect.any.is_empty() || self.detect.any.iter().any(there))
-            && !self.detect.none.iter().any(there)
+        self.recognition().conditions.all.iter().all(there)
+            && (self.recognition().conditions.any.is_empty()
+                || self.recognition().conditions.any.iter().any(there))
+            && !self.recognition().conditions.none.iter().any(there)
             && self
-                .detect
+                .recognition()
+                .conditions
                 .matches
                 .iter()
                 .all(|(path, regex)| path.texts_in(scope).iter().any(|text| regex.is_match(text)))
@@ -267,12 +324,15 @@ impl Mapping {
             key: "",
             any_case: false,
         };
-        self.inside.as_ref()?.each(scope, &mut |inner, _| {
-            found = match &*inner {
-                Json::String(text) => serde_json::from_str(text).ok(),
-                other => Some(other.clone()),
-            };
-        });
+        self.recognition()
+            .inside
+            .as_ref()?
+            .each(scope, &mut |inner, _| {
+                found = match &*inner {
+                    Json::String(text) => serde_json::from_str(text).ok(),
+                    other => Some(other.clone()),
+                };
+            });
         found
     }
 
@@ -293,7 +353,7 @@ impl Mapping {
             }
             return Ok(Json::Object(members));
         }
-        if self.container == Container::Text {
+        if self.file.container == Container::Text {
             return self.read_line(record.text);
         }
         let value: Json = record.json()?;
@@ -301,7 +361,7 @@ impl Mapping {
     }
 
     fn read_line(&self, text: &str) -> Result<Json, MapError> {
-        for pattern in &self.lines {
+        for pattern in &self.recognition().lines {
             let Some(found) = pattern.captures(text) else {
                 continue;
             };
@@ -318,7 +378,10 @@ impl Mapping {
     }
 
     fn skips(&self, text: &str) -> bool {
-        self.skip.as_ref().is_some_and(|skip| skip.is_match(text))
+        self.recognition()
+            .skip
+            .as_ref()
+            .is_some_and(|skip| skip.is_match(text))
     }
 }
 
@@ -336,21 +399,26 @@ impl Format for Mapping {
     }
 
     fn zone_rule(&self) -> ZoneRule {
-        match &self.time {
+        match &self.file.time {
             Some(time) if time.zone == Zone::Local => ZoneRule::Local,
             _ => ZoneRule::Utc,
         }
     }
 
+    fn is_text(&self) -> bool {
+        self.file.container == Container::Text
+    }
+
     fn record_start(&self) -> Option<&str> {
-        self.record_start.as_ref().map(Regex::as_str)
+        self.recognition().record_start.as_ref().map(Regex::as_str)
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         let scale = |share: u8| {
-            u8::try_from(u16::from(self.detect.sure) * u16::from(share) / 100).unwrap_or(100)
+            u8::try_from(u16::from(self.recognition().conditions.sure) * u16::from(share) / 100)
+                .unwrap_or(100)
         };
-        if self.container == Container::Text {
+        if self.file.container == Container::Text {
             if !matches!(sample.layout, crate::read::Layout::Text) {
                 return None;
             }
@@ -359,14 +427,20 @@ impl Format for Mapping {
                 .iter()
                 .filter(|text| !self.skips(text))
                 .filter(|text| {
-                    self.record_start
+                    self.recognition()
+                        .record_start
                         .as_ref()
                         .is_none_or(|start| start.is_match(text))
                 })
                 .collect();
             let hits = lines
                 .iter()
-                .filter(|text| self.lines.iter().any(|line| line.is_match(text)))
+                .filter(|text| {
+                    self.recognition()
+                        .lines
+                        .iter()
+                        .any(|line| line.is_match(text))
+                })
                 .count();
             let share = u8::try_from(hits * 100 / lines.len().max(1)).unwrap_or(0);
             return Detection::of(
@@ -374,13 +448,13 @@ impl Format for Mapping {
                 format!("{share} % of the lines have its form"),
             );
         }
-        if self.container == Container::Table
+        if self.file.container == Container::Table
             && let Some(header) = sample.header()
         {
             let names = header.names.iter().map(|name| (name.clone(), Json::Null));
             let value = Json::Object(names.collect());
             // Values are looked at where the header alone does not decide.
-            let fits = if self.detect.matches.is_empty() {
+            let fits = if self.recognition().conditions.matches.is_empty() {
                 self.fits(&value)
             } else {
                 sample.texts.iter().any(|text| {
@@ -394,7 +468,11 @@ impl Format for Mapping {
                 })
             };
             return Detection::of(
-                if fits { self.detect.sure } else { 0 },
+                if fits {
+                    self.recognition().conditions.sure
+                } else {
+                    0
+                },
                 "the header has its columns",
             );
         }
@@ -406,11 +484,12 @@ impl Format for Mapping {
     }
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
-        if self.container == Container::Text && self.skips(record.text) {
+        if self.file.container == Container::Text && self.skips(record.text) {
             return Ok(());
         }
         let value = self.read(record)?;
-        apply::events(self, record, &value, out)
+        let any_case = self.file.container != Container::Json;
+        apply::events((self.name, any_case), self.rules(), record, &value, out)
     }
 }
 
@@ -421,16 +500,12 @@ fn fault(reason: impl Into<String>, text: &toml::Spanned<String>) -> Fault {
     }
 }
 
-fn compile(file: File) -> Result<Mapping, Fault> {
-    let keep = |text: &str| -> &'static str { Box::leak(text.to_owned().into_boxed_str()) };
-    let name = file.name.get_ref();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
-    if name.is_empty() || !name.chars().all(plain) {
-        return Err(fault(
-            "a name consists of small letters, digits and `_`",
-            &file.name,
-        ));
-    }
+/// A mapping of our own that is wrong is a fault of this program, which a test finds.
+fn broken(name: &str, fault: &Fault) -> ! {
+    unreachable!("built-in mapping {name}: {}", fault.reason)
+}
+
+fn recognition(file: &File) -> Result<Recognition, Fault> {
     let is_text = file.container == Container::Text;
     if is_text == file.lines.is_empty() {
         return Err(fault(
@@ -463,6 +538,16 @@ fn compile(file: File) -> Result<Mapping, Fault> {
             &file.name,
         ));
     }
+    Ok(Recognition {
+        conditions,
+        lines: file.lines.iter().map(regex).collect::<Result<_, _>>()?,
+        record_start: file.record_start.as_ref().map(regex).transpose()?,
+        inside: file.inside.as_ref().map(path).transpose()?,
+        skip: file.skip.as_ref().map(regex).transpose()?,
+    })
+}
+
+fn rules(file: &File) -> Result<Rules, Fault> {
     let optional = |value: &Option<language::Expr>| value.as_ref().map(Value::compile).transpose();
     let mut when = Vec::new();
     for condition in &file.when {
@@ -472,18 +557,8 @@ fn compile(file: File) -> Result<Mapping, Fault> {
             set: columns(&condition.set)?,
         });
     }
-    Ok(Mapping {
-        name: keep(name),
-        title: keep(&file.title),
-        family: keep(&file.family),
-        document: file.document,
-        container: file.container,
-        lines: file.lines.iter().map(regex).collect::<Result<_, _>>()?,
-        record_start: file.record_start.as_ref().map(regex).transpose()?,
-        inside: file.inside.as_ref().map(path).transpose()?,
-        skip: file.skip.as_ref().map(regex).transpose()?,
+    Ok(Rules {
         each: file.each.as_ref().map(path).transpose()?,
-        detect: conditions,
         time: match &file.time {
             Some(time) => Some(Times {
                 value: Value::compile(&time.value)?,
@@ -554,7 +629,6 @@ fn compile(file: File) -> Result<Mapping, Fault> {
             .map(|(name, value)| Ok((name.clone(), Value::compile(value)?)))
             .collect::<Result<_, Fault>>()?,
         when,
-        not_mapped: file.not_mapped.into_iter().collect(),
     })
 }
 

@@ -1,0 +1,138 @@
+//! What a format makes of a file, record by record, without a store.
+
+use std::path::PathBuf;
+
+use jiff::tz::TimeZone;
+use typed_arena::Arena;
+
+use super::recognise::{recognise, settle};
+use crate::model::Event;
+use crate::normalise::formats::Formats;
+use crate::normalise::{Format, Record, Sample};
+use crate::read::{
+    Header, Layout, Limits, ReadError, Records, Visit, discover, parse_row, to_utf8, visit_members,
+};
+
+/// One record of a preview.
+pub struct Preview<'p, 'r> {
+    /// Place in the file, from 1.
+    pub ordinal: u64,
+    /// Its text.
+    pub text: &'p str,
+    /// Its events, or why there are none.
+    pub events: Result<&'p [Event<'r>], String>,
+}
+
+/// Reads a file in a format and shows what comes of each record, up to `most` of them.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn preview(
+    path: PathBuf,
+    format: &'static dyn Format,
+    zone: &TimeZone,
+    limits: Limits,
+    most: usize,
+    visit: &mut dyn FnMut(Preview<'_, '_>),
+) -> Result<(), ReadError> {
+    let (dumps, errors) = discover(&[path]);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
+    }
+    let formats = Formats::default();
+    let mut shown = 0;
+    for dump in dumps {
+        visit_members(&dump, limits, &mut |visited| {
+            let Visit::Member(member) = visited else {
+                return;
+            };
+            let Ok((found, encoding)) = recognise(member.reader, limits, &formats) else {
+                return;
+            };
+            let layout = settle(format, found.layout);
+            let header = match &layout {
+                Layout::Delimited { header, .. } => Some(header.clone()),
+                _ => None,
+            };
+            let rest = encoding.decode(member.reader);
+            let mut records = Records::new(rest, found.head, &layout, limits);
+            while let Ok(Some(chunk)) = records.next_chunk() {
+                for span in &chunk.spans {
+                    if shown == most {
+                        return;
+                    }
+                    shown += 1;
+                    let (text, _) = to_utf8(&chunk.bytes[span.start..span.end]);
+                    one(span.ordinal, &text, header.as_ref(), format, zone, visit);
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn one(
+    ordinal: u64,
+    text: &str,
+    header: Option<&Header>,
+    format: &'static dyn Format,
+    zone: &TimeZone,
+    visit: &mut dyn FnMut(Preview<'_, '_>),
+) {
+    let arena = Arena::new();
+    let row = header.map(|header| parse_row(text, header.delimiter).map(|row| (header, row)));
+    let mut events = Vec::new();
+    let result = match &row {
+        Some(Err(reason)) => Err(reason.clone()),
+        row => {
+            let record = Record {
+                text,
+                row: match row {
+                    Some(Ok((header, row))) => Some((header, row)),
+                    _ => None,
+                },
+                zone,
+                arena: &arena,
+            };
+            format
+                .map(&record, &mut events)
+                .map_err(|error| error.to_string())
+        }
+    };
+    visit(Preview {
+        ordinal,
+        text,
+        events: result.map(|()| events.as_slice()),
+    });
+}
+
+/// The first records of a file as they would be shown to the formats.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn head_of(
+    path: PathBuf,
+    limits: Limits,
+    look: &mut dyn FnMut(&Sample<'_>),
+) -> Result<(), ReadError> {
+    let (dumps, errors) = discover(&[path]);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error);
+    }
+    for dump in dumps.into_iter().take(1) {
+        let mut first = true;
+        visit_members(&dump, limits, &mut |visited| {
+            let Visit::Member(member) = visited else {
+                return;
+            };
+            if !std::mem::take(&mut first) {
+                return;
+            }
+            if let Ok((found, _)) = recognise(member.reader, limits, &Formats::default()) {
+                let texts = super::recognise::sample(&found.head, true, &found.layout, limits);
+                look(&Sample::new(&found.layout, texts));
+            }
+        })?;
+    }
+    Ok(())
+}

@@ -15,12 +15,29 @@ pub struct Config {
     /// Zone of times without one, by source or family; `default` for all others.
     #[serde(default)]
     pub zones: BTreeMap<String, String>,
+    /// How records are joined where they share no id.
+    #[serde(default)]
+    pub stitch: StitchConfig,
     /// Mapping files of formats of one's own, relative to the store.
     #[serde(default)]
     pub mappings: Vec<std::path::PathBuf>,
     /// How many tasks a value of a key may reach before it is a hub, by key kind.
     #[serde(default)]
     pub hubs: BTreeMap<String, usize>,
+}
+
+/// The section `[stitch]`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StitchConfig {
+    /// How likely a cause must be to join its effect to its task, between 0.5 and 1.
+    pub threshold: f64,
+}
+
+impl Default for StitchConfig {
+    fn default() -> Self {
+        Self { threshold: 0.9 }
+    }
 }
 
 /// Why settings are not usable.
@@ -37,7 +54,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "sections are [zones] (source = \"Europe/Berlin\") and [hubs] (trace = 50)"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50) and [stitch] (threshold = 0.9)"
     ))]
     Toml {
         /// Which file.
@@ -50,6 +67,13 @@ pub enum ConfigError {
         /// Where.
         #[label("here")]
         span: Option<miette::SourceSpan>,
+    },
+    /// A threshold that is no probability.
+    #[error("the threshold {threshold} of [stitch] is not between 0.5 and 1")]
+    #[diagnostic(help("a wrong link is worse than a missing one: 0.9 is the default"))]
+    Threshold {
+        /// As given.
+        threshold: f64,
     },
     /// A zone that the time zone database does not know.
     #[error("`{zone}` is no time zone")]
@@ -93,6 +117,10 @@ impl Config {
             span: error.span().map(Into::into),
             text: miette::NamedSource::new(path.display().to_string(), text.clone()),
         })?;
+        let threshold = config.stitch.threshold;
+        if !(0.5..1.0).contains(&threshold) {
+            return Err(ConfigError::Threshold { threshold });
+        }
         for kind in config.hubs.keys() {
             if KeyKind::from_name(kind).is_none() {
                 let kinds = KeyKind::ALL

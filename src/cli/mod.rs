@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, no logic in them.
 
 mod demo;
+mod export;
 mod ingest;
 mod rejects;
 mod report;
@@ -40,6 +41,7 @@ enum Command {
     Report(report::Args),
     Rejects(rejects::Args),
     Sources(sources::Args),
+    Export(export::Args),
     Demo(demo::Args),
 }
 
@@ -56,6 +58,7 @@ impl Cli {
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),
             Command::Sources(args) => args.run(),
+            Command::Export(args) => args.run(store),
             Command::Demo(args) => args.run(),
         };
         match result {

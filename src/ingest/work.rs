@@ -7,7 +7,8 @@ use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
-use crate::model::{ContentPart, Event, RecordHasher};
+use crate::model::{ContentPart, Event, Kind, RecordHasher};
+use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, MapError, Record};
 use crate::read::{Header, Span, parse_row, to_utf8};
 use crate::store::{
@@ -147,6 +148,7 @@ impl Mapped {
             let id = record
                 .hasher
                 .event_id(part.unsigned_abs(), record.repetition);
+            evidence(&mut event);
             self.keys.push(&event);
             if let Some(time) = event.time {
                 let (first, last) = self.times.get_or_insert((time.us, time.us));
@@ -178,6 +180,22 @@ impl Mapped {
             reason,
             bytes: bytes[..bytes.len().min(64 << 10)].to_vec(),
         });
+    }
+}
+
+/// Values by which a step can be told to be the cause or effect of another.
+fn evidence(event: &mut Event<'_>) {
+    add_changed(event);
+    if matches!(event.kind, Kind::ToolResult | Kind::ToolCall) {
+        let results: Vec<String> = event
+            .contents
+            .iter()
+            .filter(|(part, _)| *part == ContentPart::Result)
+            .map(|(_, text)| text.to_string())
+            .collect();
+        for text in results {
+            add_learned(event, &text);
+        }
     }
 }
 

@@ -43,6 +43,10 @@ named_enum! {
         Object = "object",
         /// Network address.
         Address = "address",
+        /// Digest of a conversation up to an answer of the model, which the next request repeats.
+        Prefix = "prefix",
+        /// A value that was passed or stored: evidence, never an identity.
+        Value = "value",
     }
 }
 
@@ -59,6 +63,7 @@ impl KeyKind {
                 | Self::Response
                 | Self::Request
                 | Self::Transaction
+                | Self::Prefix
         )
     }
 }
@@ -103,9 +108,12 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
         | KeyKind::Conversation
         | KeyKind::Request
         | KeyKind::WorkflowRun => hex_id(value),
-        KeyKind::Response | KeyKind::ToolCall | KeyKind::Session | KeyKind::Transaction => {
-            Cow::Borrowed(value)
-        }
+        KeyKind::Response
+        | KeyKind::ToolCall
+        | KeyKind::Session
+        | KeyKind::Transaction
+        | KeyKind::Prefix => Cow::Borrowed(value),
+        KeyKind::Value => return evidence_value(value).map(Cow::Owned),
         KeyKind::User | KeyKind::Address => {
             if value.bytes().any(|b| b.is_ascii_uppercase()) && salesforce_id18(value).is_none() {
                 Cow::Owned(value.to_lowercase())
@@ -124,6 +132,54 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
             None => business_number(value),
         },
     })
+}
+
+/// A value as it is compared across systems: without case; of a document number in any notation
+/// (`#W4923227`, `0004923227`, `SO-4923227`) the digits; of a number without trailing zeros.
+/// `None` for what nearly every record has.
+#[must_use]
+pub fn evidence_value(value: &str) -> Option<String> {
+    const LONGEST: usize = 96;
+    let lower = value.trim().trim_start_matches('#').to_lowercase();
+    if matches!(lower.as_str(), "true" | "false" | "null" | "none") {
+        return None;
+    }
+    let digits = lower
+        .trim_start_matches(|c: char| c.is_ascii_alphabetic())
+        .trim_start_matches(['-', '_']);
+    let letters = lower.len() - digits.len();
+    if letters <= 5 && digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit()) {
+        let core = digits.trim_start_matches('0');
+        return (core.len() >= 3).then(|| core.to_owned());
+    }
+    if let Some((whole, fraction)) = lower.split_once('.')
+        && !whole.is_empty()
+        && whole
+            .bytes()
+            .chain(fraction.bytes())
+            .all(|b| b.is_ascii_digit())
+    {
+        let fraction = fraction.trim_end_matches('0');
+        let number = match fraction {
+            "" => whole.to_owned(),
+            _ => format!("{whole}.{fraction}"),
+        };
+        return (number.len() >= 3).then_some(number);
+    }
+    // The suffix of a Salesforce id may be missing.
+    if let Some(id) = salesforce_id18(value.trim()) {
+        return Some(id[..15].to_owned());
+    }
+    let mut words: Vec<&str> = lower.split_whitespace().collect();
+    if words.is_empty() || lower.len() < 3 {
+        return None;
+    }
+    let mut text = words.join(" ");
+    while text.len() > LONGEST && words.len() > 1 {
+        words.pop();
+        text = words.join(" ");
+    }
+    (text.len() <= 4 * LONGEST).then_some(text)
 }
 
 /// Lower case, and UUIDs without dashes, so that a trace id and the UUID made of it are equal.

@@ -10,5 +10,5 @@ pub mod time;
 
 pub use digest::{Digest, EventId, RecordHasher};
 pub use event::{Actor, ActorType, Change, ContentPart, Event, Kind, Object, Outcome};
-pub use key::{KeyKind, business_number, normalise_key, salesforce_id18};
+pub use key::{KeyKind, business_number, evidence_value, normalise_key, salesforce_id18};
 pub use money::Amount;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::json::Pairs;
-use super::names::{add_named, is_amount_name, kind_of_name, looks_like_id};
+use super::names::{add_evidence, add_named, is_amount_name, kind_of_name, looks_like_id};
 use super::salesforce;
 use crate::model::{Event, KeyKind, Kind, Outcome};
 
@@ -110,6 +110,9 @@ pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
             previous = None;
             continue;
         }
+        if looks_like_id(&segment) {
+            event.key(KeyKind::Value, segment.clone());
+        }
         if let Some(name) = previous.take() {
             add_path_pair(event, &name, &segment);
         }
@@ -117,7 +120,9 @@ pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
     }
     for pair in query.split('&') {
         if let Some((name, value)) = pair.split_once('=') {
-            add_named(event, &decode(name), Cow::Owned(decode(value)));
+            let value = decode(value);
+            add_evidence(event, &value);
+            add_named(event, &decode(name), Cow::Owned(value));
         }
     }
 }
@@ -151,6 +156,7 @@ fn add_odata(event: &mut Event<'_>, entity: &str, keys: &str) {
     for part in keys.split(',') {
         let (name, value) = part.split_once('=').unwrap_or((entity, part));
         let value = value.trim().trim_matches('\'');
+        event.key(KeyKind::Value, value.to_owned());
         add_named(event, name, Cow::Owned(value.to_owned()));
         ids.push(value.to_owned());
     }

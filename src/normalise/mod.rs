@@ -10,7 +10,7 @@ pub mod formats;
 mod http;
 mod json;
 pub mod mapping;
-mod names;
+pub(crate) mod names;
 mod personal;
 mod salesforce;
 mod sap;

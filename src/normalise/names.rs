@@ -120,6 +120,7 @@ fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
             }
         }
         Value::String(text) => {
+            add_evidence(event, text);
             if name.eq_ignore_ascii_case("currency") && text.len() == 3 {
                 event
                     .currency
@@ -131,6 +132,7 @@ fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
             }
         }
         Value::Number(number) => {
+            event.key(KeyKind::Value, number.to_string());
             if is_amount_name(name) {
                 event.amount = event.amount.or_else(|| Amount::parse(&number.to_string()));
             } else {
@@ -138,6 +140,64 @@ fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
             }
         }
         _ => {}
+    }
+}
+
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"["']+([^"'{}\[\]]{3,96})["']+\s*[,}\]\s]"#)
+        .unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
+});
+
+static ID_LIKE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"#?[A-Za-z0-9][A-Za-z0-9_.@-]*\d[A-Za-z0-9_@-]{2,60}")
+        .unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
+});
+
+/// A value that was passed or stored, as evidence of who did it: of JSON and queries in a text the
+/// values inside.
+pub(super) fn add_evidence(event: &mut Event<'_>, text: &str) {
+    const MOST: usize = 24;
+    let text = text.trim();
+    let nested = text.starts_with(['{', '[']) || text.contains("='");
+    if nested {
+        let padded = format!("{text} ");
+        for found in QUOTED.captures_iter(&padded).take(MOST) {
+            event.key(KeyKind::Value, found[1].to_owned());
+        }
+    } else if (3..=512).contains(&text.len()) {
+        event.key(KeyKind::Value, text.to_owned());
+    }
+}
+
+/// What can be an identifier in a text that something gave back.
+pub(crate) fn add_learned(event: &mut Event<'_>, text: &str) {
+    const MOST: usize = 24;
+    const LONGEST: usize = 8 << 10;
+    let mut end = text.len().min(LONGEST);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    for found in ID_LIKE.find_iter(&text[..end]).take(MOST) {
+        event.key(KeyKind::Value, found.as_str().to_owned());
+    }
+}
+
+/// What an event changed, and where, as evidence.
+pub(crate) fn add_changed(event: &mut Event<'_>) {
+    const MOST: usize = 24;
+    let values: Vec<String> = event
+        .changes
+        .iter()
+        .take(MOST)
+        .filter_map(|change| change.after.as_deref().map(str::to_owned))
+        .collect();
+    for value in values {
+        add_evidence(event, &value);
+    }
+    if let Some(id) = event.object.id.as_deref().map(str::to_owned) {
+        for part in id.split('/') {
+            event.key(KeyKind::Value, part.to_owned());
+        }
     }
 }
 

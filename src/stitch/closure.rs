@@ -1,12 +1,13 @@
 //! Union-find over equal strong keys.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Links, Parts, Places, TaskIndex};
+use super::weigh::weigh;
 use super::{Hub, STRONG};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
@@ -22,6 +23,48 @@ pub(super) struct Facts {
     parts: Vec<i32>,
     /// Events by kind.
     kinds: Vec<u64>,
+    /// Kind of each event.
+    kind_of: Vec<Kind>,
+    /// Format, tool, route and actor of each event, by number; 0 for none.
+    pub formats: Vec<u32>,
+    pub tools: Vec<u32>,
+    pub routes: Vec<u32>,
+    pub actors: Vec<u32>,
+    changes: Vec<bool>,
+}
+
+/// Numbers for texts that recur.
+#[derive(Default)]
+struct Names(HashMap<String, u32>);
+
+impl Names {
+    fn number(&mut self, name: &str) -> u32 {
+        if name.is_empty() {
+            return 0;
+        }
+        if let Some(number) = self.0.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.0.len() + 1).unwrap_or(u32::MAX);
+        self.0.insert(name.to_owned(), number);
+        number
+    }
+}
+
+/// An action without what is particular to one object: `PATCH /invoices/4711` as `PATCH /invoices/*`.
+fn route(action: &str, object: &str) -> String {
+    let head: String = action.chars().take(200).collect();
+    let plain: Vec<&str> = head
+        .split('/')
+        .map(|part| {
+            if part.bytes().any(|b| b.is_ascii_digit()) && !part.starts_with('v') {
+                "*"
+            } else {
+                part
+            }
+        })
+        .collect();
+    format!("{} {object}", plain.join("/"))
 }
 
 impl Facts {
@@ -50,7 +93,14 @@ impl Facts {
             ordinals: Vec::with_capacity(n),
             parts: Vec::with_capacity(n),
             kinds: vec![0; Kind::ALL.len()],
+            kind_of: Vec::with_capacity(n),
+            formats: Vec::with_capacity(n),
+            tools: Vec::with_capacity(n),
+            routes: Vec::with_capacity(n),
+            actors: Vec::with_capacity(n),
+            changes: Vec::with_capacity(n),
         };
+        let mut names = Names::default();
         for batch in store.batches() {
             let dumps: Vec<u32> = batch
                 .files
@@ -66,14 +116,35 @@ impl Facts {
                 })
                 .collect();
             for path in store.parts("events", batch) {
-                let columns = ["event_id", "time", "file", "ordinal", "part", "kind"];
+                let columns = [
+                    "event_id",
+                    "time",
+                    "file",
+                    "ordinal",
+                    "part",
+                    "format",
+                    "kind",
+                    "actor",
+                    "action",
+                    "object_type",
+                    "tool",
+                ];
                 scan_columns::<StoreError>(&path, Some(&columns), |table| {
                     let ids = table.column(0).as_fixed_size_binary();
                     let times = table.column(1).as_primitive::<TimestampMicrosecondType>();
                     let files = table.column(2).as_primitive::<Int32Type>();
                     let ordinals = table.column(3).as_primitive::<Int64Type>();
                     let parts = table.column(4).as_primitive::<Int32Type>();
-                    let kinds = table.column(5).as_string::<i32>();
+                    let texts = |column: usize| table.column(column).as_string::<i32>();
+                    let (formats, kinds, actors) = (texts(5), texts(6), texts(7));
+                    let (actions, objects, tools) = (texts(8), texts(9), texts(10));
+                    let text = |column: &'_ arrow_array::StringArray, row: usize| -> String {
+                        if column.is_null(row) {
+                            String::new()
+                        } else {
+                            column.value(row).to_owned()
+                        }
+                    };
                     for row in 0..table.num_rows() {
                         let mut id = [0; 32];
                         id.copy_from_slice(ids.value(row));
@@ -90,6 +161,19 @@ impl Facts {
                         let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
                         facts.ranks.push(kind.causal_rank());
                         facts.kinds[kind as usize] += 1;
+                        facts.kind_of.push(kind);
+                        let format = text(formats, row);
+                        facts.formats.push(names.number(&format));
+                        facts.tools.push(names.number(&text(tools, row)));
+                        facts.actors.push(names.number(&text(actors, row)));
+                        let action = text(actions, row);
+                        let http = [
+                            "GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "MERGE ",
+                        ];
+                        let by_http = http.iter().any(|method| action.starts_with(method));
+                        facts.changes.push(kind == Kind::Write && !by_http);
+                        let route = format!("{format} {}", route(&action, &text(objects, row)));
+                        facts.routes.push(names.number(&route));
                     }
                     Ok(())
                 })?;
@@ -98,8 +182,18 @@ impl Facts {
         Ok(facts)
     }
 
+    /// Kind of an event.
+    pub fn kind(&self, event: u32) -> Kind {
+        self.kind_of[event as usize]
+    }
+
+    /// Whether a system says that it was changed, and not only that it was asked to.
+    pub fn is_change(&self, event: usize) -> bool {
+        self.changes[event]
+    }
+
     /// A total order that does not depend on places in the store. Events without time come last.
-    fn order(&self, event: u32) -> (i64, u8, u32, i64, i32, Digest) {
+    pub fn order(&self, event: u32) -> (i64, u8, u32, i64, i32, Digest) {
         let at = event as usize;
         (
             self.times[at].unwrap_or(i64::MAX),
@@ -113,14 +207,14 @@ impl Facts {
 }
 
 /// All keys of one kind, grouped by value.
-struct Keys {
+pub(super) struct Keys {
     text: String,
     /// Range in `text` and event.
     rows: Vec<(usize, usize, u32)>,
 }
 
 impl Keys {
-    fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
+    pub(super) fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
         let mut keys = Self {
             text: String::new(),
             rows: Vec::new(),
@@ -152,19 +246,19 @@ impl Keys {
         Ok(keys)
     }
 
-    fn groups(&self) -> impl Iterator<Item = (&str, &[(usize, usize, u32)])> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(usize, usize, u32)])> {
         self.rows
             .chunk_by(|a, b| self.text[a.0..a.1] == self.text[b.0..b.1])
             .map(|group| (&self.text[group[0].0..group[0].1], group))
     }
 }
 
-struct Components {
+pub(super) struct Components {
     parent: Vec<u32>,
 }
 
 impl Components {
-    fn find(&mut self, mut event: u32) -> u32 {
+    pub(super) fn find(&mut self, mut event: u32) -> u32 {
         while self.parent[event as usize] != event {
             let up = self.parent[self.parent[event as usize] as usize];
             self.parent[event as usize] = up;
@@ -184,6 +278,7 @@ impl Components {
 pub(super) fn close(
     store: &Store,
     limits: &BTreeMap<KeyKind, usize>,
+    threshold: f64,
     state: Digest,
 ) -> Result<(TaskIndex, Vec<Digest>), StoreError> {
     let places = Places::new(store);
@@ -207,6 +302,13 @@ pub(super) fn close(
         let keys = Keys::read(store, &places, kind)?;
         for (value, group) in keys.groups() {
             if group.len() < 2 {
+                continue;
+            }
+            // An answer that two conversations share tells them apart no more.
+            let answers = group
+                .iter()
+                .filter(|row| facts.kind(row.2) == Kind::Inference);
+            if kind == KeyKind::Prefix && answers.count() > 1 {
                 continue;
             }
             let reach = scopes
@@ -238,6 +340,17 @@ pub(super) fn close(
                     });
                     links.set(row.2, anchor, kind, number);
                 }
+            }
+        }
+    }
+    let weighed = weigh(store, &places, &facts, &mut components, threshold)?;
+    for link in &weighed.joined {
+        let value = u32::try_from(links.values.len()).unwrap_or(u32::MAX);
+        links.values.push(link.why.clone());
+        for effect in &link.effects {
+            if components.union(link.cause, *effect) || !links.is_set(*effect) {
+                links.set(*effect, link.cause, KeyKind::Value, value);
+                links.probability[*effect as usize] = per_mille(link.probability);
             }
         }
     }
@@ -279,8 +392,15 @@ pub(super) fn close(
         links,
         hubs,
         kinds: facts.kinds,
+        causes: weighed.causes,
     });
     Ok((index, facts.ids))
+}
+
+fn per_mille(probability: f64) -> u32 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Between 0 and 1000.
+    let whole = (probability.clamp(0.0, 1.0) * 1000.0) as u32;
+    whole
 }
 
 /// Positions of a change document have no time: they take the one of the header, whichever file

@@ -3,18 +3,22 @@
 use std::path::PathBuf;
 
 use super::Hub;
+use super::weigh::Cause;
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{EventRef, PART_BITS, Store, StoreError, write_atomically};
 
-/// Why an event belongs to its task: an earlier event has the same key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why an event belongs to its task: an earlier event has the same key, or evidence says that it is
+/// its cause.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Link {
     /// The other event's number.
     pub cause: u32,
-    /// Kind of the shared key.
+    /// Kind of the shared key; `value` for evidence.
     pub kind: KeyKind,
-    /// Its value.
+    /// Its value, or what agrees.
     pub value: String,
+    /// How sure, 0 to 1; 1 for a key.
+    pub probability: f64,
 }
 
 /// Numbers all events of a store: batches in the order of their ids, parts in theirs.
@@ -83,6 +87,8 @@ pub(super) struct Links {
     pub cause: Vec<u32>,
     pub kind: Vec<u32>,
     pub value: Vec<u32>,
+    /// In thousandths.
+    pub probability: Vec<u32>,
     pub values: Vec<String>,
 }
 
@@ -92,6 +98,7 @@ impl Links {
             cause: vec![u32::MAX; events],
             kind: vec![0; events],
             value: vec![0; events],
+            probability: vec![1000; events],
             values: Vec::new(),
         }
     }
@@ -123,6 +130,7 @@ pub struct TaskIndex {
     links: Links,
     hubs: Vec<Hub>,
     kinds: Vec<u64>,
+    causes: Vec<Cause>,
 }
 
 /// What the index is made of.
@@ -136,6 +144,7 @@ pub(super) struct Parts {
     pub links: Links,
     pub hubs: Vec<Hub>,
     pub kinds: Vec<u64>,
+    pub causes: Vec<Cause>,
 }
 
 impl TaskIndex {
@@ -150,6 +159,7 @@ impl TaskIndex {
             links,
             hubs,
             kinds,
+            causes,
         } = parts;
         let mut task_of = vec![0; times.len()];
         for (task, range) in (0u32..).zip(starts.windows(2)) {
@@ -168,7 +178,14 @@ impl TaskIndex {
             links,
             hubs,
             kinds,
+            causes,
         }
+    }
+
+    /// What caused what, as far as the evidence shows.
+    #[must_use]
+    pub fn causes(&self) -> &[Cause] {
+        &self.causes
     }
 
     /// Number of events of a kind in the whole store.
@@ -252,6 +269,7 @@ impl TaskIndex {
                 .values
                 .get(self.links.value[at] as usize)?
                 .clone(),
+            probability: f64::from(self.links.probability[at]) / 1000.0,
         })
     }
 
@@ -302,6 +320,7 @@ impl TaskIndex {
             cause: input.numbers(n)?,
             kind: input.numbers(n)?,
             value: input.numbers(n)?,
+            probability: input.numbers(n)?,
             values: Vec::new(),
         };
         for _ in 0..input.count()? {
@@ -323,6 +342,14 @@ impl TaskIndex {
             .into_iter()
             .map(u64::from)
             .collect();
+        let mut causes = Vec::new();
+        for _ in 0..input.count()? {
+            causes.push(Cause {
+                cause: input.number()?,
+                effect: input.number()?,
+                probability: f64::from(input.number()?) / 1e6,
+            });
+        }
         Some(Self::new(Parts {
             state,
             places,
@@ -333,6 +360,7 @@ impl TaskIndex {
             links,
             hubs,
             kinds,
+            causes,
         }))
     }
 
@@ -365,6 +393,7 @@ impl TaskIndex {
             &self.links.cause,
             &self.links.kind,
             &self.links.value,
+            &self.links.probability,
         ] {
             numbers(&mut out, list);
         }
@@ -382,6 +411,12 @@ impl TaskIndex {
         for kind in Kind::ALL {
             let count = usize::try_from(self.kind_count(*kind)).unwrap_or(usize::MAX);
             number(&mut out, count);
+        }
+        number(&mut out, self.causes.len());
+        for cause in &self.causes {
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Millionths.
+            let millionths = (cause.probability * 1e6) as u32;
+            numbers(&mut out, &[cause.cause, cause.effect, millionths]);
         }
         write_atomically(&Self::path(store), &out)
     }

@@ -1,4 +1,5 @@
-//! From keys to tasks: equal strong keys join events, unless their value is a hub.
+//! From keys to tasks: equal strong keys join events, unless their value is a hub; where ids stop,
+//! weighed evidence does.
 //!
 //! The result is derived: `tasks/` and `links/` can be thrown away and are made again to the same
 //! bytes, whatever the order of ingest.
@@ -6,8 +7,10 @@
 mod closure;
 mod index;
 mod tables;
+mod weigh;
 
 pub use index::{Link, TaskIndex};
+pub use weigh::Cause;
 
 use std::collections::BTreeMap;
 
@@ -16,7 +19,7 @@ use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError};
 
 /// Key kinds that join, strongest first.
-const STRONG: [KeyKind; 7] = [
+const STRONG: [KeyKind; 8] = [
     KeyKind::Trace,
     KeyKind::WorkflowRun,
     KeyKind::Conversation,
@@ -24,6 +27,7 @@ const STRONG: [KeyKind; 7] = [
     KeyKind::ToolCall,
     KeyKind::Request,
     KeyKind::Transaction,
+    KeyKind::Prefix,
 ];
 
 /// How many other traces or conversations a value may reach before it is a hub.
@@ -32,6 +36,7 @@ fn default_limit(kind: KeyKind) -> usize {
         KeyKind::Trace => 50,
         KeyKind::WorkflowRun | KeyKind::Conversation => 200,
         KeyKind::Request | KeyKind::Transaction => 10,
+        KeyKind::Prefix => 1,
         _ => 3,
     }
 }
@@ -61,7 +66,8 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
             (kind, limit.unwrap_or_else(|| default_limit(kind)))
         })
         .collect();
-    let state = state_digest(store, &limits);
+    let threshold = config.stitch.threshold;
+    let state = state_digest(store, &limits, threshold);
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
@@ -69,14 +75,14 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
-    let (index, ids) = closure::close(store, &limits, state)?;
+    let (index, ids) = closure::close(store, &limits, threshold, state)?;
     tables::write(store, &index, &ids)?;
     Ok(index)
 }
 
 /// What the derived tables depend on.
-fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>) -> Digest {
-    let mut text = String::from("trail tasks 1");
+fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64) -> Digest {
+    let mut text = format!("trail tasks 2 {threshold}");
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);

@@ -11,7 +11,7 @@ use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
 
 use super::index::TaskIndex;
-use crate::model::Digest;
+use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError, write_atomically};
 
 static TASKS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -84,10 +84,14 @@ fn links(index: &TaskIndex, ids: &[Digest]) -> Result<RecordBatch, StoreError> {
             };
             cause.append_value(ids[link.cause as usize].0)?;
             effect.append_value(ids[*member as usize].0)?;
-            rule.append_value("strong_key");
+            rule.append_value(if link.kind == KeyKind::Value {
+                "weighed"
+            } else {
+                "strong_key"
+            });
             kind.append_value(link.kind.as_str());
             value.append_value(&link.value);
-            probability.append_value(1.0);
+            probability.append_value(link.probability);
         }
     }
     let columns: Vec<ArrayRef> = vec![

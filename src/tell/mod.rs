@@ -1,10 +1,12 @@
 //! Answers for people and programs: values first, forms of output second.
 
+mod export;
 mod outputs;
 pub mod report;
 pub mod safe;
 mod timeline;
 
+pub use export::{export_causes, export_tasks};
 pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };

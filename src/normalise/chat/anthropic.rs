@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text};
-use super::{Answer, Ask, ToolCall, ToolResult, configuration_digest, sse_data};
+use super::{Answer, Ask, Prefix, ToolCall, ToolResult, configuration_digest, sse_data};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -97,6 +97,15 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     if last_answer.is_none() && !system.is_empty() {
         ask.instructions.push(system.clone());
     }
+    let mut so_far = Prefix::default();
+    for (at, message) in request.messages.iter().enumerate() {
+        let content = message.content.map_or("", RawValue::get);
+        if Some(at) == last_answer {
+            ask.continues = Some(continued(&so_far, content));
+        }
+        so_far.message(&[message.role.as_deref().unwrap_or_default(), content]);
+    }
+    ask.so_far = (!request.messages.is_empty()).then_some(so_far);
     for message in &request.messages[last_answer.map_or(0, |at| at + 1)..] {
         if let Some(content) = message.content {
             take_user_content(&mut ask, content)?;
@@ -122,6 +131,22 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         super::openai::take_metadata(&mut ask, metadata);
     }
     Ok(ask)
+}
+
+/// The digest of a conversation that an earlier answer, repeated in a request, went on with.
+fn continued(so_far: &Prefix, content: &str) -> String {
+    let blocks: Vec<Block<'_>> = serde_json::from_str(content).unwrap_or_default();
+    let text: String = if blocks.is_empty() {
+        serde_json::from_str::<Text<'_>>(content)
+            .map(|text| text.0.into_owned())
+            .unwrap_or_default()
+    } else {
+        let texts = blocks
+            .iter()
+            .filter(|block| block.kind.as_deref() == Some("text"));
+        texts.filter_map(|block| block.text.as_deref()).collect()
+    };
+    so_far.with_answer(&text, blocks.iter().filter_map(|block| block.id.as_deref()))
 }
 
 /// Adds what a user message says: text, and results of tools.

@@ -51,6 +51,42 @@ pub struct Ask<'a> {
     pub previous: Option<Cow<'a, str>>,
     /// Remaining metadata.
     pub metadata: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Digest of the conversation up to the model's last answer.
+    pub continues: Option<String>,
+    /// The conversation so far, for the digest that the next request will repeat.
+    pub so_far: Option<Prefix>,
+}
+
+/// A conversation so far: what one request sends, the next one repeats, so that its digest joins
+/// them without any id. Messages count as they stand in the request, the answer by its text and
+/// the ids of its calls, because it stands there in another form.
+#[derive(Clone, Debug, Default)]
+pub struct Prefix(Vec<u8>);
+
+impl Prefix {
+    /// Adds a message: its parts as they stand in the request.
+    pub fn message(&mut self, parts: &[&str]) {
+        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
+        for part in parts {
+            bytes.extend_from_slice(part.as_bytes());
+            bytes.push(0);
+        }
+        // Each message is a digest of its own, so that they cannot run into each other.
+        self.0.extend_from_slice(&Digest::of(&bytes).0[..16]);
+    }
+
+    /// The digest if the conversation goes on with that answer.
+    #[must_use]
+    pub fn with_answer<'c>(&self, text: &str, calls: impl Iterator<Item = &'c str>) -> String {
+        let mut bytes = self.0.clone();
+        bytes.push(0);
+        bytes.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
+        for id in calls {
+            bytes.push(0);
+            bytes.extend_from_slice(id.as_bytes());
+        }
+        Digest::of(&bytes).short(32)
+    }
 }
 
 /// Result of a tool, as it was given back to the model.
@@ -191,6 +227,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     }
     for text in ask.prompts {
         let mut event = base(Kind::Request, None);
+        event.key_opt(KeyKind::Prefix, ask.continues.clone());
         event.action = Some(Cow::Borrowed("prompt"));
         if let Some(user) = &ask.user {
             event.actor.id = Some(user.clone());
@@ -206,6 +243,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     }
     for result in ask.results {
         let mut event = base(Kind::ToolResult, None);
+        event.key_opt(KeyKind::Prefix, ask.continues.clone());
         event.action = Some(Cow::Borrowed("tool_result"));
         event.actor.kind = Some(ActorType::Service);
         event.outcome = Some(if result.error {
@@ -249,6 +287,12 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     inference.tokens_in = answer.tokens_in;
     inference.tokens_out = answer.tokens_out;
     inference.key_opt(KeyKind::Response, answer.id.clone());
+    if let Some(so_far) = &ask.so_far
+        && (!answer.text.is_empty() || !answer.calls.is_empty())
+    {
+        let calls = answer.calls.iter().filter_map(|call| call.id.as_deref());
+        inference.key(KeyKind::Prefix, so_far.with_answer(&answer.text, calls));
+    }
     inference.error = answer.error.clone().map(Cow::Owned);
     inference.outcome = Some(match (status_failed || answer.error.is_some(), &answer) {
         (_, answer) if answer.filtered || answer.refusal.is_some() => Outcome::Denied,

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Ask, ToolCall, ToolResult, configuration_digest, sse_data, text_of};
+use super::{Answer, Ask, Prefix, ToolCall, ToolResult, configuration_digest, sse_data, text_of};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -41,6 +41,8 @@ struct Message<'a> {
     content: Option<&'a RawValue>,
     #[serde(borrow)]
     tool_call_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    tool_calls: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +139,17 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         .iter()
         .rposition(|message| role(message) == "assistant");
     let mut system = String::new();
+    let mut so_far = Prefix::default();
     for (at, message) in request.messages.iter().enumerate() {
+        if Some(at) == last_answer {
+            ask.continues = Some(continued(&so_far, message));
+        }
+        so_far.message(&[
+            role(message),
+            message.content.map_or("", RawValue::get),
+            message.tool_calls.map_or("", RawValue::get),
+            message.tool_call_id.as_deref().unwrap_or_default(),
+        ]);
         let is_new = last_answer.is_none_or(|last| at > last);
         let text = || message.content.map(message_text).unwrap_or_default();
         match role(message) {
@@ -157,6 +169,7 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
             _ => {}
         }
     }
+    ask.so_far = (!request.messages.is_empty()).then_some(so_far);
     if request.messages.is_empty()
         && let Some(prompt) = request.prompt
     {
@@ -187,6 +200,16 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         take_metadata(&mut ask, metadata);
     }
     Ok(ask)
+}
+
+/// The digest of a conversation that an earlier answer, repeated in a request, went on with.
+fn continued(so_far: &Prefix, answer: &Message<'_>) -> String {
+    let text = answer.content.map(message_text).unwrap_or_default();
+    let calls: Vec<Call<'_>> = answer
+        .tool_calls
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default();
+    so_far.with_answer(&text, calls.iter().filter_map(|call| call.id.as_deref()))
 }
 
 /// Sorts metadata into ids with a place of their own and the rest.

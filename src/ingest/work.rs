@@ -186,6 +186,13 @@ impl Mapped {
 /// Values by which a step can be told to be the cause or effect of another.
 fn evidence(event: &mut Event<'_>) {
     add_changed(event);
+    let said: Vec<String> = event
+        .attributes
+        .iter()
+        .filter(|(name, _)| name.contains("comment") || name.contains("reason"))
+        .map(|(_, text)| text.to_string())
+        .collect();
+    said.iter().for_each(|text| add_learned(event, text));
     if matches!(event.kind, Kind::ToolResult | Kind::ToolCall) {
         let results: Vec<String> = event
             .contents

@@ -9,7 +9,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use super::index::{Links, Parts, Places, TaskIndex};
 use super::weigh::weigh;
 use super::{Hub, STRONG};
-use crate::model::{Digest, KeyKind, Kind};
+use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
 
 /// What stitching needs to know of each event.
@@ -30,7 +30,11 @@ pub(super) struct Facts {
     pub tools: Vec<u32>,
     pub routes: Vec<u32>,
     pub actors: Vec<u32>,
+    /// Object acted upon, in its form as evidence; `object_names` has the texts, from 1.
+    pub objects: Vec<u32>,
+    pub object_names: Vec<String>,
     changes: Vec<bool>,
+    requests: Vec<bool>,
 }
 
 /// Numbers for texts that recur.
@@ -98,9 +102,13 @@ impl Facts {
             tools: Vec::with_capacity(n),
             routes: Vec::with_capacity(n),
             actors: Vec::with_capacity(n),
+            objects: Vec::with_capacity(n),
+            object_names: Vec::new(),
             changes: Vec::with_capacity(n),
+            requests: Vec::with_capacity(n),
         };
         let mut names = Names::default();
+        let mut objects_by_name = Names::default();
         for batch in store.batches() {
             let dumps: Vec<u32> = batch
                 .files
@@ -127,6 +135,7 @@ impl Facts {
                     "actor",
                     "action",
                     "object_type",
+                    "object",
                     "tool",
                 ];
                 scan_columns::<StoreError>(&path, Some(&columns), |table| {
@@ -137,7 +146,8 @@ impl Facts {
                     let parts = table.column(4).as_primitive::<Int32Type>();
                     let texts = |column: usize| table.column(column).as_string::<i32>();
                     let (formats, kinds, actors) = (texts(5), texts(6), texts(7));
-                    let (actions, objects, tools) = (texts(8), texts(9), texts(10));
+                    let (actions, objects, tools) = (texts(8), texts(9), texts(11));
+                    let object_ids = texts(10);
                     let text = |column: &'_ arrow_array::StringArray, row: usize| -> String {
                         if column.is_null(row) {
                             String::new()
@@ -166,12 +176,21 @@ impl Facts {
                         facts.formats.push(names.number(&format));
                         facts.tools.push(names.number(&text(tools, row)));
                         facts.actors.push(names.number(&text(actors, row)));
+                        let object = text(object_ids, row);
+                        let object = object.rsplit('/').next().unwrap_or_default();
+                        let object = evidence_value(object).unwrap_or_default();
+                        let number = objects_by_name.number(&object);
+                        facts.objects.push(number);
+                        if number as usize > facts.object_names.len() {
+                            facts.object_names.push(object);
+                        }
                         let action = text(actions, row);
                         let http = [
                             "GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "MERGE ",
                         ];
                         let by_http = http.iter().any(|method| action.starts_with(method));
                         facts.changes.push(kind == Kind::Write && !by_http);
+                        facts.requests.push(by_http);
                         let route = format!("{format} {}", route(&action, &text(objects, row)));
                         facts.routes.push(names.number(&route));
                     }
@@ -190,6 +209,11 @@ impl Facts {
     /// Whether a system says that it was changed, and not only that it was asked to.
     pub fn is_change(&self, event: usize) -> bool {
         self.changes[event]
+    }
+
+    /// Whether it is a request that a gateway or server logged.
+    pub fn is_request(&self, event: usize) -> bool {
+        self.requests[event]
     }
 
     /// A total order that does not depend on places in the store. Events without time come last.

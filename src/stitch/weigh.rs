@@ -38,6 +38,14 @@ const FREQUENT: usize = 200;
 const MOST_BITS: f64 = 14.0;
 /// Bits by which a cause must be ahead of the best one in another task.
 const MARGIN: f64 = 2.0;
+/// Rounds of expectation and maximisation; the figures hardly move after the third.
+const ROUNDS: usize = 4;
+/// Mean time of those effects that wait for something (microseconds).
+const WAIT: f64 = 30e6;
+/// Bits against a call that names another object of the kind that the action was done to.
+const OTHER_OBJECT: f64 = 6.0;
+/// The task of a request that is in none.
+const NONE: u32 = u32::MAX;
 /// Calls looked at for one action.
 const CANDIDATES: usize = 400;
 
@@ -72,9 +80,13 @@ pub(super) struct Outcome {
     pub causes: Vec<Cause>,
 }
 
+/// A tool call, or a request on its way: what can be the cause of something elsewhere.
 struct Call {
     event: u32,
+    /// Its task; `NONE` for a request that is in none yet.
     root: u32,
+    /// Asked for by a model, not a request on its way.
+    by_model: bool,
     time: i64,
     format: u32,
     tool: u32,
@@ -92,6 +104,8 @@ struct Action {
     route: u32,
     actor: u32,
     tokens: BTreeSet<u32>,
+    /// The value that names its object.
+    object: Option<u32>,
     /// Calls that an id of the call itself joins to it.
     named: Vec<usize>,
 }
@@ -108,7 +122,10 @@ struct Model<'f> {
     calls: Vec<Call>,
     actions: Vec<Action>,
     names: Vec<String>,
-    bits: Vec<f64>,
+    /// Tasks with a model's part.
+    roots: usize,
+    /// Events that a system has put on record as one change.
+    documented: Vec<bool>,
     calls_of_token: HashMap<u32, Vec<usize>>,
     roots_of_token: HashMap<u32, BTreeSet<u32>>,
     calls_of_root: HashMap<u32, Vec<usize>>,
@@ -117,7 +134,8 @@ struct Model<'f> {
     routes: HashMap<(u32, u32), f64>,
     tool_counts: HashMap<u32, f64>,
     route_counts: HashMap<u32, f64>,
-    paired: f64,
+    /// Values that name objects, by route.
+    objects_of_route: HashMap<u32, BTreeSet<u32>>,
     actors: HashMap<(u32, u32), f64>,
 }
 
@@ -133,10 +151,22 @@ pub(super) fn weigh(
         return Ok(Outcome::default());
     };
     model.estimate_offsets();
-    model.learn_routes();
-    let first = model.assign(threshold);
-    model.learn_actors(&first);
-    let chosen = model.assign(threshold);
+    model.complete_offsets();
+    let mut chosen = Vec::new();
+    // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
+    // users.
+    for _ in 0..ROUNDS {
+        chosen = model.assign(threshold);
+        let pairs = model.expected(&chosen);
+        model.learn_routes(&pairs);
+        model.learn_offsets(&pairs);
+        model.complete_offsets();
+        model.learn_actors(&chosen);
+        model.place_requests(&chosen);
+    }
+    if ROUNDS > 0 {
+        chosen = model.assign(threshold);
+    }
     Ok(model.outcome(&chosen))
 }
 
@@ -159,45 +189,50 @@ impl<'f> Model<'f> {
         }
         let calls: Vec<u32> = (0..n)
             .filter(|event| {
-                facts.kind(*event) == Kind::ToolCall
-                    && agent[roots[*event as usize] as usize]
-                    && facts.times[*event as usize].is_some()
+                let in_task = agent[roots[*event as usize] as usize];
+                let by_model = facts.kind(*event) == Kind::ToolCall && in_task;
+                let timed = facts.times[*event as usize].is_some();
+                timed && (by_model || facts.is_request(*event as usize))
             })
             .collect();
         if calls.is_empty() {
             return Ok(None);
         }
         let (names, tokens) = read_tokens(store, places, n)?;
-        let mut spread: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); names.len()];
-        for (event, tokens) in tokens.iter().enumerate() {
-            for token in tokens {
-                let fragments = &mut spread[*token as usize];
-                if fragments.len() <= FREQUENT {
-                    fragments.insert(roots[event]);
-                }
-            }
-        }
-        #[allow(clippy::cast_precision_loss)] // Counts of fragments.
-        let bits = {
-            let fragments = roots.iter().collect::<BTreeSet<_>>().len() as f64;
-            let of = |found: &BTreeSet<u32>| (fragments / found.len().max(1) as f64).log2();
-            spread
-                .iter()
-                .map(|found| of(found).clamp(0.0, MOST_BITS))
-                .collect()
-        };
         let calls: Vec<Call> = calls
             .into_iter()
             .map(|event| Call {
                 event,
-                root: roots[event as usize],
+                by_model: facts.kind(event) == Kind::ToolCall,
+                root: if agent[roots[event as usize] as usize] {
+                    roots[event as usize]
+                } else {
+                    NONE
+                },
                 time: facts.times[event as usize].unwrap_or(0),
                 format: facts.formats[event as usize],
-                tool: facts.tools[event as usize],
+                tool: if facts.kind(event) == Kind::ToolCall {
+                    facts.tools[event as usize]
+                } else {
+                    // Routes and tools are numbered alike: they never share a number.
+                    facts.routes[event as usize]
+                },
                 tokens: tokens[event as usize].iter().copied().collect(),
             })
             .collect();
-        let actions = actions(store, places, facts, &roots, &agent, &tokens)?;
+        let by_name: HashMap<&str, u32> = (0u32..)
+            .zip(&names)
+            .map(|(number, name)| (name.as_str(), number))
+            .collect();
+        let object_of = |event: u32| {
+            let number = facts.objects[event as usize].checked_sub(1)?;
+            let name = facts.object_names.get(number as usize)?;
+            by_name.get(name.as_str()).copied()
+        };
+        let (mut actions, documented) = actions(store, places, facts, &roots, &agent, &tokens)?;
+        for action in &mut actions {
+            action.object = action.events.iter().find_map(|event| object_of(*event));
+        }
         let mut model = Self {
             facts,
             calls_of_token: HashMap::new(),
@@ -207,16 +242,19 @@ impl<'f> Model<'f> {
             calls,
             actions,
             names,
-            bits,
+            roots: 0,
+            documented,
             offsets: HashMap::new(),
             routes: HashMap::new(),
             tool_counts: HashMap::new(),
             route_counts: HashMap::new(),
-            paired: 0.0,
+            objects_of_route: HashMap::new(),
             actors: HashMap::new(),
         };
         for (at, call) in model.calls.iter().enumerate() {
-            model.calls_of_root.entry(call.root).or_default().push(at);
+            if call.root != NONE {
+                model.calls_of_root.entry(call.root).or_default().push(at);
+            }
             for token in &call.tokens {
                 model.calls_of_token.entry(*token).or_default().push(at);
             }
@@ -231,6 +269,13 @@ impl<'f> Model<'f> {
                 }
             }
         }
+        for action in &model.actions {
+            if let Some(object) = action.object {
+                let known = model.objects_of_route.entry(action.route).or_default();
+                known.insert(object);
+            }
+        }
+        model.roots = model.calls_of_root.len();
         let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
         model.by_time.sort_by_key(|at| times[*at]);
         model.name_calls(store, places)?;
@@ -244,6 +289,7 @@ impl<'f> Model<'f> {
             action_of.extend(action.events.iter().map(|event| (*event, at)));
         }
         let call_of: HashMap<u32, usize> = (0..self.calls.len())
+            .filter(|at| self.calls[*at].by_model)
             .map(|at| (self.calls[at].event, at))
             .collect();
         let keys = Keys::read(store, places, KeyKind::ToolCall)?;
@@ -265,6 +311,10 @@ impl<'f> Model<'f> {
         let mut samples: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
         for action in &self.actions {
             let mut partners: BTreeSet<usize> = action.named.iter().copied().collect();
+            if action.settled {
+                let calls = self.calls_of_root.get(&action.root);
+                partners.extend(calls.into_iter().flatten());
+            }
             for token in &action.tokens {
                 let calls = self
                     .calls_of_token
@@ -277,7 +327,8 @@ impl<'f> Model<'f> {
             }
             for at in partners {
                 let gap = action.time - self.calls[at].time;
-                if gap.abs() <= WINDOW {
+                let own = action.events.contains(&self.calls[at].event);
+                if gap.abs() <= WINDOW && !own {
                     let pair = (self.calls[at].format, action.format);
                     samples.entry(pair).or_default().push(gap);
                 }
@@ -290,15 +341,108 @@ impl<'f> Model<'f> {
         }
     }
 
-    /// How often which tool goes with which route, from the pairs that an id of the call joins.
-    fn learn_routes(&mut self) {
-        for action in &self.actions {
-            for at in &action.named {
-                let tool = self.calls[*at].tool;
-                *self.routes.entry((tool, action.route)).or_default() += 1.0;
-                *self.tool_counts.entry(tool).or_default() += 1.0;
-                *self.route_counts.entry(action.route).or_default() += 1.0;
-                self.paired += 1.0;
+    /// Requests whose cause is known can be the cause of what a system behind them did.
+    fn place_requests(&mut self, chosen: &[Option<Choice>]) {
+        let mut root_of: HashMap<u32, u32> = HashMap::new();
+        for (action, choice) in self.actions.iter().zip(chosen) {
+            if action.settled {
+                continue;
+            }
+            let root = choice.map_or(NONE, |choice| self.calls[choice.call].root);
+            root_of.extend(action.events.iter().map(|event| (*event, root)));
+        }
+        for call in &mut self.calls {
+            if let Some(root) = root_of.get(&call.event) {
+                call.root = *root;
+            }
+        }
+    }
+
+    /// Offsets of pairs with too little in common, over two others: clocks add up.
+    fn complete_offsets(&mut self) {
+        let known: BTreeMap<(u32, u32), Offset> = self
+            .offsets
+            .iter()
+            .map(|(pair, offset)| (*pair, *offset))
+            .collect();
+        let calls: BTreeSet<u32> = self.calls.iter().map(|call| call.format).collect();
+        let actions: BTreeSet<u32> = self.actions.iter().map(|action| action.format).collect();
+        for call in &calls {
+            for action in &actions {
+                if known.contains_key(&(*call, *action)) {
+                    continue;
+                }
+                let mut best: Option<Offset> = None;
+                for other in &actions {
+                    for third in &calls {
+                        let path = [(*call, *other), (*third, *other), (*third, *action)];
+                        let [Some(a), Some(b), Some(c)] = path.map(|pair| known.get(&pair)) else {
+                            continue;
+                        };
+                        let spread = a.spread + b.spread + c.spread;
+                        if best.is_none_or(|best| spread < best.spread) {
+                            best = Some(Offset {
+                                us: a.us - b.us + c.us,
+                                spread,
+                            });
+                        }
+                    }
+                }
+                if let Some(offset) = best {
+                    self.offsets.insert((*call, *action), offset);
+                }
+            }
+        }
+    }
+
+    /// Which call probably caused which action, with the likelihood.
+    fn expected(&self, chosen: &[Option<Choice>]) -> Vec<(usize, usize, f64)> {
+        let mut pairs = Vec::new();
+        for (number, (action, choice)) in self.actions.iter().zip(chosen).enumerate() {
+            if let Some(choice) = choice {
+                pairs.push((choice.call, number, 1.0));
+            } else if action.settled {
+                let within = self.shares_within(action);
+                pairs.extend(within.into_iter().map(|(share, at)| (at, number, share)));
+            }
+        }
+        pairs
+    }
+
+    /// How often a call of which tool causes an action on which route.
+    fn learn_routes(&mut self, pairs: &[(usize, usize, f64)]) {
+        self.routes.clear();
+        self.tool_counts.clear();
+        self.route_counts.clear();
+        for call in &self.calls {
+            *self.tool_counts.entry(call.tool).or_default() += 1.0;
+        }
+        for (at, number, share) in pairs {
+            let route = self.actions[*number].route;
+            *self
+                .routes
+                .entry((self.calls[*at].tool, route))
+                .or_default() += share;
+            *self.route_counts.entry(route).or_default() += share;
+        }
+    }
+
+    /// The offsets again, from the likely pairs.
+    fn learn_offsets(&mut self, pairs: &[(usize, usize, f64)]) {
+        const LEAST: usize = 8;
+        let mut gaps: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
+        for (at, number, share) in pairs {
+            let (call, action) = (&self.calls[*at], &self.actions[*number]);
+            let gap = action.time - call.time;
+            if *share > 0.8 && gap.abs() <= WINDOW {
+                gaps.entry((call.format, action.format))
+                    .or_default()
+                    .push(gap);
+            }
+        }
+        for (pair, gaps) in gaps {
+            if gaps.len() >= LEAST {
+                self.offsets.insert(pair, middle(gaps));
             }
         }
     }
@@ -306,16 +450,25 @@ impl<'f> Model<'f> {
     /// The share of each user's actions that have a cause.
     fn learn_actors(&mut self, chosen: &[Option<Choice>]) {
         let mut counts: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+        let mut all: BTreeMap<u32, (f64, f64, f64)> = BTreeMap::new();
         for (action, choice) in self.actions.iter().zip(chosen) {
+            let caused = f64::from(u8::from(action.settled || choice.is_some()));
             let entry = counts.entry((action.format, action.actor)).or_default();
-            entry.0 += f64::from(u8::from(action.settled || choice.is_some()));
-            entry.1 += 1.0;
+            (entry.0, entry.1) = (entry.0 + caused, entry.1 + 1.0 - caused);
+            let sums = all.entry(action.format).or_default();
+            (sums.0, sums.1) = (sums.0 + caused, sums.1 + 1.0 - caused);
+        }
+        for (format, _) in counts.keys() {
+            all.entry(*format).or_default().2 += 0.5;
         }
         self.actors = counts
             .into_iter()
-            .map(|(actor, (caused, all))| {
-                let share = (caused + 1.0) / (all + 2.0);
-                (actor, (share / (1.0 - share)).log2().clamp(-4.0, 3.0))
+            .map(|(actor, (caused, alone))| {
+                let (all_caused, all_alone, prior) = all.get(&actor.0).copied().unwrap_or_default();
+                // How much more often this user is seen in work that a call caused.
+                let ratio =
+                    (caused + 0.5) / (all_caused + prior) * (all_alone + prior) / (alone + 0.5);
+                (actor, ratio.log2().clamp(-5.0, 5.0))
             })
             .collect();
     }
@@ -324,16 +477,13 @@ impl<'f> Model<'f> {
     fn weight(&self, call: &Call, action: &Action) -> f64 {
         let mut values: Vec<f64> = Vec::new();
         for token in &action.tokens {
-            let bits = self.bits[*token as usize];
             if call.tokens.contains(token) {
-                values.push(bits);
-            } else if self
-                .roots_of_token
-                .get(token)
-                .is_some_and(|roots| roots.contains(&call.root))
+                values.push(self.call_bits(*token));
+            } else if let Some(roots) = self.roots_of_token.get(token)
+                && roots.contains(&call.root)
             {
                 // Known in the conversation, not passed in the call.
-                values.push(bits * 0.5);
+                values.push(rarity(self.roots, roots.len()) * 0.7);
             }
         }
         // Values of one record depend on each other: the rarest counts fully, the next ones less.
@@ -345,18 +495,42 @@ impl<'f> Model<'f> {
             .sum();
         content.min(24.0)
             + self.route_weight(call.tool, action.route)
+            + self.object_weight(call, action)
             + self.time_weight(call, action)
     }
 
+    /// Bits of a value that the call passes: how rare it is among calls.
+    fn call_bits(&self, token: u32) -> f64 {
+        let found = self.calls_of_token.get(&token).map_or(1, Vec::len);
+        rarity(self.calls.len(), found)
+    }
+
+    /// How much more often a call of that tool causes such an action than any call does.
     fn route_weight(&self, tool: u32, route: u32) -> f64 {
         let get = |map: &HashMap<u32, f64>, key| map.get(&key).copied().unwrap_or(0.0);
         let (tools, routes) = (get(&self.tool_counts, tool), get(&self.route_counts, route));
-        if tools < 2.0 || routes < 2.0 {
+        if routes < 2.0 {
             return 0.0;
         }
+        #[allow(clippy::cast_precision_loss)]
+        let base = routes / self.calls.len() as f64;
         let both = self.routes.get(&(tool, route)).copied().unwrap_or(0.0);
-        let expected = tools * routes / self.paired;
-        ((both + 0.1) / (expected + 0.1)).log2().clamp(-5.0, 5.0)
+        ((both + base) / (tools + 1.0) / base)
+            .log2()
+            .clamp(-6.0, 6.0)
+    }
+
+    /// Bits against a call that names an object of that kind, and not this one.
+    fn object_weight(&self, call: &Call, action: &Action) -> f64 {
+        let Some(object) = action.object.filter(|object| !call.tokens.contains(object)) else {
+            return 0.0;
+        };
+        let others = self.objects_of_route.get(&action.route);
+        let names_other = call
+            .tokens
+            .iter()
+            .any(|token| *token != object && others.is_some_and(|others| others.contains(token)));
+        if names_other { -OTHER_OBJECT } else { 0.0 }
     }
 
     fn time_weight(&self, call: &Call, action: &Action) -> f64 {
@@ -372,7 +546,14 @@ impl<'f> Model<'f> {
             };
         };
         let off = gap - offset.us;
-        let density = 0.95 * (-off.abs() / offset.spread).exp() / (2.0 * offset.spread);
+        let peak = (-off.abs() / offset.spread).exp() / (2.0 * offset.spread);
+        // Some wait: for an approval, a queue, a retry.
+        let tail = if off > 0.0 {
+            (-off / WAIT).exp() / WAIT
+        } else {
+            0.0
+        };
+        let density = 0.75 * peak + 0.2 * tail;
         let weight = ((density + 0.05 / window) * window).log2();
         // What comes before its cause is none, beyond what the clocks leave open.
         if off < -4.0 * offset.spread - 1e6 {
@@ -383,9 +564,20 @@ impl<'f> Model<'f> {
     }
 
     fn candidates(&self, action: &Action) -> BTreeSet<usize> {
+        let mut found = self.any_candidates(action);
+        let format = action.format;
+        found.retain(|at| {
+            let call = &self.calls[*at];
+            call.root != NONE && (call.by_model || call.format != format)
+        });
+        found
+    }
+
+    fn any_candidates(&self, action: &Action) -> BTreeSet<usize> {
         if action.settled {
             let calls = self.calls_of_root.get(&action.root);
-            return calls.into_iter().flatten().copied().collect();
+            let calls = calls.into_iter().flatten().copied();
+            return calls.filter(|at| self.calls[*at].by_model).collect();
         }
         let mut found = BTreeSet::new();
         for token in &action.tokens {
@@ -459,6 +651,11 @@ impl<'f> Model<'f> {
         });
         let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
         let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
+        for action in self.actions.iter().filter(|action| action.settled) {
+            if let Some((at, _)) = self.cause_within(action) {
+                taken.insert((at, action.format, action.route));
+            }
+        }
         for (weight, number, at) in scored {
             let action = &self.actions[number];
             if chosen[number].is_some() {
@@ -519,7 +716,9 @@ impl<'f> Model<'f> {
                 (choice.call, probability)
             };
             for event in &action.events {
-                if self.facts.is_change(*event as usize) {
+                let at = *event as usize;
+                let by_model = self.calls[call].by_model;
+                if by_model && self.facts.is_change(at) && self.documented[at] {
                     outcome.causes.push(Cause {
                         cause: self.calls[call].event,
                         effect: *event,
@@ -531,34 +730,54 @@ impl<'f> Model<'f> {
         outcome
     }
 
-    /// The cause among the calls of the action's own task: one of them it was, if an agent did it.
-    fn cause_within(&self, action: &Action) -> Option<(usize, f64)> {
-        if let Some(at) = action.named.first() {
-            return Some((*at, 0.99));
+    /// The likelihood of each call of the action's own task to be its cause; what is missing to one
+    /// is that of none.
+    fn shares_within(&self, action: &Action) -> Vec<(f64, usize)> {
+        if !action.named.is_empty() {
+            #[allow(clippy::cast_precision_loss)] // A handful.
+            let share = 0.99 / action.named.len() as f64;
+            return action.named.iter().map(|at| (share, *at)).collect();
         }
-        let mut weights: Vec<(f64, usize)> = self
+        let weights: Vec<(f64, usize)> = self
             .candidates(action)
             .into_iter()
             .map(|at| (self.weight(&self.calls[at], action), at))
             .collect();
-        weights.sort_by(|a, b| {
+        let most = weights
+            .iter()
+            .map(|(weight, _)| *weight)
+            .fold(0.0, f64::max);
+        let sum: f64 = weights
+            .iter()
+            .map(|(weight, _)| (weight - most).exp2())
+            .sum();
+        let all = sum + (-most).exp2();
+        weights
+            .into_iter()
+            .map(|(weight, at)| ((weight - most).exp2() / all, at))
+            .collect()
+    }
+
+    /// The cause among the calls of the action's own task, if one stands out.
+    fn cause_within(&self, action: &Action) -> Option<(usize, f64)> {
+        let mut shares = self.shares_within(action);
+        shares.sort_by(|a, b| {
             b.0.total_cmp(&a.0)
                 .then_with(|| self.call_id(a.1).cmp(&self.call_id(b.1)))
         });
-        let (best, at) = *weights.first()?;
+        let (best, at) = *shares.first()?;
         // The same call is often logged twice: by the model and by what ran it.
         let same = |other: usize| {
             self.calls[other].tool == self.calls[at].tool
                 && self.calls[other].format != self.calls[at].format
         };
-        let others: f64 = weights
-            .iter()
-            .skip(1)
-            .filter(|(_, other)| !same(*other))
-            .map(|(weight, _)| (weight - best).exp2())
-            .sum();
-        let none = (-best).exp2().min(1e6);
-        let probability = 1.0 / (1.0 + others + none);
+        let twice = shares.iter().skip(1).find(|(_, other)| same(*other));
+        let named = !action.named.is_empty();
+        let probability = match (named, twice) {
+            (true, _) => 0.99,
+            (false, Some((share, _))) => best + share,
+            (false, None) => best,
+        };
         (probability >= 0.5).then_some((at, probability))
     }
 
@@ -569,7 +788,7 @@ impl<'f> Model<'f> {
             .filter(|token| call.tokens.contains(token))
             .map(|token| {
                 (
-                    -milli(self.bits[*token as usize]),
+                    -milli(self.call_bits(*token)),
                     self.names[*token as usize].as_str(),
                 )
             })
@@ -595,6 +814,13 @@ impl<'f> Model<'f> {
 struct Choice {
     call: usize,
     bits: f64,
+}
+
+/// Bits of an agreement that `found` of `all` have.
+fn rarity(all: usize, found: usize) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // Counts.
+    let ratio = all.max(1) as f64 / found.max(1) as f64;
+    ratio.log2().clamp(0.0, MOST_BITS)
 }
 
 fn milli(bits: f64) -> i64 {
@@ -631,14 +857,20 @@ fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
         .into_iter()
         .filter(|gap| (gap - center).abs() <= 3 * BIN / 2)
         .collect();
+    Some(middle(near))
+}
+
+/// Median of differences, and how far they spread around it.
+fn middle(mut near: Vec<i64>) -> Offset {
+    near.sort_unstable();
     let median = near[near.len() / 2];
     let mut distances: Vec<i64> = near.iter().map(|gap| (gap - median).abs()).collect();
     distances.sort_unstable();
     #[allow(clippy::cast_precision_loss)]
-    Some(Offset {
+    Offset {
         us: median as f64,
-        spread: (distances[distances.len() / 2] as f64 * 1.5).clamp(3e5, 3e6),
-    })
+        spread: (distances[distances.len() / 2] as f64 * 1.5).clamp(3e5, 5e6),
+    }
 }
 
 type Tokens = Vec<Vec<u32>>;
@@ -683,7 +915,7 @@ fn actions(
     roots: &[u32],
     agent: &[bool],
     tokens: &Tokens,
-) -> Result<Vec<Action>, StoreError> {
+) -> Result<(Vec<Action>, Vec<bool>), StoreError> {
     let mut groups: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     let mut saved = vec![0u32; roots.len()];
     let keys = Keys::read(store, places, KeyKind::Transaction)?;
@@ -729,12 +961,14 @@ fn actions(
                 .iter()
                 .flat_map(|event| tokens[*event as usize].iter().copied())
                 .collect(),
+            object: None,
             named: Vec::new(),
             events,
         });
     }
     out.sort_by_key(|action| facts.ids[action.events[0] as usize]);
-    Ok(out)
+    let documented = saved.into_iter().map(|saved| saved != 0).collect();
+    Ok((out, documented))
 }
 
 #[cfg(test)]

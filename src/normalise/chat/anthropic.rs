@@ -100,8 +100,14 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let mut so_far = Prefix::default();
     for (at, message) in request.messages.iter().enumerate() {
         let content = message.content.map_or("", RawValue::get);
-        if Some(at) == last_answer {
-            ask.continues = Some(continued(&so_far, content));
+        if is_answer(message)
+            && request.messages[at + 1..]
+                .iter()
+                .filter(|later| is_answer(later))
+                .count()
+                < 3
+        {
+            ask.continues.push(continued(&so_far, content));
         }
         so_far.message(&[message.role.as_deref().unwrap_or_default(), content]);
     }

@@ -51,8 +51,9 @@ pub struct Ask<'a> {
     pub previous: Option<Cow<'a, str>>,
     /// Remaining metadata.
     pub metadata: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// Digest of the conversation up to the model's last answer.
-    pub continues: Option<String>,
+    /// Digests of the conversation up to the model's last answers: more than one, because the
+    /// request between can be lost.
+    pub continues: Vec<String>,
     /// The conversation so far, for the digest that the next request will repeat.
     pub so_far: Option<Prefix>,
 }
@@ -227,7 +228,9 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     }
     for text in ask.prompts {
         let mut event = base(Kind::Request, None);
-        event.key_opt(KeyKind::Prefix, ask.continues.clone());
+        for digest in &ask.continues {
+            event.key(KeyKind::Prefix, digest.clone());
+        }
         event.action = Some(Cow::Borrowed("prompt"));
         if let Some(user) = &ask.user {
             event.actor.id = Some(user.clone());
@@ -243,7 +246,9 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     }
     for result in ask.results {
         let mut event = base(Kind::ToolResult, None);
-        event.key_opt(KeyKind::Prefix, ask.continues.clone());
+        for digest in &ask.continues {
+            event.key(KeyKind::Prefix, digest.clone());
+        }
         event.action = Some(Cow::Borrowed("tool_result"));
         event.actor.kind = Some(ActorType::Service);
         event.outcome = Some(if result.error {

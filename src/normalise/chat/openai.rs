@@ -141,8 +141,14 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let mut system = String::new();
     let mut so_far = Prefix::default();
     for (at, message) in request.messages.iter().enumerate() {
-        if Some(at) == last_answer {
-            ask.continues = Some(continued(&so_far, message));
+        if role(message) == "assistant"
+            && request.messages[at + 1..]
+                .iter()
+                .filter(|later| role(later) == "assistant")
+                .count()
+                < 3
+        {
+            ask.continues.push(continued(&so_far, message));
         }
         so_far.message(&[
             role(message),

@@ -42,6 +42,8 @@ const MARGIN: f64 = 2.0;
 const ROUNDS: usize = 4;
 /// Mean time of those effects that wait for something (microseconds).
 const WAIT: f64 = 30e6;
+/// How far clocks are apart of which nothing is known (microseconds).
+const UNKNOWN: f64 = 20e6;
 /// Bits against a call that names another object of the kind that the action was done to.
 const OTHER_OBJECT: f64 = 6.0;
 /// The task of a request that is in none.
@@ -311,10 +313,7 @@ impl<'f> Model<'f> {
         let mut samples: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
         for action in &self.actions {
             let mut partners: BTreeSet<usize> = action.named.iter().copied().collect();
-            if action.settled {
-                let calls = self.calls_of_root.get(&action.root);
-                partners.extend(calls.into_iter().flatten());
-            }
+
             for token in &action.tokens {
                 let calls = self
                     .calls_of_token
@@ -336,7 +335,7 @@ impl<'f> Model<'f> {
         }
         for (pair, gaps) in samples {
             if let Some(offset) = mode(gaps) {
-                self.offsets.insert(pair, offset);
+                self.offsets.entry(pair).or_insert(offset);
             }
         }
     }
@@ -399,12 +398,19 @@ impl<'f> Model<'f> {
     fn expected(&self, chosen: &[Option<Choice>]) -> Vec<(usize, usize, f64)> {
         let mut pairs = Vec::new();
         for (number, (action, choice)) in self.actions.iter().zip(chosen).enumerate() {
-            if let Some(choice) = choice {
-                pairs.push((choice.call, number, 1.0));
-            } else if action.settled {
-                let within = self.shares_within(action);
-                pairs.extend(within.into_iter().map(|(share, at)| (at, number, share)));
-            }
+            let root = match choice {
+                Some(choice) => {
+                    pairs.push((choice.call, number, 1.0));
+                    if self.calls[choice.call].by_model {
+                        continue;
+                    }
+                    self.calls[choice.call].root
+                }
+                None if action.settled => action.root,
+                None => continue,
+            };
+            let within = self.shares_within(action, root);
+            pairs.extend(within.into_iter().map(|(share, at)| (at, number, share)));
         }
         pairs
     }
@@ -434,7 +440,9 @@ impl<'f> Model<'f> {
         for (at, number, share) in pairs {
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
             let gap = action.time - call.time;
-            if *share > 0.8 && gap.abs() <= WINDOW {
+            // Pairs that the time alone has made would confirm whatever offset made them.
+            let known = action.named.contains(at) || self.content_weight(call, action) > 6.0;
+            if *share > 0.8 && known && gap.abs() <= WINDOW {
                 gaps.entry((call.format, action.format))
                     .or_default()
                     .push(gap);
@@ -475,6 +483,14 @@ impl<'f> Model<'f> {
 
     /// Weight of a call as the cause of an action, in bits.
     fn weight(&self, call: &Call, action: &Action) -> f64 {
+        self.content_weight(call, action)
+            + self.route_weight(call.tool, action.route)
+            + self.object_weight(call, action)
+            + self.time_weight(call, action)
+    }
+
+    /// Bits of the values that agree.
+    fn content_weight(&self, call: &Call, action: &Action) -> f64 {
         let mut values: Vec<f64> = Vec::new();
         for token in &action.tokens {
             if call.tokens.contains(token) {
@@ -490,13 +506,10 @@ impl<'f> Model<'f> {
         values.sort_by(|a, b| b.total_cmp(a));
         let content: f64 = values
             .iter()
-            .zip([1.0, 0.5, 0.25, 0.125])
+            .zip([1.0, 0.6, 0.4, 0.3, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2])
             .map(|(bits, share)| bits * share)
             .sum();
-        content.min(24.0)
-            + self.route_weight(call.tool, action.route)
-            + self.object_weight(call, action)
-            + self.time_weight(call, action)
+        content.min(32.0)
     }
 
     /// Bits of a value that the call passes: how rare it is among calls.
@@ -538,13 +551,14 @@ impl<'f> Model<'f> {
         let gap = (action.time - call.time) as f64;
         #[allow(clippy::cast_precision_loss)]
         let window = WINDOW as f64 * 2.0;
-        let Some(offset) = self.offsets.get(&(call.format, action.format)) else {
-            return if gap.abs() * 2.0 <= window {
-                0.0
-            } else {
-                -20.0
-            };
-        };
+        let offset = self
+            .offsets
+            .get(&(call.format, action.format))
+            .copied()
+            .unwrap_or(Offset {
+                us: 0.0,
+                spread: UNKNOWN,
+            });
         let off = gap - offset.us;
         let peak = (-off.abs() / offset.spread).exp() / (2.0 * offset.spread);
         // Some wait: for an approval, a queue, a retry.
@@ -713,7 +727,16 @@ impl<'f> Model<'f> {
                     probability,
                     why: self.why(&self.calls[choice.call], action, choice.bits),
                 });
-                (choice.call, probability)
+                if self.calls[choice.call].by_model {
+                    (choice.call, probability)
+                } else {
+                    // A request on its way: behind it is one of its task's calls.
+                    let root = self.calls[choice.call].root;
+                    match self.cause_in(action, root) {
+                        Some((call, share)) => (call, share * probability),
+                        None => continue,
+                    }
+                }
             };
             for event in &action.events {
                 let at = *event as usize;
@@ -732,16 +755,18 @@ impl<'f> Model<'f> {
 
     /// The likelihood of each call of the action's own task to be its cause; what is missing to one
     /// is that of none.
-    fn shares_within(&self, action: &Action) -> Vec<(f64, usize)> {
+    fn shares_within(&self, action: &Action, root: u32) -> Vec<(f64, usize)> {
         if !action.named.is_empty() {
             #[allow(clippy::cast_precision_loss)] // A handful.
             let share = 0.99 / action.named.len() as f64;
             return action.named.iter().map(|at| (share, *at)).collect();
         }
-        let weights: Vec<(f64, usize)> = self
-            .candidates(action)
+        let calls = self.calls_of_root.get(&root);
+        let weights: Vec<(f64, usize)> = calls
             .into_iter()
-            .map(|at| (self.weight(&self.calls[at], action), at))
+            .flatten()
+            .filter(|at| self.calls[**at].by_model)
+            .map(|at| (self.weight(&self.calls[*at], action), *at))
             .collect();
         let most = weights
             .iter()
@@ -760,7 +785,11 @@ impl<'f> Model<'f> {
 
     /// The cause among the calls of the action's own task, if one stands out.
     fn cause_within(&self, action: &Action) -> Option<(usize, f64)> {
-        let mut shares = self.shares_within(action);
+        self.cause_in(action, action.root)
+    }
+
+    fn cause_in(&self, action: &Action, root: u32) -> Option<(usize, f64)> {
+        let mut shares = self.shares_within(action, root);
         shares.sort_by(|a, b| {
             b.0.total_cmp(&a.0)
                 .then_with(|| self.call_id(a.1).cmp(&self.call_id(b.1)))

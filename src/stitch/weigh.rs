@@ -128,6 +128,11 @@ struct Model<'f> {
     roots: usize,
     /// Events that a system has put on record as one change.
     documented: Vec<bool>,
+    /// Tool calls and the requests on their way that carry their ids.
+    relayed: Vec<(usize, usize)>,
+    /// How often which tool causes which class of action, and how often anything does.
+    classes: HashMap<(u32, bool), f64>,
+    class_counts: HashMap<bool, f64>,
     calls_of_token: HashMap<u32, Vec<usize>>,
     roots_of_token: HashMap<u32, BTreeSet<u32>>,
     calls_of_root: HashMap<u32, Vec<usize>>,
@@ -246,6 +251,9 @@ impl<'f> Model<'f> {
             names,
             roots: 0,
             documented,
+            relayed: Vec::new(),
+            classes: HashMap::new(),
+            class_counts: HashMap::new(),
             offsets: HashMap::new(),
             routes: HashMap::new(),
             tool_counts: HashMap::new(),
@@ -290,16 +298,25 @@ impl<'f> Model<'f> {
         for (at, action) in self.actions.iter().enumerate() {
             action_of.extend(action.events.iter().map(|event| (*event, at)));
         }
-        let call_of: HashMap<u32, usize> = (0..self.calls.len())
-            .filter(|at| self.calls[*at].by_model)
-            .map(|at| (self.calls[at].event, at))
-            .collect();
+        let by_event = |by_model: bool| -> HashMap<u32, usize> {
+            (0..self.calls.len())
+                .filter(|at| self.calls[*at].by_model == by_model)
+                .map(|at| (self.calls[at].event, at))
+                .collect()
+        };
+        let (call_of, request_of) = (by_event(true), by_event(false));
         let keys = Keys::read(store, places, KeyKind::ToolCall)?;
         for (_, group) in keys.groups() {
             let calls: Vec<usize> = group
                 .iter()
                 .filter_map(|row| call_of.get(&row.2).copied())
                 .collect();
+            for request in group.iter().filter_map(|row| request_of.get(&row.2)) {
+                if self.calls[*request].root != NONE {
+                    self.relayed
+                        .extend(calls.iter().map(|call| (*call, *request)));
+                }
+            }
             for action in group.iter().filter_map(|row| action_of.get(&row.2)) {
                 self.actions[*action].named.extend(&calls);
             }
@@ -331,6 +348,14 @@ impl<'f> Model<'f> {
                     let pair = (self.calls[at].format, action.format);
                     samples.entry(pair).or_default().push(gap);
                 }
+            }
+        }
+        for (call, request) in self.relayed_pairs() {
+            let (call, request) = (&self.calls[call], &self.calls[request]);
+            let gap = request.time - call.time;
+            if gap.abs() <= WINDOW {
+                let pair = (call.format, request.format);
+                samples.entry(pair).or_default().push(gap);
             }
         }
         for (pair, gaps) in samples {
@@ -365,7 +390,8 @@ impl<'f> Model<'f> {
             .map(|(pair, offset)| (*pair, *offset))
             .collect();
         let calls: BTreeSet<u32> = self.calls.iter().map(|call| call.format).collect();
-        let actions: BTreeSet<u32> = self.actions.iter().map(|action| action.format).collect();
+        let mut actions: BTreeSet<u32> = self.actions.iter().map(|action| action.format).collect();
+        actions.extend(&calls);
         for call in &calls {
             for action in &actions {
                 if known.contains_key(&(*call, *action)) {
@@ -415,21 +441,52 @@ impl<'f> Model<'f> {
         pairs
     }
 
+    /// Tool calls and requests of one task that an id or a rare value pairs.
+    fn relayed_pairs(&self) -> Vec<(usize, usize)> {
+        const RARE: usize = 3;
+        let mut pairs: BTreeSet<(usize, usize)> = self.relayed.iter().copied().collect();
+        for (request, call) in self.calls.iter().enumerate() {
+            if call.by_model || call.root == NONE {
+                continue;
+            }
+            for token in &call.tokens {
+                let others = self
+                    .calls_of_token
+                    .get(token)
+                    .map_or(&[][..], Vec::as_slice);
+                let same =
+                    |at: &&usize| self.calls[**at].by_model && self.calls[**at].root == call.root;
+                let same: Vec<usize> = others.iter().filter(same).copied().collect();
+                if same.len() <= RARE {
+                    pairs.extend(same.into_iter().map(|at| (at, request)));
+                }
+            }
+        }
+        pairs.into_iter().collect()
+    }
+
     /// How often a call of which tool causes an action on which route.
     fn learn_routes(&mut self, pairs: &[(usize, usize, f64)]) {
         self.routes.clear();
         self.tool_counts.clear();
         self.route_counts.clear();
+        self.classes.clear();
+        self.class_counts.clear();
         for call in &self.calls {
             *self.tool_counts.entry(call.tool).or_default() += 1.0;
         }
         for (at, number, share) in pairs {
-            let route = self.actions[*number].route;
-            *self
-                .routes
-                .entry((self.calls[*at].tool, route))
-                .or_default() += share;
+            let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
+            let class = self.is_change(&self.actions[*number]);
+            *self.routes.entry((tool, route)).or_default() += share;
             *self.route_counts.entry(route).or_default() += share;
+            *self.classes.entry((tool, class)).or_default() += share;
+            *self.class_counts.entry(class).or_default() += share;
+        }
+        for (at, request) in &self.relayed {
+            let (tool, route) = (self.calls[*at].tool, self.calls[*request].tool);
+            *self.routes.entry((tool, route)).or_default() += 1.0;
+            *self.route_counts.entry(route).or_default() += 1.0;
         }
     }
 
@@ -484,7 +541,7 @@ impl<'f> Model<'f> {
     /// Weight of a call as the cause of an action, in bits.
     fn weight(&self, call: &Call, action: &Action) -> f64 {
         self.content_weight(call, action)
-            + self.route_weight(call.tool, action.route)
+            + self.route_weight(call.tool, action)
             + self.object_weight(call, action)
             + self.time_weight(call, action)
     }
@@ -518,17 +575,32 @@ impl<'f> Model<'f> {
         rarity(self.calls.len(), found)
     }
 
-    /// How much more often a call of that tool causes such an action than any call does.
-    fn route_weight(&self, tool: u32, route: u32) -> f64 {
-        let get = |map: &HashMap<u32, f64>, key| map.get(&key).copied().unwrap_or(0.0);
-        let (tools, routes) = (get(&self.tool_counts, tool), get(&self.route_counts, route));
-        if routes < 2.0 {
+    fn is_change(&self, action: &Action) -> bool {
+        action
+            .events
+            .iter()
+            .any(|event| self.facts.is_change(*event as usize))
+    }
+
+    /// How much more often a call of that tool causes such an action than any call does; on a route
+    /// that is hardly known, a change of any kind.
+    fn route_weight(&self, tool: u32, action: &Action) -> f64 {
+        let tools = self.tool_counts.get(&tool).copied().unwrap_or(0.0);
+        let route = action.route;
+        let routes = self.route_counts.get(&route).copied().unwrap_or(0.0);
+        let class = self.is_change(action);
+        let (both, all) = if routes >= 2.0 {
+            (self.routes.get(&(tool, route)), routes)
+        } else {
+            let all = self.class_counts.get(&class).copied().unwrap_or(0.0);
+            (self.classes.get(&(tool, class)), all)
+        };
+        if all < 2.0 {
             return 0.0;
         }
         #[allow(clippy::cast_precision_loss)]
-        let base = routes / self.calls.len() as f64;
-        let both = self.routes.get(&(tool, route)).copied().unwrap_or(0.0);
-        ((both + base) / (tools + 1.0) / base)
+        let base = all / self.calls.len() as f64;
+        ((both.copied().unwrap_or(0.0) + base) / (tools + 1.0) / base)
             .log2()
             .clamp(-6.0, 6.0)
     }

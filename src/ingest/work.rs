@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
-use crate::model::{ContentPart, Event, Kind, RecordHasher};
+use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
 use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, MapError, Record};
 use crate::read::{Header, Span, parse_row, to_utf8};
@@ -193,6 +193,11 @@ fn evidence(event: &mut Event<'_>) {
         .map(|(_, text)| text.to_string())
         .collect();
     said.iter().for_each(|text| add_learned(event, text));
+    if event.kind == Kind::ToolCall
+        && let Some(tool) = event.tool.clone().filter(|tool| tool.len() >= 8)
+    {
+        event.key(KeyKind::Value, tool);
+    }
     if matches!(event.kind, Kind::ToolResult | Kind::ToolCall) {
         let results: Vec<String> = event
             .contents

@@ -141,12 +141,13 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
 pub fn evidence_value(value: &str) -> Option<String> {
     const LONGEST: usize = 96;
     let lower = value.trim().trim_start_matches('#').to_lowercase();
+    let lower = lower.replace('_', "-");
     if matches!(lower.as_str(), "true" | "false" | "null" | "none") {
         return None;
     }
     let digits = lower
         .trim_start_matches(|c: char| c.is_ascii_alphabetic())
-        .trim_start_matches(['-', '_']);
+        .trim_start_matches('-');
     let letters = lower.len() - digits.len();
     if letters <= 5 && digits.len() >= 4 && digits.bytes().all(|b| b.is_ascii_digit()) {
         let core = digits.trim_start_matches('0');

@@ -110,7 +110,8 @@ pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
             previous = None;
             continue;
         }
-        if looks_like_id(&segment) {
+        // Ids, and names of several words: tools are often called like the routes they use.
+        if looks_like_id(&segment) || segment.len() >= 8 && segment.contains(['-', '_']) {
             event.key(KeyKind::Value, segment.clone());
         }
         if let Some(name) = previous.take() {

@@ -328,11 +328,14 @@ pub(super) fn close(
             if group.len() < 2 {
                 continue;
             }
-            // An answer that two conversations share tells them apart no more.
-            let answers = group
+            // An answer that two conversations share tells them apart no more; one that was logged
+            // twice was given at one time.
+            let answered: HashSet<Option<i64>> = group
                 .iter()
-                .filter(|row| facts.kind(row.2) == Kind::Inference);
-            if kind == KeyKind::Prefix && answers.count() > 1 {
+                .filter(|row| facts.kind(row.2) == Kind::Inference)
+                .map(|row| facts.times[row.2 as usize])
+                .collect();
+            if kind == KeyKind::Prefix && answered.len() > 1 {
                 continue;
             }
             let reach = scopes

@@ -36,7 +36,8 @@ fn default_limit(kind: KeyKind) -> usize {
         KeyKind::Trace => 50,
         KeyKind::WorkflowRun | KeyKind::Conversation => 200,
         KeyKind::Request | KeyKind::Transaction => 10,
-        KeyKind::Prefix => 1,
+        // Traces may change with every request of a conversation.
+        KeyKind::Prefix => 50,
         _ => 3,
     }
 }

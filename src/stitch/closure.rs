@@ -16,6 +16,7 @@ use crate::store::{KeyScan, Store, StoreError, scan_columns};
 pub(super) struct Facts {
     pub ids: Vec<Digest>,
     pub times: Vec<Option<i64>>,
+    pub ends: Vec<Option<i64>>,
     /// Causal rank of the kind, digest of the dump, ordinal and part: the order of equal times.
     ranks: Vec<u8>,
     dumps: Vec<u32>,
@@ -92,6 +93,7 @@ impl Facts {
         let mut facts = Self {
             ids: Vec::with_capacity(n),
             times: Vec::with_capacity(n),
+            ends: Vec::with_capacity(n),
             ranks: Vec::with_capacity(n),
             dumps: Vec::with_capacity(n),
             ordinals: Vec::with_capacity(n),
@@ -127,6 +129,7 @@ impl Facts {
                 let columns = [
                     "event_id",
                     "time",
+                    "end_time",
                     "file",
                     "ordinal",
                     "part",
@@ -141,13 +144,14 @@ impl Facts {
                 scan_columns::<StoreError>(&path, Some(&columns), |table| {
                     let ids = table.column(0).as_fixed_size_binary();
                     let times = table.column(1).as_primitive::<TimestampMicrosecondType>();
-                    let files = table.column(2).as_primitive::<Int32Type>();
-                    let ordinals = table.column(3).as_primitive::<Int64Type>();
-                    let parts = table.column(4).as_primitive::<Int32Type>();
+                    let ends = table.column(2).as_primitive::<TimestampMicrosecondType>();
+                    let files = table.column(3).as_primitive::<Int32Type>();
+                    let ordinals = table.column(4).as_primitive::<Int64Type>();
+                    let parts = table.column(5).as_primitive::<Int32Type>();
                     let texts = |column: usize| table.column(column).as_string::<i32>();
-                    let (formats, kinds, actors) = (texts(5), texts(6), texts(7));
-                    let (actions, objects, tools) = (texts(8), texts(9), texts(11));
-                    let object_ids = texts(10);
+                    let (formats, kinds, actors) = (texts(6), texts(7), texts(8));
+                    let (actions, objects, tools) = (texts(9), texts(10), texts(12));
+                    let object_ids = texts(11);
                     let text = |column: &'_ arrow_array::StringArray, row: usize| -> String {
                         if column.is_null(row) {
                             String::new()
@@ -162,6 +166,9 @@ impl Facts {
                         facts
                             .times
                             .push((!times.is_null(row)).then(|| times.value(row)));
+                        facts
+                            .ends
+                            .push((!ends.is_null(row)).then(|| ends.value(row)));
                         let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
                         facts
                             .dumps

@@ -89,6 +89,8 @@ struct Call {
     root: u32,
     /// Asked for by a model, not a request on its way.
     by_model: bool,
+    /// A call of a model: the cause of the spans in which its tools ran.
+    thinks: bool,
     time: i64,
     format: u32,
     tool: u32,
@@ -108,6 +110,8 @@ struct Action {
     tokens: BTreeSet<u32>,
     /// The value that names its object.
     object: Option<u32>,
+    /// The run of a tool, without what asked for it.
+    is_tool: bool,
     /// Calls that an id of the call itself joins to it.
     named: Vec<usize>,
 }
@@ -116,7 +120,16 @@ struct Action {
 #[derive(Clone, Copy)]
 struct Offset {
     us: f64,
-    spread: f64,
+    /// How far the differences lie around it: before it what clocks and rounding do, after it what
+    /// waits as well.
+    before: f64,
+    after: f64,
+}
+
+impl Offset {
+    fn spread(self) -> f64 {
+        self.before.max(self.after)
+    }
 }
 
 struct Model<'f> {
@@ -197,7 +210,8 @@ impl<'f> Model<'f> {
         let calls: Vec<u32> = (0..n)
             .filter(|event| {
                 let in_task = agent[roots[*event as usize] as usize];
-                let by_model = facts.kind(*event) == Kind::ToolCall && in_task;
+                let by_model =
+                    in_task && matches!(facts.kind(*event), Kind::ToolCall | Kind::Inference);
                 let timed = facts.times[*event as usize].is_some();
                 timed && (by_model || facts.is_request(*event as usize))
             })
@@ -211,12 +225,19 @@ impl<'f> Model<'f> {
             .map(|event| Call {
                 event,
                 by_model: facts.kind(event) == Kind::ToolCall,
+                thinks: facts.kind(event) == Kind::Inference,
                 root: if agent[roots[event as usize] as usize] {
                     roots[event as usize]
                 } else {
                     NONE
                 },
-                time: facts.times[event as usize].unwrap_or(0),
+                time: match facts.kind(event) {
+                    // Its tools run when it has answered.
+                    Kind::Inference => facts.ends[event as usize],
+                    _ => None,
+                }
+                .or(facts.times[event as usize])
+                .unwrap_or(0),
                 format: facts.formats[event as usize],
                 tool: if facts.kind(event) == Kind::ToolCall {
                     facts.tools[event as usize]
@@ -300,7 +321,7 @@ impl<'f> Model<'f> {
         }
         let by_event = |by_model: bool| -> HashMap<u32, usize> {
             (0..self.calls.len())
-                .filter(|at| self.calls[*at].by_model == by_model)
+                .filter(|at| self.calls[*at].by_model == by_model && !self.calls[*at].thinks)
                 .map(|at| (self.calls[at].event, at))
                 .collect()
         };
@@ -358,6 +379,9 @@ impl<'f> Model<'f> {
                 samples.entry(pair).or_default().push(gap);
             }
         }
+        for gaps in self.runs() {
+            samples.entry(gaps.0).or_default().extend(gaps.1);
+        }
         for (pair, gaps) in samples {
             if let Some(offset) = mode(gaps) {
                 self.offsets.entry(pair).or_insert(offset);
@@ -404,12 +428,13 @@ impl<'f> Model<'f> {
                         let [Some(a), Some(b), Some(c)] = path.map(|pair| known.get(&pair)) else {
                             continue;
                         };
-                        let spread = a.spread + b.spread + c.spread;
-                        if best.is_none_or(|best| spread < best.spread) {
-                            best = Some(Offset {
-                                us: a.us - b.us + c.us,
-                                spread,
-                            });
+                        let sum = Offset {
+                            us: a.us - b.us + c.us,
+                            before: a.before + b.before + c.before,
+                            after: a.after + b.after + c.after,
+                        };
+                        if best.is_none_or(|best| sum.spread() < best.spread()) {
+                            best = Some(sum);
                         }
                     }
                 }
@@ -441,12 +466,36 @@ impl<'f> Model<'f> {
         pairs
     }
 
+    /// Times from a model's answer to the tool that runs next in its task, by format.
+    fn runs(&self) -> BTreeMap<(u32, u32), Vec<i64>> {
+        let mut runs: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
+        for calls in self.calls_of_root.values() {
+            for at in calls {
+                let tool = &self.calls[*at];
+                let before = calls.iter().map(|at| &self.calls[*at]).filter(|call| {
+                    call.thinks
+                        && call.format == tool.format
+                        && (tool.time - call.time).abs() < WINDOW
+                });
+                let nearest = before
+                    .map(|call| tool.time - call.time)
+                    .min_by_key(|gap| (gap.abs(), *gap));
+                if let Some(gap) = nearest.filter(|_| tool.by_model) {
+                    runs.entry((tool.format, tool.format))
+                        .or_default()
+                        .push(gap);
+                }
+            }
+        }
+        runs
+    }
+
     /// Tool calls and requests of one task that an id or a rare value pairs.
     fn relayed_pairs(&self) -> Vec<(usize, usize)> {
         const RARE: usize = 3;
         let mut pairs: BTreeSet<(usize, usize)> = self.relayed.iter().copied().collect();
         for (request, call) in self.calls.iter().enumerate() {
-            if call.by_model || call.root == NONE {
+            if call.by_model || call.thinks || call.root == NONE {
                 continue;
             }
             for token in &call.tokens {
@@ -629,10 +678,16 @@ impl<'f> Model<'f> {
             .copied()
             .unwrap_or(Offset {
                 us: 0.0,
-                spread: UNKNOWN,
+                before: UNKNOWN,
+                after: UNKNOWN,
             });
         let off = gap - offset.us;
-        let peak = (-off.abs() / offset.spread).exp() / (2.0 * offset.spread);
+        let side = if off < 0.0 {
+            offset.before
+        } else {
+            offset.after
+        };
+        let peak = (-off.abs() / side).exp() / (offset.before + offset.after);
         // Some wait: for an approval, a queue, a retry.
         let tail = if off > 0.0 {
             (-off / WAIT).exp() / WAIT
@@ -642,7 +697,7 @@ impl<'f> Model<'f> {
         let density = 0.75 * peak + 0.2 * tail;
         let weight = ((density + 0.05 / window) * window).log2();
         // What comes before its cause is none, beyond what the clocks leave open.
-        if off < -4.0 * offset.spread - 1e6 {
+        if off < -4.0 * offset.before - 1e6 {
             weight - 4.0
         } else {
             weight
@@ -654,7 +709,9 @@ impl<'f> Model<'f> {
         let format = action.format;
         found.retain(|at| {
             let call = &self.calls[*at];
-            call.root != NONE && (call.by_model || call.format != format)
+            call.root != NONE
+                && call.thinks == action.is_tool
+                && (call.by_model || call.thinks || call.format != format)
         });
         found
     }
@@ -685,7 +742,7 @@ impl<'f> Model<'f> {
             #[allow(clippy::cast_possible_truncation)] // Minutes in microseconds.
             let (center, reach) = (
                 action.time - offset.us as i64,
-                (offset.spread * 6.0) as i64 + 1_000_000,
+                (offset.spread() * 6.0) as i64 + 1_000_000,
             );
             let start = self
                 .by_time
@@ -739,7 +796,7 @@ impl<'f> Model<'f> {
         let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
         for action in self.actions.iter().filter(|action| action.settled) {
             if let Some((at, _)) = self.cause_within(action) {
-                taken.insert((at, action.format, action.route));
+                taken.insert((at, action.format, slot_of(action)));
             }
         }
         for (weight, number, at) in scored {
@@ -755,7 +812,7 @@ impl<'f> Model<'f> {
                 .filter(|(other, _)| *other != root)
                 .map(|(_, weight)| *weight)
                 .fold(f64::MIN, f64::max);
-            let slot = (at, action.format, action.route);
+            let slot = (at, action.format, slot_of(action));
             if bits - rival < MARGIN || !taken.insert(slot) {
                 continue;
             }
@@ -911,6 +968,11 @@ impl<'f> Model<'f> {
     }
 }
 
+/// What a call can do once: one thing to one object.
+fn slot_of(action: &Action) -> u32 {
+    action.object.unwrap_or(u32::MAX - action.route)
+}
+
 #[derive(Clone, Copy)]
 struct Choice {
     call: usize,
@@ -965,12 +1027,27 @@ fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
 fn middle(mut near: Vec<i64>) -> Offset {
     near.sort_unstable();
     let median = near[near.len() / 2];
-    let mut distances: Vec<i64> = near.iter().map(|gap| (gap - median).abs()).collect();
-    distances.sort_unstable();
+    // The mean distance on a side is the scale of an exponential; the furthest tenth is left out.
+    let scale = |mut distances: Vec<i64>| -> f64 {
+        distances.sort_unstable();
+        distances.truncate((distances.len() * 9).div_ceil(10));
+        #[allow(clippy::cast_precision_loss)]
+        let mean = distances.iter().sum::<i64>() as f64 / distances.len().max(1) as f64;
+        mean.clamp(3e5, 5e6)
+    };
+    let before = near
+        .iter()
+        .filter(|gap| **gap <= median)
+        .map(|gap| median - gap);
+    let after = near
+        .iter()
+        .filter(|gap| **gap >= median)
+        .map(|gap| gap - median);
     #[allow(clippy::cast_precision_loss)]
     Offset {
         us: median as f64,
-        spread: (distances[distances.len() / 2] as f64 * 1.5).clamp(3e5, 5e6),
+        before: scale(before.collect()),
+        after: scale(after.collect()),
     }
 }
 
@@ -1063,6 +1140,7 @@ fn actions(
                 .flat_map(|event| tokens[*event as usize].iter().copied())
                 .collect(),
             object: None,
+            is_tool: facts.kind(events[0]) == Kind::ToolCall,
             named: Vec::new(),
             events,
         });

@@ -43,7 +43,7 @@ const ROUNDS: usize = 4;
 /// Mean time of those effects that wait for something (microseconds).
 const WAIT: f64 = 30e6;
 /// How far clocks are apart of which nothing is known (microseconds).
-const UNKNOWN: f64 = 20e6;
+const UNKNOWN: f64 = 6e6;
 /// Bits against a call that names another object of the kind that the action was done to.
 const OTHER_OBJECT: f64 = 6.0;
 /// The task of a request that is in none.
@@ -143,6 +143,8 @@ struct Model<'f> {
     documented: Vec<bool>,
     /// Tool calls and the requests on their way that carry their ids.
     relayed: Vec<(usize, usize)>,
+    /// Calls and requests that are one deed, each with the others.
+    same_deed: HashMap<usize, Vec<usize>>,
     /// How often which tool causes which class of action, and how often anything does.
     classes: HashMap<(u32, bool), f64>,
     class_counts: HashMap<bool, f64>,
@@ -273,6 +275,7 @@ impl<'f> Model<'f> {
             roots: 0,
             documented,
             relayed: Vec::new(),
+            same_deed: HashMap::new(),
             classes: HashMap::new(),
             class_counts: HashMap::new(),
             offsets: HashMap::new(),
@@ -310,6 +313,10 @@ impl<'f> Model<'f> {
         let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
         model.by_time.sort_by_key(|at| times[*at]);
         model.name_calls(store, places)?;
+        for (call, request) in model.relayed_pairs() {
+            model.same_deed.entry(call).or_default().push(request);
+            model.same_deed.entry(request).or_default().push(call);
+        }
         Ok(Some(model))
     }
 
@@ -796,7 +803,7 @@ impl<'f> Model<'f> {
         let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
         for action in self.actions.iter().filter(|action| action.settled) {
             if let Some((at, _)) = self.cause_within(action) {
-                taken.insert((at, action.format, slot_of(action)));
+                self.take(&mut taken, at, action);
             }
         }
         for (weight, number, at) in scored {
@@ -813,12 +820,22 @@ impl<'f> Model<'f> {
                 .map(|(_, weight)| *weight)
                 .fold(f64::MIN, f64::max);
             let slot = (at, action.format, slot_of(action));
-            if bits - rival < MARGIN || !taken.insert(slot) {
+            if bits - rival < MARGIN || taken.contains(&slot) {
                 continue;
             }
+            self.take(&mut taken, at, action);
             chosen[number] = Some(Choice { call: at, bits });
         }
         chosen
+    }
+
+    /// A call and the requests that carried it have done that now.
+    fn take(&self, taken: &mut BTreeSet<(usize, u32, u32)>, at: usize, action: &Action) {
+        let slot = |at: usize| (at, action.format, slot_of(action));
+        taken.insert(slot(at));
+        for same in self.same_deed.get(&at).into_iter().flatten() {
+            taken.insert(slot(*same));
+        }
     }
 
     fn calls_near(&self, time: i64) -> usize {

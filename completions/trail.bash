@@ -19,6 +19,9 @@ _trail() {
             trail,demo)
                 cmd="trail__subcmd__demo"
                 ;;
+            trail,export)
+                cmd="trail__subcmd__export"
+                ;;
             trail,help)
                 cmd="trail__subcmd__help"
                 ;;
@@ -42,6 +45,9 @@ _trail() {
                 ;;
             trail__subcmd__help,demo)
                 cmd="trail__subcmd__help__subcmd__demo"
+                ;;
+            trail__subcmd__help,export)
+                cmd="trail__subcmd__help__subcmd__export"
                 ;;
             trail__subcmd__help,help)
                 cmd="trail__subcmd__help__subcmd__help"
@@ -95,7 +101,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest timeline verify report rejects sources demo help"
+            opts="-h -V --store --help --version ingest timeline verify report rejects sources export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -130,8 +136,38 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__export)
+            opts="-o -h --format --output --store --help tasks causes"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__help)
-            opts="ingest timeline verify report rejects sources demo help"
+            opts="ingest timeline verify report rejects sources export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -145,6 +181,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__export)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

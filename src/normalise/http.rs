@@ -219,6 +219,7 @@ mod tests {
         event
             .keys
             .iter()
+            .filter(|(kind, _)| *kind != KeyKind::Value)
             .map(|(kind, value)| (*kind, value.to_string()))
             .collect()
     }

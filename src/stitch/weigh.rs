@@ -48,8 +48,8 @@ const UNKNOWN: f64 = 6e6;
 const OTHER_OBJECT: f64 = 6.0;
 /// The task of a request that is in none.
 const NONE: u32 = u32::MAX;
-/// Calls looked at for one action.
-const CANDIDATES: usize = 400;
+/// Calls at the time of an action beyond which the time alone tells nothing.
+const CROWD: usize = 100;
 
 /// A link by evidence.
 #[derive(Clone, Debug)]
@@ -152,6 +152,7 @@ struct Model<'f> {
     roots_of_token: HashMap<u32, BTreeSet<u32>>,
     calls_of_root: HashMap<u32, Vec<usize>>,
     by_time: Vec<usize>,
+    call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
     routes: HashMap<(u32, u32), f64>,
     tool_counts: HashMap<u32, f64>,
@@ -269,6 +270,7 @@ impl<'f> Model<'f> {
             roots_of_token: HashMap::new(),
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
+            call_formats: calls.iter().map(|call| call.format).collect(),
             calls,
             actions,
             names,
@@ -364,6 +366,10 @@ impl<'f> Model<'f> {
                     .calls_of_token
                     .get(token)
                     .map_or(&[][..], Vec::as_slice);
+                // What many calls pass pairs nothing; looking at each would take the square of them.
+                if calls.len() > FREQUENT {
+                    continue;
+                }
                 let roots: BTreeSet<u32> = calls.iter().map(|at| self.calls[*at].root).collect();
                 if roots.len() <= RARE {
                     partners.extend(calls);
@@ -510,6 +516,9 @@ impl<'f> Model<'f> {
                     .calls_of_token
                     .get(token)
                     .map_or(&[][..], Vec::as_slice);
+                if others.len() > FREQUENT {
+                    continue;
+                }
                 let same =
                     |at: &&usize| self.calls[**at].by_model && self.calls[**at].root == call.root;
                 let same: Vec<usize> = others.iter().filter(same).copied().collect();
@@ -741,9 +750,8 @@ impl<'f> Model<'f> {
             }
         }
         // Around the time at which its cause must have been, whoever it was.
-        let formats: BTreeSet<u32> = self.calls.iter().map(|call| call.format).collect();
-        for format in formats {
-            let Some(offset) = self.offsets.get(&(format, action.format)) else {
+        for format in &self.call_formats {
+            let Some(offset) = self.offsets.get(&(*format, action.format)) else {
                 continue;
             };
             #[allow(clippy::cast_possible_truncation)] // Minutes in microseconds.
@@ -754,11 +762,17 @@ impl<'f> Model<'f> {
             let start = self
                 .by_time
                 .partition_point(|at| self.calls[*at].time < center - reach);
-            let near = self.by_time[start..]
+            let near: Vec<usize> = self.by_time[start..]
                 .iter()
-                .take_while(|at| self.calls[**at].time <= center + reach)
-                .filter(|at| self.calls[**at].format == format);
-            found.extend(near.take(CANDIDATES));
+                .copied()
+                .take_while(|at| self.calls[*at].time <= center + reach)
+                .filter(|at| self.calls[*at].format == *format)
+                .take(CROWD + 1)
+                .collect();
+            // In a crowd the time alone tells nobody apart, and looking at each takes long.
+            if near.len() <= CROWD {
+                found.extend(near);
+            }
         }
         found
     }

@@ -13,8 +13,11 @@ fn csv_row<const N: usize>(cells: [&str; N]) -> String {
 /// Events read together.
 const AT_ONCE: usize = 200_000;
 
+/// File, and record in it.
+type Record = (String, i64);
+
 /// File and record of each event, in the order asked for.
-fn records_of(store: &Store, places: &[EventRef]) -> Result<Vec<(String, i64)>, StoreError> {
+fn records_of(store: &Store, places: &[EventRef]) -> Result<Vec<Record>, StoreError> {
     let mut out = Vec::with_capacity(places.len());
     for places in places.chunks(AT_ONCE) {
         for event in read_events(store, places)?.iter() {
@@ -32,7 +35,7 @@ fn records_of(store: &Store, places: &[EventRef]) -> Result<Vec<(String, i64)>, 
 /// # Errors
 /// The store cannot be read.
 pub fn export_tasks(store: &Store, index: &TaskIndex) -> Result<String, StoreError> {
-    let mut rows: BTreeMap<(String, i64), String> = BTreeMap::new();
+    let mut rows: BTreeMap<Record, String> = BTreeMap::new();
     for start in (0..index.len()).step_by(AT_ONCE) {
         let tasks = start..index.len().min(start + AT_ONCE);
         let places: Vec<EventRef> = tasks
@@ -67,7 +70,7 @@ pub fn export_causes(store: &Store, index: &TaskIndex) -> Result<String, StoreEr
         .flat_map(|cause| [index.place(cause.cause), index.place(cause.effect)])
         .collect();
     let records = records_of(store, &places)?;
-    let mut rows: BTreeMap<(&(String, i64), &(String, i64)), f64> = BTreeMap::new();
+    let mut rows: BTreeMap<(&Record, &Record), f64> = BTreeMap::new();
     for (cause, pair) in causes.iter().zip(records.chunks_exact(2)) {
         let row = rows.entry((&pair[1], &pair[0])).or_insert(0.0);
         *row = row.max(cause.probability);

@@ -9,6 +9,7 @@ mod formats;
 mod hostile;
 mod mapping;
 mod samples;
+mod stitch;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -196,8 +196,11 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
             .and_then(|created| Time::from_epoch(created).ok())
     });
     let ended = began.map(|time| time.us + call.duration_us.unwrap_or(0).max(0));
+    let response = answer.id.clone();
     let base = |kind, time_us: Option<i64>| {
         let mut event = call.template.clone();
+        // What was asked and what was answered belong together, with or without other ids.
+        event.key_opt(KeyKind::Response, response.clone());
         event.kind = kind;
         event.format = Some(call.format);
         event.time = began.map(|time| Time {

@@ -1,0 +1,180 @@
+//! What belongs together without sharing an id.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::Case;
+
+/// Twelve conversations that each change an order's address, the changes in SAP a second later by
+/// a clock that is five seconds off, and one that a clerk made.
+fn logs(case: &Case) -> (std::path::PathBuf, std::path::PathBuf, std::path::PathBuf) {
+    let mut chat = String::new();
+    let mut headers =
+        "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;USERNAME;UDATE;UTIME;TCODE;CHANGE_IND\n".to_owned();
+    let mut rows =
+        "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;TABNAME;TABKEY;FNAME;CHNGIND;VALUE_NEW;VALUE_OLD\n"
+            .to_owned();
+    let mut change = |number: usize, order: usize, user: &str, seconds: usize, street: &str| {
+        headers.push_str(&format!(
+            "100;VERKBELEG;{order:010};{number:010};{user};20260302;{:02}{:02}{:02};;U\n",
+            8 + seconds / 3600,
+            seconds / 60 % 60,
+            seconds % 60
+        ));
+        rows.push_str(&format!(
+            "100;VERKBELEG;{order:010};{number:010};ADRC;100{order:010};STREET;U;{street};Old\n"
+        ));
+    };
+    for n in 0..12 {
+        let (order, seconds) = (4_500_100 + n * 7, n * 47);
+        let street = format!("{} Birch Lane", 100 + n);
+        let arguments = json!({"order_id": format!("#W{order}"), "street": street}).to_string();
+        let record = json!({
+            "created_at": format!("2026-03-02T08:{:02}:{:02}Z", seconds / 60, seconds % 60),
+            "request": {"model": "m", "messages": [{"role": "user", "content": format!("I moved, number {n}")}]},
+            "response": {"id": format!("chatcmpl-{n:010}"), "object": "chat.completion", "created": 1, "model": "m-1",
+                "choices": [{"message": {"role": "assistant", "content": null, "tool_calls": [
+                    {"id": format!("call_{n:010}"), "type": "function",
+                     "function": {"name": "change_address", "arguments": arguments}}]},
+                    "finish_reason": "tool_calls"}]},
+        });
+        chat.push_str(&format!("{record}\n"));
+        change(n + 1, order, "AGENT_RFC", seconds + 6, &street);
+    }
+    change(90, 4_500_135, "CLERK", 700, "1 Elm Street");
+    (
+        case.write("chat.jsonl", chat),
+        case.write("cdhdr.csv", headers),
+        case.write("cdpos.csv", rows),
+    )
+}
+
+fn tasks(case: &Case) -> Vec<(String, String, String)> {
+    let text = case.output(&["export", "tasks"]);
+    let row = |line: &str| {
+        let mut cells = line.split(',').map(str::to_owned);
+        let mut cell = || cells.next().unwrap();
+        (
+            cell().rsplit('/').next().unwrap().to_owned(),
+            cell(),
+            cell(),
+        )
+    };
+    text.lines().skip(1).map(row).collect()
+}
+
+#[test]
+fn content_and_time_join_what_ids_do_not() {
+    let case = Case::new();
+    let (chat, headers, rows) = logs(&case);
+    case.ingest(&["--tz", "UTC"], &[&chat, &headers, &rows], 0);
+    let tasks = tasks(&case);
+    let of = |file: &str, record: usize| {
+        let wanted = record.to_string();
+        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
+        row.unwrap().2.clone()
+    };
+    for n in 1..=12 {
+        assert_eq!(of("chat.jsonl", n), of("cdhdr.csv", n), "conversation {n}");
+        assert_eq!(of("cdhdr.csv", n), of("cdpos.csv", n));
+    }
+    let distinct: HashSet<String> = (1..=12).map(|n| of("chat.jsonl", n)).collect();
+    assert_eq!(distinct.len(), 12);
+    // The clerk changed an order that an agent had changed before, and is in nobody's task.
+    assert!(!distinct.contains(&of("cdhdr.csv", 13)));
+    let causes = case.output(&["export", "causes"]);
+    assert_eq!(causes.lines().count(), 1 + 24, "{causes}");
+    let shown = case.output(&["timeline", "--order", "4500135", "-v"]);
+    assert!(shown.contains("bits"), "{shown}");
+}
+
+#[test]
+fn the_order_of_ingest_does_not_matter() {
+    let mut results = Vec::new();
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+        let case = Case::new();
+        let (chat, headers, rows) = logs(&case);
+        let files = [&chat, &headers, &rows];
+        for at in order {
+            case.ingest(&["--tz", "UTC"], &[files[at]], 0);
+        }
+        results.push((
+            tasks(&case),
+            case.output(&["export", "causes"]).lines().count(),
+        ));
+    }
+    assert_eq!(results[0], results[1]);
+    assert_eq!(results[0], results[2]);
+}
+
+#[test]
+fn a_threshold_that_is_none_is_refused() {
+    let case = Case::new();
+    let (chat, ..) = logs(&case);
+    case.ingest(&[], &[&chat], 0);
+    case.write("store/trail.toml", "[stitch]\nthreshold = 1.5\n");
+    case.trail().args(["timeline"]).assert().code(2);
+}
+
+type Record = (String, usize);
+
+fn truth(path: &Path) -> HashMap<Record, String> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.split(',').collect();
+        (
+            (cells[0].to_owned(), cells[1].parse().unwrap()),
+            cells[2].to_owned(),
+        )
+    };
+    text.trim_start_matches('\u{feff}')
+        .lines()
+        .skip(1)
+        .map(row)
+        .collect()
+}
+
+/// Precision and recall over pairs of records, as the data's own scorer counts them.
+fn pairs(truth: &HashMap<Record, String>, found: &HashMap<Record, String>) -> (f64, f64) {
+    let (mut both, mut together, mut belong) = (0u32, 0u32, 0u32);
+    let records: Vec<&Record> = truth.keys().collect();
+    for (at, a) in records.iter().enumerate() {
+        for b in &records[at + 1..] {
+            let same_truth = truth[*a] == truth[*b];
+            let same_found = found.contains_key(*a) && found.get(*a) == found.get(*b);
+            let own = same_truth && !truth[*a].starts_with('T');
+            belong += u32::from(same_truth && !own);
+            together += u32::from(same_found && !own);
+            both += u32::from(same_truth && same_found && !own);
+        }
+    }
+    (
+        f64::from(both) / f64::from(together),
+        f64::from(both) / f64::from(belong),
+    )
+}
+
+#[test]
+fn labelled_logs_are_joined_as_they_should() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/stitch-dev");
+    if !data.is_dir() {
+        println!("no labelled logs at {}: nothing checked", data.display());
+        return;
+    }
+    for (preset, least) in [("easy", 0.999), ("medium", 0.98)] {
+        let case = Case::new();
+        let logs = data.join(preset).join("logs");
+        case.ingest(&["--tz", "sap=Europe/Berlin"], &[&logs], 0);
+        let truth = truth(&data.join(preset).join("truth.csv"));
+        let found = tasks(&case)
+            .into_iter()
+            .map(|(file, record, task)| ((file, record.parse().unwrap()), task))
+            .collect();
+        let (precision, recall) = pairs(&truth, &found);
+        let f1 = 2.0 * precision * recall / (precision + recall);
+        assert!(precision >= 0.995, "{preset}: precision {precision}");
+        assert!(f1 >= least, "{preset}: F1 {f1}");
+    }
+}

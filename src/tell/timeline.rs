@@ -515,6 +515,14 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
             None => amount.to_string(),
         });
     let link = match index.link(number) {
+        // Evidence is never certain, whatever it rounds to.
+        Some(link) if link.kind == KeyKind::Value && link.probability > 0.99 => {
+            format!("evidence, over 99 % sure: {}", link.value)
+        }
+        Some(link) if link.kind == KeyKind::Value => {
+            let percent = link.probability * 100.0;
+            format!("evidence, {percent:.0} % sure: {}", link.value)
+        }
         Some(link) => format!("{}={}", link.kind, link.value),
         None => "first of its task".to_owned(),
     };

@@ -87,7 +87,7 @@ fn content_and_time_join_what_ids_do_not() {
     let causes = case.output(&["export", "causes"]);
     assert_eq!(causes.lines().count(), 1 + 24, "{causes}");
     let shown = case.output(&["timeline", "--order", "4500135", "-v"]);
-    assert!(shown.contains("bits"), "{shown}");
+    assert!(shown.contains("evidence, over 99 % sure"), "{shown}");
 }
 
 #[test]

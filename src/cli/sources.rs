@@ -100,18 +100,25 @@ impl Args {
                 format!("{:#}\n", serde_json::Value::from(list))
             }
             Form::Table => {
-                let mut out = format!(
-                    "{:<26}{:<40}{:<14}times\n",
-                    "format", "what it is", "source"
-                );
-                for format in Formats::default().iter() {
-                    out.push_str(&format!(
-                        "{:<26}{:<40}{:<14}{}\n",
+                let formats = Formats::default();
+                let width = |of: fn(&'static dyn Format) -> &'static str| {
+                    formats.iter().map(|format| of(format).len()).max()
+                };
+                let name = width(|format| format.name()).unwrap_or(0);
+                let title = width(|format| format.title()).unwrap_or(0);
+                let family = width(|format| format.family()).unwrap_or(0);
+                let row = |cells: [&str; 4]| {
+                    let [a, b, c, d] = cells;
+                    format!("{a:<name$}  {b:<title$}  {c:<family$}  {d}\n")
+                };
+                let mut out = row(["format", "what it is", "source", "times"]);
+                for format in formats.iter() {
+                    out.push_str(&row([
                         format.name(),
                         format.title(),
                         format.family(),
-                        zone(format)
-                    ));
+                        zone(format),
+                    ]));
                 }
                 out
             }

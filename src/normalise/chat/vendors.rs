@@ -371,13 +371,7 @@ fn gemini_piece(piece: &Value, answer: &mut Answer<'static>) {
                 owned(text(chunk, &places))
             })
             .collect();
-        if !sources.is_empty() {
-            answer.retrievals.push(Retrieval {
-                id: None,
-                sources,
-                query: None,
-            });
-        }
+        found(answer, sources);
     }
 }
 
@@ -395,6 +389,17 @@ fn ollama_piece(piece: &Value, answer: &mut Answer<'static>) {
     // A whole answer of an older server names no reason.
     if at(piece, &["done"]) == Some(&Value::Bool(true)) && answer.finish.is_none() {
         answer.finish = Some(Cow::Borrowed("stop"));
+    }
+}
+
+/// Knowledge that the vendor fetched, where there was any.
+fn found(answer: &mut Answer<'static>, sources: Vec<Cow<'static, str>>) {
+    if !sources.is_empty() {
+        answer.retrievals.push(Retrieval {
+            id: None,
+            sources,
+            query: None,
+        });
     }
 }
 
@@ -443,13 +448,7 @@ fn cohere_piece(piece: &Value, answer: &mut Answer<'static>) {
         .iter()
         .filter_map(|document| owned(text(document, &["url", "id", "title"])))
         .collect();
-    if !sources.is_empty() {
-        answer.retrievals.push(Retrieval {
-            id: None,
-            sources,
-            query: None,
-        });
-    }
+    found(answer, sources);
 }
 
 fn bedrock_piece(piece: &Value, answer: &mut Answer<'static>) {

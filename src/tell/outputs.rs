@@ -17,6 +17,19 @@ fn show_time(time: Option<&str>, zone: &TimeZone) -> String {
     }
 }
 
+/// Columns that every wide form of a timeline has.
+fn cells(line: &Line, zone: &TimeZone) -> [String; 7] {
+    [
+        show_time(line.time.as_deref(), zone),
+        line.source.clone(),
+        who(line),
+        what(line),
+        object(line),
+        outcome(line),
+        context(line),
+    ]
+}
+
 /// Who did it, and for whom.
 fn who(line: &Line) -> String {
     let actor = line
@@ -206,15 +219,7 @@ fn wide_table(out: &mut String, block: &TaskBlock, zone: &TimeZone, columns: usi
         "model · policy",
     ]);
     for line in &block.lines {
-        let cells = [
-            show_time(line.time.as_deref(), zone),
-            line.source.clone(),
-            who(line),
-            what(line),
-            object(line),
-            outcome(line),
-            context(line),
-        ];
+        let cells = cells(line, zone);
         table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 120)));
         if verbose {
             let cells = [
@@ -339,16 +344,8 @@ pub fn timeline_markdown(timeline: &Timeline, zone: &TimeZone) -> String {
         out.push_str("\n| time | source | actor | what | object | outcome | model and policy | why in this task |\n");
         out.push_str("| --- | --- | --- | --- | --- | --- | --- | --- |\n");
         for line in &block.lines {
-            let cells = [
-                show_time(line.time.as_deref(), zone),
-                line.source.clone(),
-                who(line),
-                what(line),
-                object(line),
-                outcome(line),
-                context(line),
-                line.link.clone(),
-            ];
+            let mut cells = cells(line, zone).to_vec();
+            cells.push(line.link.clone());
             let cells: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
             out.push_str(&format!("| {} |\n", cells.join(" | ")));
         }

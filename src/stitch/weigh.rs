@@ -175,11 +175,10 @@ pub(super) fn weigh(
     };
     model.estimate_offsets();
     model.complete_offsets();
-    let mut chosen = Vec::new();
     // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
     // users.
     for _ in 0..ROUNDS {
-        chosen = model.assign(threshold);
+        let chosen = model.assign(threshold);
         let pairs = model.expected(&chosen);
         model.learn_routes(&pairs);
         model.learn_offsets(&pairs);
@@ -187,9 +186,7 @@ pub(super) fn weigh(
         model.learn_actors(&chosen);
         model.place_requests(&chosen);
     }
-    if ROUNDS > 0 {
-        chosen = model.assign(threshold);
-    }
+    let chosen = model.assign(threshold);
     Ok(model.outcome(&chosen))
 }
 

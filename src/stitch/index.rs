@@ -273,6 +273,18 @@ impl TaskIndex {
         })
     }
 
+    /// Number of events that evidence joined to their task, and no id.
+    #[must_use]
+    pub fn weighed(&self) -> usize {
+        let by_evidence = |event: u32| {
+            self.links.is_set(event) && self.links.kind[event as usize] == KeyKind::Value as u32
+        };
+        (0u32..)
+            .take(self.events())
+            .filter(|event| by_evidence(*event))
+            .count()
+    }
+
     /// Values that joined nothing because they reach too much.
     #[must_use]
     pub fn hubs(&self) -> &[Hub] {

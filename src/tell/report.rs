@@ -283,12 +283,13 @@ fn versions(out: &mut String, store: &Store) -> Result<(), StoreError> {
 fn method(out: &mut String, index: &TaskIndex, verdict: &Verdict) {
     out.push_str("\n## Method\n\n");
     out.push_str(&format!(
-        "- Tool: trail {}. Policy: {} {}, SHA-256 {}.\n- Records become events by the reader of their format; each event names dump, record and bytes.\n- Events are joined into tasks by equal technical ids only ({} values reach too much to join anything and were left out as hubs).\n- Order follows the recorded times in UTC; positions of a change document take the time of its header.\n",
+        "- Tool: trail {}. Policy: {} {}, SHA-256 {}.\n- Records become events by the reader of their format; each event names dump, record and bytes.\n- Events are joined into tasks by equal technical ids ({} values reach too much to join anything and were left out as hubs), and {} events by weighed evidence: values, route, time and user make it likely that a call of the task caused them, and no other task comes near. Each such link says what agrees (`trail timeline -v`).\n- Order follows the recorded times in UTC; positions of a change document take the time of its header.\n",
         env!("CARGO_PKG_VERSION"),
         markdown(&verdict.policy),
         markdown(&verdict.policy_version),
         verdict.policy_digest,
-        index.hubs().len()
+        index.hubs().len(),
+        index.weighed()
     ));
     for hub in index.hubs().iter().take(20) {
         let text = format!("{}={} reaches {}", hub.kind, hub.value, hub.reach);
@@ -299,7 +300,7 @@ fn method(out: &mut String, index: &TaskIndex, verdict: &Verdict) {
         "- A log shows what was logged. What no source logged is not shown to have been absent.\n",
     );
     out.push_str("- A model's words are no proof of a deed; the record of the target system is.\n");
-    out.push_str("- Clocks of different systems may differ; no correction was applied.\n");
-    out.push_str("- Records that share no technical id with others stand alone here.\n");
+    out.push_str("- Clocks of different systems may differ; their offsets are estimated to weigh evidence, times are neither altered nor put in another order by it.\n");
+    out.push_str("- A link by evidence is likely, not certain. Records that neither an id nor enough evidence joins stand alone here.\n");
     out.push_str("- This report is evidence for and against. It states no compliance with any rule or law.\n");
 }

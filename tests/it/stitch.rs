@@ -86,6 +86,9 @@ fn content_and_time_join_what_ids_do_not() {
     assert!(!distinct.contains(&of("cdhdr.csv", 13)));
     let causes = case.output(&["export", "causes"]);
     assert_eq!(causes.lines().count(), 1 + 24, "{causes}");
+    // One row of each of the twelve changes; its other row has the change number in common.
+    let report = case.output(&["report"]);
+    assert!(report.contains("12 events by weighed evidence"), "{report}");
     let shown = case.output(&["timeline", "--order", "4500135", "-v"]);
     assert!(shown.contains("evidence, over 99 % sure"), "{shown}");
 }

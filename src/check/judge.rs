@@ -135,6 +135,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
             size = 0;
         }
     }
+    index.check()?;
     verdict.findings.sort_by(|a, b| {
         (b.level, &a.rule, &a.time, &a.task).cmp(&(a.level, &b.rule, &b.time, &b.task))
     });
@@ -155,7 +156,7 @@ fn judge_tasks(
     let places: Vec<EventRef> = tasks
         .iter()
         .flat_map(|(task, _)| index.members(*task))
-        .map(|event| index.place(*event))
+        .map(|event| index.place(event))
         .collect();
     let whole = read_events(store, &places)?;
     let mut start = 0;
@@ -170,7 +171,7 @@ fn judge_tasks(
             .collect();
         for rule in rules {
             // One finding a rule and task, however many systems logged the same deed.
-            let mut breaches = broken(rule, set, &masks, index, members).into_iter();
+            let mut breaches = broken(rule, set, &masks, index, &members).into_iter();
             let Some((mut message, mut events)) = breaches.next() else {
                 continue;
             };

@@ -427,7 +427,7 @@ pub(super) fn close(
         hubs,
         kinds: facts.kinds,
         causes: weighed.causes,
-    });
+    })?;
     Ok((index, facts.ids))
 }
 

@@ -1,8 +1,10 @@
 //! Tasks in a form that questions can use at once.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use super::Hub;
+use super::column::{Column, Fixed, Source};
 use super::weigh::Cause;
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{EventRef, PART_BITS, Store, StoreError, write_atomically};
@@ -116,24 +118,134 @@ impl Links {
 }
 
 /// The tasks of a store.
+///
+/// An index that was made before lies in a file, of which a question reads what it needs: a task's
+/// events cost some dozens of reads, whatever the number of events in the store.
 #[derive(Debug)]
 pub struct TaskIndex {
     state: Digest,
     places: Places,
-    /// `i64::MAX` for none.
-    times: Vec<i64>,
-    task_of: Vec<u32>,
-    task_ids: Vec<Digest>,
-    /// Where each task's members begin, and behind the last one.
-    starts: Vec<u32>,
-    members: Vec<u32>,
-    links: Links,
-    hubs: Vec<Hub>,
-    kinds: Vec<u64>,
-    causes: Vec<Cause>,
+    columns: Columns,
+    source: Option<Arc<Source>>,
+    hubs: OnceLock<Vec<Hub>>,
 }
 
-/// What the index is made of.
+/// What the index consists of.
+#[derive(Debug)]
+struct Columns {
+    /// `i64::MAX` for none.
+    times: Column<i64>,
+    task_of: Column<u32>,
+    task_ids: Column<Digest>,
+    /// Where each task's members begin, and behind the last one.
+    starts: Column<u32>,
+    members: Column<u32>,
+    cause: Column<u32>,
+    kind: Column<u32>,
+    value: Column<u32>,
+    probability: Column<u32>,
+    /// End of each value in the text.
+    value_ends: Column<u64>,
+    value_text: Column<u8>,
+    /// Number of events by kind.
+    kinds: Column<u64>,
+    causes: Column<Cause>,
+    /// As JSON.
+    hubs: Column<u8>,
+}
+
+/// Number of columns.
+const COLUMNS: usize = 14;
+
+impl Columns {
+    /// Lengths and bytes of all columns, in the order of [`Columns::stored`].
+    fn put(&self) -> (Vec<u64>, Vec<u8>) {
+        fn add<T: Fixed>(lens: &mut Vec<u64>, out: &mut Vec<u8>, column: &Column<T>) {
+            lens.push(column.len() as u64);
+            column.put(out);
+        }
+        let (mut lens, mut out) = (Vec::new(), Vec::new());
+        add(&mut lens, &mut out, &self.times);
+        add(&mut lens, &mut out, &self.task_of);
+        add(&mut lens, &mut out, &self.task_ids);
+        for column in [
+            &self.starts,
+            &self.members,
+            &self.cause,
+            &self.kind,
+            &self.value,
+            &self.probability,
+        ] {
+            add(&mut lens, &mut out, column);
+        }
+        add(&mut lens, &mut out, &self.value_ends);
+        add(&mut lens, &mut out, &self.value_text);
+        add(&mut lens, &mut out, &self.kinds);
+        add(&mut lens, &mut out, &self.causes);
+        add(&mut lens, &mut out, &self.hubs);
+        (lens, out)
+    }
+
+    /// The columns of a file; `None` if they do not fill it.
+    fn stored(source: &Arc<Source>, mut at: u64, lens: &[u64]) -> Option<Self> {
+        fn next<'l, T: Fixed>(
+            source: &Arc<Source>,
+            at: &mut u64,
+            lens: &mut impl Iterator<Item = &'l u64>,
+        ) -> Option<Column<T>> {
+            let len = *lens.next()?;
+            let column = Column::stored(source, *at, usize::try_from(len).ok()?);
+            *at = at.checked_add(len.checked_mul(T::WIDTH as u64)?)?;
+            Some(column)
+        }
+        let (at, lens) = (&mut at, &mut lens.iter());
+        let columns = Self {
+            times: next(source, at, lens)?,
+            task_of: next(source, at, lens)?,
+            task_ids: next(source, at, lens)?,
+            starts: next(source, at, lens)?,
+            members: next(source, at, lens)?,
+            cause: next(source, at, lens)?,
+            kind: next(source, at, lens)?,
+            value: next(source, at, lens)?,
+            probability: next(source, at, lens)?,
+            value_ends: next(source, at, lens)?,
+            value_text: next(source, at, lens)?,
+            kinds: next(source, at, lens)?,
+            causes: next(source, at, lens)?,
+            hubs: next(source, at, lens)?,
+        };
+        (*at == source.size().ok()?).then_some(columns)
+    }
+}
+
+impl Fixed for Cause {
+    const WIDTH: usize = 12;
+    const NONE: Self = Self {
+        cause: u32::MAX,
+        effect: u32::MAX,
+        probability: 0.0,
+    };
+
+    fn put(self, out: &mut Vec<u8>) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Millionths.
+        let millionths = (self.probability * 1e6) as u32;
+        for number in [self.cause, self.effect, millionths] {
+            number.put(out);
+        }
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let number = |at: usize| bytes.get(at..at + 4).map_or(u32::MAX, u32::get);
+        Self {
+            cause: number(0),
+            effect: number(4),
+            probability: f64::from(number(8)) / 1e6,
+        }
+    }
+}
+
+/// What an index is made of.
 pub(super) struct Parts {
     pub state: Digest,
     pub places: Places,
@@ -148,98 +260,128 @@ pub(super) struct Parts {
 }
 
 impl TaskIndex {
-    pub(super) fn new(parts: Parts) -> Self {
-        let Parts {
-            state,
-            places,
-            times,
-            task_ids,
-            starts,
-            members,
-            links,
-            hubs,
-            kinds,
-            causes,
-        } = parts;
-        let mut task_of = vec![0; times.len()];
-        for (task, range) in (0u32..).zip(starts.windows(2)) {
-            for event in &members[range[0] as usize..range[1] as usize] {
+    pub(super) fn new(parts: Parts) -> Result<Self, StoreError> {
+        let mut task_of = vec![0; parts.times.len()];
+        for (task, range) in (0u32..).zip(parts.starts.windows(2)) {
+            for event in &parts.members[range[0] as usize..range[1] as usize] {
                 task_of[*event as usize] = task;
             }
         }
-        Self {
-            state,
-            places,
-            times,
-            task_of,
-            task_ids,
-            starts,
-            members,
-            links,
-            hubs,
-            kinds,
-            causes,
+        let mut value_ends = Vec::with_capacity(parts.links.values.len());
+        let mut value_text = Vec::new();
+        for value in &parts.links.values {
+            value_text.extend_from_slice(value.as_bytes());
+            value_ends.push(value_text.len() as u64);
         }
+        let hubs = serde_json::to_vec(&parts.hubs).map_err(|error| StoreError::Damaged {
+            path: "tasks".into(),
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            state: parts.state,
+            places: parts.places,
+            columns: Columns {
+                times: Column::Held(parts.times),
+                task_of: Column::Held(task_of),
+                task_ids: Column::Held(parts.task_ids),
+                starts: Column::Held(parts.starts),
+                members: Column::Held(parts.members),
+                cause: Column::Held(parts.links.cause),
+                kind: Column::Held(parts.links.kind),
+                value: Column::Held(parts.links.value),
+                probability: Column::Held(parts.links.probability),
+                value_ends: Column::Held(value_ends),
+                value_text: Column::Held(value_text),
+                kinds: Column::Held(parts.kinds),
+                causes: Column::Held(parts.causes),
+                hubs: Column::Held(hubs),
+            },
+            source: None,
+            hubs: OnceLock::new(),
+        })
     }
 
     /// What caused what, as far as the evidence shows.
     #[must_use]
     pub fn causes(&self) -> &[Cause] {
-        &self.causes
+        self.columns.causes.whole()
     }
 
     /// Number of events of a kind in the whole store.
     #[must_use]
     pub fn kind_count(&self, kind: Kind) -> u64 {
-        self.kinds.get(kind as usize).copied().unwrap_or(0)
+        let kinds = self.columns.kinds.whole();
+        kinds.get(kind as usize).copied().unwrap_or(0)
     }
 
     /// Number of tasks, events that stand alone included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.task_ids.len()
+        self.columns.task_ids.len()
     }
 
     /// Whether there is no event.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.task_ids.is_empty()
+        self.len() == 0
     }
 
     /// Number of events.
     #[must_use]
     pub fn events(&self) -> usize {
-        self.times.len()
+        self.columns.times.len()
     }
 
     /// Id of a task.
     #[must_use]
     pub fn id(&self, task: usize) -> Digest {
-        self.task_ids[task]
+        self.columns.task_ids.get(task)
     }
 
     /// Events of a task, in order.
     #[must_use]
-    pub fn members(&self, task: usize) -> &[u32] {
-        &self.members[self.starts[task] as usize..self.starts[task + 1] as usize]
+    pub fn members(&self, task: usize) -> Vec<u32> {
+        let (start, end) = self.bounds(task);
+        self.columns.members.range(start, end)
+    }
+
+    /// Number of events of a task.
+    #[must_use]
+    pub fn size(&self, task: usize) -> usize {
+        let (start, end) = self.bounds(task);
+        end - start
+    }
+
+    fn bounds(&self, task: usize) -> (usize, usize) {
+        let start = self.columns.starts.get(task);
+        let end = self.columns.starts.get(task + 1);
+        (start as usize, end.max(start) as usize)
     }
 
     /// Tasks whose id begins with that text.
     #[must_use]
     pub fn by_prefix(&self, prefix: &str) -> Vec<usize> {
         let prefix = prefix.trim().to_ascii_lowercase();
-        let head = |id: &Digest| id.short(prefix.len());
-        let start = self.task_ids.partition_point(|id| head(id) < prefix);
+        let head = |id: Digest| id.short(prefix.len());
+        let ids = &self.columns.task_ids;
+        let start = ids.partition_point(|id| head(id) < prefix);
         (start..self.len())
-            .take_while(|task| head(&self.task_ids[*task]) == prefix)
+            .take_while(|task| head(ids.get(*task)) == prefix)
             .collect()
     }
 
     /// The task of an event at that place.
     #[must_use]
     pub fn task_at(&self, place: EventRef) -> Option<usize> {
-        let event = self.places.number(place.batch, place.row)?;
-        self.task_of.get(event as usize).map(|task| *task as usize)
+        let event = self.number(place)?;
+        let task = self.columns.task_of.get(event as usize) as usize;
+        (task < self.len()).then_some(task)
+    }
+
+    /// Number of the event at that place.
+    #[must_use]
+    pub fn number(&self, place: EventRef) -> Option<u32> {
+        self.places.number(place.batch, place.row)
     }
 
     /// Where an event lies.
@@ -251,217 +393,117 @@ impl TaskIndex {
     /// The time an event is ordered by: recorded, or taken from the header of its change document.
     #[must_use]
     pub fn time(&self, event: u32) -> Option<i64> {
-        Some(self.times[event as usize]).filter(|time| *time != i64::MAX)
+        Some(self.columns.times.get(event as usize)).filter(|time| *time != i64::MAX)
     }
 
     /// Why an event is in its task; `None` for the first one.
     #[must_use]
     pub fn link(&self, event: u32) -> Option<Link> {
-        if !self.links.is_set(event) {
+        let at = event as usize;
+        let columns = &self.columns;
+        let cause = columns.cause.get(at);
+        if cause == u32::MAX {
             return None;
         }
-        let at = event as usize;
+        let value = columns.value.get(at) as usize;
+        let end = |value: usize| usize::try_from(columns.value_ends.get(value)).ok();
+        let start = value.checked_sub(1).map_or(Some(0), end)?;
+        let text = columns.value_text.range(start, end(value)?);
         Some(Link {
-            cause: self.links.cause[at],
-            kind: *KeyKind::ALL.get(self.links.kind[at] as usize)?,
-            value: self
-                .links
-                .values
-                .get(self.links.value[at] as usize)?
-                .clone(),
-            probability: f64::from(self.links.probability[at]) / 1000.0,
+            cause,
+            kind: *KeyKind::ALL.get(columns.kind.get(at) as usize)?,
+            value: String::from_utf8(text).ok()?,
+            probability: f64::from(columns.probability.get(at)) / 1000.0,
         })
+    }
+
+    /// Number of events that a key of each kind joined to their task; `value` stands for evidence.
+    #[must_use]
+    pub fn links_by_kind(&self) -> Vec<(KeyKind, usize)> {
+        let mut counts = vec![0; KeyKind::ALL.len()];
+        let causes = self.columns.cause.whole();
+        for (cause, kind) in causes.iter().zip(self.columns.kind.whole()) {
+            if *cause != u32::MAX
+                && let Some(count) = counts.get_mut(*kind as usize)
+            {
+                *count += 1;
+            }
+        }
+        KeyKind::ALL.iter().copied().zip(counts).collect()
     }
 
     /// Number of events that evidence joined to their task, and no id.
     #[must_use]
     pub fn weighed(&self) -> usize {
-        let by_evidence = |event: u32| {
-            self.links.is_set(event) && self.links.kind[event as usize] == KeyKind::Value as u32
-        };
-        (0u32..)
-            .take(self.events())
-            .filter(|event| by_evidence(*event))
-            .count()
+        self.links_by_kind()
+            .into_iter()
+            .find(|(kind, _)| *kind == KeyKind::Value)
+            .map_or(0, |(_, count)| count)
     }
 
     /// Values that joined nothing because they reach too much.
     #[must_use]
     pub fn hubs(&self) -> &[Hub] {
-        &self.hubs
+        self.hubs
+            .get_or_init(|| serde_json::from_slice(self.columns.hubs.whole()).unwrap_or_default())
+    }
+
+    /// Whether all that was asked of the index could be read. To be asked before an answer is given.
+    ///
+    /// # Errors
+    /// Its file could not be read somewhere.
+    pub fn check(&self) -> Result<(), StoreError> {
+        self.source.as_ref().map_or(Ok(()), |source| source.check())
     }
 
     fn path(store: &Store) -> PathBuf {
         store.layout().root.join("tasks").join("_index.bin")
     }
 
-    /// Reads the index if it is that of the store as it is now. Anything wrong with it means that it
+    /// Opens the index if it is that of the store as it is now. Anything wrong with it means that it
     /// is made again.
     pub(super) fn load(store: &Store, state: Digest) -> Option<Self> {
-        let bytes = std::fs::read(Self::path(store)).ok()?;
-        let mut input = Input { bytes: &bytes };
-        if input.take(32)? != state.0 {
+        let source = Arc::new(Source::open(&Self::path(store)).ok()?);
+        let mut head = [0; 32 + 8 * COLUMNS];
+        if source.size().ok()? < head.len() as u64 || !source.read(0, &mut head) {
             return None;
         }
+        let (of, lens) = head.split_at(32);
+        if of != state.0 {
+            return None;
+        }
+        let lens: Vec<u64> = lens.chunks_exact(8).map(u64::get).collect();
+        let columns = Columns::stored(&source, head.len() as u64, &lens)?;
         let places = Places::new(store);
-        let n = input.count()?;
-        if n != places.len() {
-            return None;
-        }
-        let times = input
-            .take(n.checked_mul(8)?)?
-            .chunks_exact(8)
-            .map(|chunk| i64::from_le_bytes(chunk.try_into().unwrap_or_default()))
-            .collect();
-        let tasks = input.count()?;
-        let task_ids = input
-            .take(tasks.checked_mul(32)?)?
-            .chunks_exact(32)
-            .map(|chunk| Digest(chunk.try_into().unwrap_or([0; 32])))
-            .collect();
-        let starts = input.numbers(tasks + 1)?;
-        let members = input.numbers(n)?;
-        let sound = starts.first() == Some(&0)
-            && starts.last().is_some_and(|last| *last as usize == n)
-            && starts.is_sorted()
-            && members.iter().all(|event| (*event as usize) < n);
-        if !sound {
-            return None;
-        }
-        let mut links = Links {
-            cause: input.numbers(n)?,
-            kind: input.numbers(n)?,
-            value: input.numbers(n)?,
-            probability: input.numbers(n)?,
-            values: Vec::new(),
-        };
-        for _ in 0..input.count()? {
-            links.values.push(input.text()?);
-        }
-        let mut hubs = Vec::new();
-        for _ in 0..input.count()? {
-            let kind = *KeyKind::ALL.get(input.number()? as usize)?;
-            let value = input.text()?;
-            hubs.push(Hub {
-                kind,
-                value,
-                reach: input.count()?,
-                events: input.count()?,
-            });
-        }
-        let kinds = input
-            .numbers(Kind::ALL.len())?
-            .into_iter()
-            .map(u64::from)
-            .collect();
-        let mut causes = Vec::new();
-        for _ in 0..input.count()? {
-            causes.push(Cause {
-                cause: input.number()?,
-                effect: input.number()?,
-                probability: f64::from(input.number()?) / 1e6,
-            });
-        }
-        Some(Self::new(Parts {
+        let n = columns.times.len();
+        let by_event = [
+            &columns.task_of,
+            &columns.members,
+            &columns.cause,
+            &columns.kind,
+            &columns.value,
+            &columns.probability,
+        ];
+        let sound = n == places.len()
+            && by_event.iter().all(|column| column.len() == n)
+            && columns.starts.len() == columns.task_ids.len() + 1;
+        sound.then(|| Self {
             state,
             places,
-            times,
-            task_ids,
-            starts,
-            members,
-            links,
-            hubs,
-            kinds,
-            causes,
-        }))
+            columns,
+            source: Some(source),
+            hubs: OnceLock::new(),
+        })
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
-        let mut out = Vec::new();
-        let number = |out: &mut Vec<u8>, n: usize| {
-            out.extend_from_slice(&u32::try_from(n).unwrap_or(u32::MAX).to_le_bytes());
-        };
-        let numbers = |out: &mut Vec<u8>, list: &[u32]| {
-            for n in list {
-                out.extend_from_slice(&n.to_le_bytes());
-            }
-        };
-        let text = |out: &mut Vec<u8>, text: &str| {
-            number(out, text.len());
-            out.extend_from_slice(text.as_bytes());
-        };
+        let (lens, bytes) = self.columns.put();
+        let mut out = Vec::with_capacity(32 + 8 * COLUMNS + bytes.len());
         out.extend_from_slice(&self.state.0);
-        number(&mut out, self.times.len());
-        for time in &self.times {
-            out.extend_from_slice(&time.to_le_bytes());
+        for len in lens {
+            len.put(&mut out);
         }
-        number(&mut out, self.task_ids.len());
-        for id in &self.task_ids {
-            out.extend_from_slice(&id.0);
-        }
-        for list in [
-            &self.starts,
-            &self.members,
-            &self.links.cause,
-            &self.links.kind,
-            &self.links.value,
-            &self.links.probability,
-        ] {
-            numbers(&mut out, list);
-        }
-        number(&mut out, self.links.values.len());
-        for value in &self.links.values {
-            text(&mut out, value);
-        }
-        number(&mut out, self.hubs.len());
-        for hub in &self.hubs {
-            number(&mut out, hub.kind as usize);
-            text(&mut out, &hub.value);
-            number(&mut out, hub.reach);
-            number(&mut out, hub.events);
-        }
-        for kind in Kind::ALL {
-            let count = usize::try_from(self.kind_count(*kind)).unwrap_or(usize::MAX);
-            number(&mut out, count);
-        }
-        number(&mut out, self.causes.len());
-        for cause in &self.causes {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Millionths.
-            let millionths = (cause.probability * 1e6) as u32;
-            numbers(&mut out, &[cause.cause, cause.effect, millionths]);
-        }
+        out.extend_from_slice(&bytes);
         write_atomically(&Self::path(store), &out)
-    }
-}
-
-/// Reads little-endian numbers and texts from the front.
-struct Input<'b> {
-    bytes: &'b [u8],
-}
-
-impl<'b> Input<'b> {
-    fn take(&mut self, count: usize) -> Option<&'b [u8]> {
-        let (head, rest) = self.bytes.split_at_checked(count)?;
-        self.bytes = rest;
-        Some(head)
-    }
-
-    fn number(&mut self) -> Option<u32> {
-        Some(u32::from_le_bytes(self.take(4)?.try_into().ok()?))
-    }
-
-    fn numbers(&mut self, count: usize) -> Option<Vec<u32>> {
-        let bytes = self.take(count.checked_mul(4)?)?;
-        let number = |chunk: &[u8]| u32::from_le_bytes(chunk.try_into().unwrap_or_default());
-        Some(bytes.chunks_exact(4).map(number).collect())
-    }
-
-    fn count(&mut self) -> Option<usize> {
-        self.number().map(|number| number as usize)
-    }
-
-    fn text(&mut self) -> Option<String> {
-        let length = self.count()?;
-        String::from_utf8(self.take(length)?.to_vec()).ok()
     }
 }

@@ -5,6 +5,7 @@
 //! bytes, whatever the order of ingest.
 
 mod closure;
+mod column;
 mod index;
 mod tables;
 mod weigh;
@@ -43,7 +44,7 @@ fn default_limit(kind: KeyKind) -> usize {
 }
 
 /// A value that reaches too much to join anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Hub {
     /// Its kind.
     pub kind: KeyKind,
@@ -83,7 +84,7 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
 
 /// What the derived tables depend on.
 fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64) -> Digest {
-    let mut text = format!("trail tasks 2 {threshold}");
+    let mut text = format!("trail tasks 3 {threshold}");
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);

@@ -48,8 +48,8 @@ pub(super) fn write(store: &Store, index: &TaskIndex, ids: &[Digest]) -> Result<
     for number in 0..index.len() {
         for member in index.members(number) {
             task.append_value(index.id(number).0)?;
-            event.append_value(ids[*member as usize].0)?;
-            time.append_option(index.time(*member));
+            event.append_value(ids[member as usize].0)?;
+            time.append_option(index.time(member));
         }
     }
     let columns: Vec<ArrayRef> = vec![
@@ -79,11 +79,11 @@ fn links(index: &TaskIndex, ids: &[Digest]) -> Result<RecordBatch, StoreError> {
     let mut probability = Float64Builder::new();
     for task in 0..index.len() {
         for member in index.members(task) {
-            let Some(link) = index.link(*member) else {
+            let Some(link) = index.link(member) else {
                 continue;
             };
             cause.append_value(ids[link.cause as usize].0)?;
-            effect.append_value(ids[*member as usize].0)?;
+            effect.append_value(ids[member as usize].0)?;
             rule.append_value(if link.kind == KeyKind::Value {
                 "weighed"
             } else {

@@ -11,11 +11,14 @@ use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+    RowSelector,
 };
+use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
-use super::StoreError;
 use super::tables::keys_schema;
+use super::{EventRef, Store, StoreError, filter};
 use crate::model::{Event, KeyKind, normalise_key};
 
 /// Keys of the events of one part, in memory.
@@ -184,8 +187,8 @@ impl KeyRows {
         (ranks, distinct)
     }
 
-    /// The sorted table. `order` names the events in the order of their rows, which begin at
-    /// `base`; `time` is the time of each event.
+    /// The sorted table, and the filter of its keys. `order` names the events in the order of their
+    /// rows, which begin at `base`; `time` is the time of each event.
     ///
     /// # Errors
     /// Columns of different length (never).
@@ -194,7 +197,7 @@ impl KeyRows {
         order: &[u32],
         base: i64,
         time: &[Option<i64>],
-    ) -> Result<RecordBatch, StoreError> {
+    ) -> Result<(RecordBatch, Vec<u8>), StoreError> {
         let (ranks, distinct) = self.ranks();
         // Counting sort by rank; the events come in the order of their rows, which it keeps.
         let mut next = vec![0u32; distinct + 1];
@@ -216,6 +219,10 @@ impl KeyRows {
                 *slot += 1;
             }
         }
+        let firsts = sorted
+            .chunk_by(|a, b| ranks[a.0 as usize] == ranks[b.0 as usize])
+            .map(|group| group[0].0 as usize);
+        let filter = filter::build(firsts.map(|entry| (self.kinds[entry], self.value(entry))));
         let mut kinds = StringBuilder::with_capacity(sorted.len(), sorted.len() * 8);
         let mut values = StringBuilder::with_capacity(sorted.len(), sorted.len() * 24);
         let mut originals = StringBuilder::new();
@@ -237,19 +244,37 @@ impl KeyRows {
             Arc::new(rows.finish()),
             Arc::new(times.finish()),
         ];
-        Ok(RecordBatch::try_new(keys_schema(), columns)?)
+        Ok((RecordBatch::try_new(keys_schema(), columns)?, filter))
     }
 }
 
 /// One key as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyHit {
-    /// Row of the event in its batch.
-    pub row: i64,
-    /// Normalised value.
-    pub value: String,
-    /// Spelling in the record, where it differs.
+    /// The event that has it.
+    pub place: EventRef,
+    /// Spelling in the record, where it differs from the normalised value.
     pub original: Option<String>,
+}
+
+/// All events of a store with that key (in its normal form), in the order of the store.
+///
+/// # Errors
+/// A keys file cannot be read.
+pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>, StoreError> {
+    let mut hits = Vec::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for path in store.parts("keys", custody) {
+            if filter::may_hold(&path, kind, value) {
+                let found = KeyScan::with_pages(&path)?.look_up(kind.as_str(), value)?;
+                hits.extend(found.into_iter().map(|(row, original)| KeyHit {
+                    place: EventRef { batch, row },
+                    original,
+                }));
+            }
+        }
+    }
+    Ok(hits)
 }
 
 /// Reads one keys file in order, or looks a value up in it.
@@ -265,8 +290,19 @@ impl KeyScan {
     /// # Errors
     /// The file cannot be read or is no Parquet file.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::with(path, ArrowReaderOptions::new())
+    }
+
+    /// Opens a keys file to look values up: where its pages lie is read too.
+    fn with_pages(path: &Path) -> Result<Self, StoreError> {
+        let options = ArrowReaderOptions::new()
+            .with_offset_index_policy(PageIndexPolicy::Optional)
+            .with_column_index_policy(PageIndexPolicy::Optional);
+        Self::with(path, options)
+    }
+
+    fn with(path: &Path, options: ArrowReaderOptions) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(StoreError::io("opening", path))?;
-        let options = ArrowReaderOptions::new();
         let metadata =
             ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
         Ok(Self {
@@ -316,7 +352,7 @@ impl KeyScan {
     /// The file cannot be read.
     pub fn each(&self, kind: &str, visit: &mut dyn FnMut(&str, i64)) -> Result<(), StoreError> {
         let groups = self.groups(kind, None);
-        self.batches(groups, &[0, 1, 3], |batch| {
+        self.batches(groups, None, &[0, 1, 3], |batch| {
             let (kinds, values) = (
                 batch.column(0).as_string::<i32>(),
                 batch.column(1).as_string::<i32>(),
@@ -328,17 +364,15 @@ impl KeyScan {
         })
     }
 
-    /// All events with that key.
-    ///
-    /// # Errors
-    /// The file cannot be read.
-    pub fn look_up(&self, kind: &str, value: &str) -> Result<Vec<KeyHit>, StoreError> {
+    /// Row and original spelling of all events with that key.
+    fn look_up(&self, kind: &str, value: &str) -> Result<Vec<(i64, Option<String>)>, StoreError> {
         let groups = self.groups(kind, Some(value));
         let mut hits = Vec::new();
         if groups.is_empty() {
             return Ok(hits);
         }
-        self.batches(groups, &[0, 1, 2, 3], |batch| {
+        let pages = self.pages(&groups, kind, value);
+        self.batches(groups, pages, &[0, 1, 2, 3], |batch| {
             let column = |index: usize| batch.column(index).as_string::<i32>();
             let (kinds, values, originals) = (column(0), column(1), column(2));
             let rows = batch.column(3).as_primitive::<Int64Type>();
@@ -349,19 +383,66 @@ impl KeyScan {
                 if values.value(i) != value {
                     break;
                 }
-                hits.push(KeyHit {
-                    row: rows.value(i),
-                    value: value.to_owned(),
-                    original: (!originals.is_null(i)).then(|| originals.value(i).to_owned()),
-                });
+                let original = (!originals.is_null(i)).then(|| originals.value(i).to_owned());
+                hits.push((rows.value(i), original));
             }
         })?;
         Ok(hits)
     }
 
+    /// The rows of those groups whose pages may hold that key; `None` if the file does not say.
+    fn pages(&self, groups: &[usize], kind: &str, value: &str) -> Option<RowSelection> {
+        let metadata = self.metadata.metadata();
+        let mut selectors = Vec::new();
+        for group in groups {
+            let rows = usize::try_from(metadata.row_group(*group).num_rows()).ok()?;
+            let index = metadata.page_index_for_row_group(*group);
+            let first = |column: usize, page: usize| {
+                let locations = index.offset_index(column)?.page_locations();
+                locations.get(page).map_or(Some(rows), |location| {
+                    usize::try_from(location.first_row_index).ok()
+                })
+            };
+            let within = |column: usize, wanted: &str| {
+                let ColumnIndexMetaData::BYTE_ARRAY(bounds) = index.column_index(column)? else {
+                    return None;
+                };
+                let pages = index.offset_index(column)?.page_locations().len();
+                let may = |page: usize| {
+                    let cut = |bound: &[u8]| {
+                        wanted.as_bytes()[..wanted.len().min(bound.len())].cmp(bound)
+                    };
+                    bounds
+                        .min_value(page)
+                        .is_none_or(|min| cut(min) != Ordering::Less)
+                        && bounds
+                            .max_value(page)
+                            .is_none_or(|max| cut(max) != Ordering::Greater)
+                };
+                let selected: Option<Vec<RowSelector>> = (0..pages)
+                    .map(|page| {
+                        let count = first(column, page + 1)?.checked_sub(first(column, page)?)?;
+                        Some(if may(page) {
+                            RowSelector::select(count)
+                        } else {
+                            RowSelector::skip(count)
+                        })
+                    })
+                    .collect();
+                Some(RowSelection::from(selected?))
+            };
+            // A value's pages are in order within one kind only; a page with another kind's values
+            // too has wider bounds, which is on the safe side.
+            let both = within(0, kind)?.intersection(&within(1, value)?);
+            selectors.extend(Vec::<RowSelector>::from(both));
+        }
+        Some(RowSelection::from(selectors))
+    }
+
     fn batches(
         &self,
         groups: Vec<usize>,
+        selection: Option<RowSelection>,
         columns: &[usize],
         mut visit: impl FnMut(&RecordBatch),
     ) -> Result<(), StoreError> {
@@ -372,12 +453,16 @@ impl KeyScan {
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
-        let reader = builder
+        let builder = builder
             .with_row_groups(groups)
             .with_projection(mask)
-            .with_batch_size(32 << 10)
-            .build()
-            .map_err(StoreError::parquet(&self.path))?;
+            .with_batch_size(32 << 10);
+        let reader = match selection {
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
+        }
+        .build()
+        .map_err(StoreError::parquet(&self.path))?;
         for batch in reader {
             visit(&batch?);
         }

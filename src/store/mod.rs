@@ -16,6 +16,7 @@ mod batch;
 mod custody;
 mod events;
 mod files;
+mod filter;
 mod keys;
 mod part;
 mod read;
@@ -27,7 +28,7 @@ pub(crate) use batch::{hash_file, write_atomically};
 pub use custody::{Custody, CustodyFile, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub use files::{Layout as StoreLayout, Store};
-pub use keys::{KeyHit, KeyRows, KeyScan};
+pub use keys::{KeyHit, KeyRows, KeyScan, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{

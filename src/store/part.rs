@@ -16,7 +16,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnChunk, ArrowRowGroupWriterFactory,
 use parquet::file::properties::WriterProperties;
 
 use super::tables::{contents_schema, events_properties, events_schema, keys_properties};
-use super::{KeyRows, StoreError};
+use super::{KeyRows, StoreError, filter};
 use crate::model::ContentPart;
 
 /// Number of bits of a row that count within a part.
@@ -224,13 +224,12 @@ impl Part {
         let order: Vec<u32> = order.into_iter().map(|(.., from)| from).collect();
         let base = i64::from(number) << PART_BITS;
         let times: Vec<Option<i64>> = time.iter().collect();
-        let keys = KeyRows::joined(self.keys).table(&order, base, &times)?;
+        let (keys, filter) = KeyRows::joined(self.keys).table(&order, base, &times)?;
         let key_count = keys.num_rows();
-        write_table(
-            &folder.join("keys").join(part_name(number)),
-            &keys,
-            keys_properties(),
-        )?;
+        let path = folder.join("keys").join(part_name(number));
+        write_table(&path, &keys, keys_properties())?;
+        let path = filter::path_of(&path);
+        std::fs::write(&path, filter).map_err(StoreError::io("writing", path))?;
         drop(keys);
         let sorted = if in_order {
             whole

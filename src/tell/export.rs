@@ -41,12 +41,12 @@ pub fn export_tasks(store: &Store, index: &TaskIndex) -> Result<String, StoreErr
         let places: Vec<EventRef> = tasks
             .clone()
             .flat_map(|task| index.members(task))
-            .map(|event| index.place(*event))
+            .map(|event| index.place(event))
             .collect();
         let mut records = records_of(store, &places)?.into_iter();
         for task in tasks {
             let id = index.id(task).to_string();
-            for record in records.by_ref().take(index.members(task).len()) {
+            for record in records.by_ref().take(index.size(task)) {
                 rows.entry(record).or_insert_with(|| id.clone());
             }
         }

@@ -105,7 +105,7 @@ fn scope(out: &mut String, store: &Store, index: &TaskIndex) {
         files().count(),
         store.batches().len(),
         index.events(),
-        (0..index.len()).filter(|task| index.members(*task).len() > 1).count(),
+        (0..index.len()).filter(|task| index.size(*task) > 1).count(),
         first.unwrap_or(&none),
         last.unwrap_or(&none),
     ));
@@ -226,7 +226,7 @@ fn tasks(out: &mut String, store: &Store, index: &TaskIndex) -> Result<(), Store
             .sum::<u64>()
     };
     let large = (0..index.len())
-        .filter(|task| index.members(*task).len() > 1)
+        .filter(|task| index.size(*task) > 1)
         .count();
     out.push_str("\n## Tasks and approvals\n\n");
     out.push_str(&format!(

@@ -8,7 +8,9 @@ use crate::check::{Policy, judge_some};
 use crate::model::time::format_utc;
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventSlice, EventView, KeyScan, Store, StoreError, read_events};
+use crate::store::{
+    Col, EventRef, EventSlice, EventView, Store, StoreError, find_key, read_events,
+};
 
 /// What a timeline is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +202,7 @@ pub fn timeline(
                     asked: format!("task={prefix}"),
                     normalised: prefix.clone(),
                     spellings: Vec::new(),
-                    events: tasks.iter().map(|task| index.members(*task).len()).sum(),
+                    events: tasks.iter().map(|task| index.size(*task)).sum(),
                     documents: Vec::new(),
                 });
                 tasks.into_iter().collect()
@@ -223,8 +225,8 @@ pub fn timeline(
     let start = |task: &usize| {
         index
             .members(*task)
-            .iter()
-            .filter_map(|event| index.time(*event))
+            .into_iter()
+            .filter_map(|event| index.time(event))
             .min()
     };
     tasks.sort_by_key(|task| (start(task).unwrap_or(i64::MAX), index.id(*task)));
@@ -240,8 +242,7 @@ pub fn timeline(
     let events_of = |task: usize| {
         index
             .members(task)
-            .iter()
-            .copied()
+            .into_iter()
             .filter(in_time)
             .collect::<Vec<u32>>()
     };
@@ -302,6 +303,7 @@ pub fn timeline(
             }
         }
     }
+    index.check()?;
     Ok(Timeline {
         matched,
         tasks: blocks,
@@ -322,18 +324,10 @@ fn tasks_with(
     let mut tasks = BTreeSet::new();
     let mut spellings = BTreeSet::new();
     let mut places = Vec::new();
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for path in store.parts("keys", custody) {
-            for hit in KeyScan::open(&path)?.look_up(kind.as_str(), &normalised)? {
-                let place = EventRef {
-                    batch,
-                    row: hit.row,
-                };
-                tasks.extend(index.task_at(place));
-                spellings.insert(hit.original.unwrap_or(hit.value));
-                places.push(place);
-            }
-        }
+    for hit in find_key(store, kind, &normalised)? {
+        tasks.extend(index.task_at(hit.place));
+        spellings.insert(hit.original.unwrap_or_else(|| normalised.to_string()));
+        places.push(hit.place);
     }
     places.dedup();
     // One document number can exist once a company code and fiscal year.

@@ -169,66 +169,87 @@ fn judge_tasks(
             .zip(set.iter())
             .map(|(event, view)| mask_of(*event, view))
             .collect();
-        for rule in rules {
-            // One finding a rule and task, however many systems logged the same deed.
-            let mut breaches = broken(rule, set, &masks, index, &members).into_iter();
-            let Some((mut message, mut events)) = breaches.next() else {
-                continue;
-            };
-            let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
-            if !more.is_empty() {
-                message.push_str(&format!(" (and {} more such events)", more.len()));
-                events.extend(more.into_iter().flatten());
-                let mut known = std::collections::HashSet::new();
-                events.retain(|event| known.insert(*event));
-            }
-            let time = index
-                .time(members[events[0]])
-                .map(crate::model::time::format_utc);
-            findings.push(Finding {
-                rule: rule.id.clone(),
-                title: rule.title.clone(),
-                level: rule.level,
-                message,
-                task: index.id(*task).to_string(),
-                time,
-                tags: rule.tags.clone(),
-                evidence: events
-                    .iter()
-                    .map(|at| proof(store, &set.get(*at)))
-                    .collect(),
-            });
-        }
+        let task = Judged {
+            task: *task,
+            members: &members,
+            set,
+            masks: &masks,
+        };
+        findings.extend(judge_task(store, index, rules, &task));
     }
     Ok(())
 }
 
-/// Judges some tasks only.
-///
-/// # Errors
-/// The store cannot be read.
-pub fn judge_some(
+/// A task whose events were read and classified.
+struct Judged<'t> {
+    task: usize,
+    members: &'t [u32],
+    set: EventSlice<'t>,
+    masks: &'t [u128],
+}
+
+fn judge_task(
+    store: &Store,
+    index: &TaskIndex,
+    rules: &[&Rule],
+    task: &Judged<'_>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for rule in rules {
+        // One finding a rule and task, however many systems logged the same deed.
+        let mut breaches = broken(rule, task.set, task.masks, index, task.members).into_iter();
+        let Some((mut message, mut events)) = breaches.next() else {
+            continue;
+        };
+        let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
+        if !more.is_empty() {
+            message.push_str(&format!(" (and {} more such events)", more.len()));
+            events.extend(more.into_iter().flatten());
+            let mut known = std::collections::HashSet::new();
+            events.retain(|event| known.insert(*event));
+        }
+        let time = index
+            .time(task.members[events[0]])
+            .map(crate::model::time::format_utc);
+        findings.push(Finding {
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            level: rule.level,
+            message,
+            task: index.id(task.task).to_string(),
+            time,
+            tags: rule.tags.clone(),
+            evidence: events
+                .iter()
+                .map(|at| proof(store, &task.set.get(*at)))
+                .collect(),
+        });
+    }
+    findings
+}
+
+/// Judges a task whose events, all of them in their order, were read already.
+#[must_use]
+pub fn judge_read(
     store: &Store,
     index: &TaskIndex,
     policy: &Policy,
-    tasks: &[usize],
-) -> Result<Vec<Finding>, StoreError> {
+    task: usize,
+    set: EventSlice<'_>,
+) -> Vec<Finding> {
     let rules: Vec<&Rule> = policy
         .rules
         .iter()
         .filter(|rule| missing_kinds(rule, index).is_empty())
         .collect();
-    let waiting: Vec<(usize, Vec<&Rule>)> =
-        tasks.iter().map(|task| (*task, rules.clone())).collect();
-    let mut findings = Vec::new();
-    judge_tasks(
-        store,
-        index,
-        &|_, event| mask(policy, event),
-        &waiting,
-        &mut findings,
-    )?;
-    Ok(findings)
+    let masks: Vec<u128> = set.iter().map(|event| mask(policy, event)).collect();
+    let judged = Judged {
+        task,
+        members: &index.members(task),
+        set,
+        masks: &masks,
+    };
+    judge_task(store, index, &rules, &judged)
 }
 
 /// Kinds that a rule needs and the store has no event of.

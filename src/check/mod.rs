@@ -16,5 +16,5 @@ mod judge;
 mod rules;
 mod sigma;
 
-pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_some};
+pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read};
 pub use rules::{Level, Policy, PolicyError};

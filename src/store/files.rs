@@ -154,6 +154,35 @@ impl Store {
     }
 }
 
+/// Calls `read` for all items, on all cores, and gives the results in the order of the items. Part
+/// files are read so: each is a file of its own.
+///
+/// # Errors
+/// The first that `read` gives.
+pub(super) fn side_by_side<I: Sync, T: Send>(
+    items: &[I],
+    read: impl Fn(&I) -> Result<T, StoreError> + Sync,
+) -> Result<Vec<T>, StoreError> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = items.len().div_ceil(workers).max(1);
+    let read_share = |share: &[I]| share.iter().map(&read).collect::<Result<Vec<T>, _>>();
+    std::thread::scope(|scope| {
+        let mut shares = items.chunks(share);
+        let own = shares.next();
+        let others: Vec<_> = shares
+            .map(|share| scope.spawn(|| read_share(share)))
+            .collect();
+        let mut results = own.map_or(Ok(Vec::new()), read_share)?;
+        for other in others {
+            match other.join() {
+                Ok(more) => results.extend(more?),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(results)
+    })
+}
+
 fn read_manifests(folder: &Path) -> Result<Vec<Custody>, StoreError> {
     let mut batches: Vec<Custody> = Vec::new();
     for entry in fs::read_dir(folder).map_err(StoreError::io("listing", folder))? {

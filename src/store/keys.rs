@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
+use super::files::side_by_side;
 use super::tables::keys_schema;
 use super::{EventRef, Store, StoreError, filter};
 use crate::model::{Event, KeyKind, normalise_key};
@@ -262,19 +263,27 @@ pub struct KeyHit {
 /// # Errors
 /// A keys file cannot be read.
 pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>, StoreError> {
-    let mut hits = Vec::new();
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for path in store.parts("keys", custody) {
-            if filter::may_hold(&path, kind, value) {
-                let found = KeyScan::with_pages(&path)?.look_up(kind.as_str(), value)?;
-                hits.extend(found.into_iter().map(|(row, original)| KeyHit {
-                    place: EventRef { batch, row },
-                    original,
-                }));
-            }
-        }
-    }
-    Ok(hits)
+    let parts: Vec<(usize, PathBuf)> = store
+        .batches()
+        .iter()
+        .enumerate()
+        .flat_map(|(batch, custody)| {
+            store
+                .parts("keys", custody)
+                .into_iter()
+                .map(move |path| (batch, path))
+        })
+        .filter(|(_, path)| filter::may_hold(path, kind, value))
+        .collect();
+    let hits = side_by_side(&parts, |(batch, path)| {
+        let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;
+        let hit = |(row, original)| KeyHit {
+            place: EventRef { batch: *batch, row },
+            original,
+        };
+        Ok(found.into_iter().map(hit).collect::<Vec<_>>())
+    })?;
+    Ok(hits.into_iter().flatten().collect())
 }
 
 /// Reads one keys file in order, or looks a value up in it.
@@ -453,13 +462,11 @@ impl KeyScan {
         let builder =
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
-        let builder = builder
-            .with_row_groups(groups)
-            .with_projection(mask)
-            .with_batch_size(32 << 10);
+        let builder = builder.with_row_groups(groups).with_projection(mask);
+        // Buffers of all columns are made for a whole batch: small where little is read.
         let reader = match selection {
-            Some(selection) => builder.with_row_selection(selection),
-            None => builder,
+            Some(selection) => builder.with_row_selection(selection).with_batch_size(2048),
+            None => builder.with_batch_size(32 << 10),
         }
         .build()
         .map_err(StoreError::parquet(&self.path))?;

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -13,6 +14,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::PageIndexPolicy;
 
+use super::files::side_by_side;
 use super::part::PART_BITS;
 use super::tables::{TEXT_COLUMNS, event_columns};
 use super::{RejectRow, Store, StoreError};
@@ -371,6 +373,18 @@ impl EventSet {
 }
 
 impl<'s> EventSlice<'s> {
+    /// Number of events.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// One event.
     #[must_use]
     pub fn get(&self, index: usize) -> EventView<'s> {
@@ -408,31 +422,13 @@ pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, Store
         order: vec![(usize::MAX, 0); places.len()],
     };
     let part_of = |place: &EventRef| (place.batch, place.row >> PART_BITS);
-    for group in wanted.chunk_by(|a, b| part_of(&a.0) == part_of(&b.0)) {
-        let (batch, part) = part_of(&group[0].0);
-        let missing = |path: PathBuf| StoreError::Damaged {
-            path,
-            reason: "an event is missing".into(),
-        };
-        let parts = store
-            .batches()
-            .get(batch)
-            .map(|custody| store.parts("events", custody))
-            .ok_or_else(|| missing(store.layout().root.clone()))?;
-        let path = usize::try_from(part)
-            .ok()
-            .and_then(|part| parts.get(part).cloned())
-            .ok_or_else(|| missing(store.layout().root.clone()))?;
-        let base = part << PART_BITS;
-        let mut rows: Vec<usize> = group
-            .iter()
-            .map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0))
-            .collect();
-        rows.dedup();
+    let groups: Vec<&[(EventRef, usize)]> = wanted
+        .chunk_by(|a, b| part_of(&a.0) == part_of(&b.0))
+        .collect();
+    let tables = side_by_side(&groups, |group| read_group(store, group))?;
+    for (group, tables) in groups.into_iter().zip(tables) {
         let first_table = set.tables.len();
-        read_rows(&path, &rows, |table| {
-            set.tables.push(EventTable { batch, table })
-        })?;
+        set.tables.extend(tables);
         let mut found: Vec<(i64, (usize, usize))> = Vec::new();
         for (at, table) in set.tables.iter().enumerate().skip(first_table) {
             let column = table.table.column(1).as_primitive::<Int64Type>();
@@ -440,10 +436,45 @@ pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, Store
         }
         for (place, index) in group {
             let hit = found.binary_search_by_key(&place.row, |entry| entry.0);
-            set.order[*index] = found[hit.map_err(|_| missing(path.clone()))?].1;
+            let hit = hit.map_err(|_| missing(store.layout().root.clone()))?;
+            set.order[*index] = found[hit].1;
         }
     }
     Ok(set)
+}
+
+fn missing(path: PathBuf) -> StoreError {
+    StoreError::Damaged {
+        path,
+        reason: "an event is missing".into(),
+    }
+}
+
+/// The events of one part, in the order of their rows.
+fn read_group(store: &Store, group: &[(EventRef, usize)]) -> Result<Vec<EventTable>, StoreError> {
+    let Some((EventRef { batch, row }, _)) = group.first().copied() else {
+        return Ok(Vec::new());
+    };
+    let part = row >> PART_BITS;
+    let path = store
+        .batches()
+        .get(batch)
+        .and_then(|custody| {
+            let parts = store.parts("events", custody);
+            parts.get(usize::try_from(part).ok()?).cloned()
+        })
+        .ok_or_else(|| missing(store.layout().root.clone()))?;
+    let base = part << PART_BITS;
+    let mut rows: Vec<usize> = group
+        .iter()
+        .map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0))
+        .collect();
+    rows.dedup();
+    let mut tables = Vec::new();
+    read_rows(&path, &rows, |table| {
+        tables.push(EventTable { batch, table });
+    })?;
+    Ok(tables)
 }
 
 /// Reads those rows (sorted) of a Parquet file.
@@ -475,16 +506,61 @@ fn read_rows(
         }
         start = end;
     }
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+    let filled: Vec<usize> = (0..metadata.schema().fields().len())
+        .filter(|column| !is_empty(&metadata, &groups, *column))
+        .collect();
+    let schema = Arc::clone(metadata.schema());
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), filled.iter().copied());
+    let reader = builder
         .with_row_groups(groups)
+        .with_projection(mask)
         .with_row_selection(RowSelection::from(selectors))
-        .with_batch_size(8192)
+        // Buffers of all columns are made for a whole batch.
+        .with_batch_size(rows.len().clamp(1, 8192))
         .build()
         .map_err(StoreError::parquet(path))?;
     for batch in reader {
-        visit(batch?);
+        let batch = batch?;
+        let mut read = filled.iter().zip(batch.columns()).peekable();
+        let columns = schema
+            .fields()
+            .iter()
+            .enumerate()
+            .map(|(column, field)| {
+                let here = read.next_if(|(filled, _)| **filled == column);
+                here.map_or_else(
+                    || new_null_array(field.data_type(), batch.num_rows()),
+                    |(_, array)| Arc::clone(array),
+                )
+            })
+            .collect();
+        visit(RecordBatch::try_new(Arc::clone(&schema), columns)?);
     }
     Ok(())
+}
+
+/// Whether a column has no value in those row groups, as far as the file says so.
+fn is_empty(metadata: &ArrowReaderMetadata, groups: &[usize], column: usize) -> bool {
+    let parquet = metadata.metadata();
+    let mut leaves = (0..parquet.file_metadata().schema_descr().num_columns()).filter(|leaf| {
+        parquet
+            .file_metadata()
+            .schema_descr()
+            .get_column_root_idx(*leaf)
+            == column
+    });
+    let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
+        return false;
+    };
+    groups.iter().all(|group| {
+        let group = parquet.row_group(*group);
+        let nulls = group
+            .column(leaf)
+            .statistics()
+            .and_then(|s| s.null_count_opt());
+        nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
+    })
 }
 
 /// Calls `visit` with all events of a part file, a few thousand at a time.

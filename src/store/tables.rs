@@ -188,10 +188,17 @@ pub(super) fn events_properties() -> WriterProperties {
     let mut builder = properties()
         .set_max_row_group_row_count(Some(32 << 10))
         .set_data_page_row_count_limit(2048)
-        .set_write_batch_size(512);
-    for name in ["time", "kind", "source"] {
-        builder =
-            builder.set_column_statistics_enabled(ColumnPath::from(name), EnabledStatistics::Chunk);
+        .set_write_batch_size(512)
+        // Reading a few rows reads a whole dictionary first: columns of many values go without.
+        .set_dictionary_page_size_limit(16 << 10);
+    // They say which columns are empty too, which then need not be read.
+    for name in
+        TEXT_COLUMNS
+            .iter()
+            .chain(&["time", "end_time", "tokens_in", "tokens_out", "amount"])
+    {
+        builder = builder
+            .set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::Chunk);
     }
     for name in [
         "event_id", "row", "offset", "length", "end_time", "time", "ordinal",

@@ -157,7 +157,7 @@ fn matched_lines(timeline: &Timeline) -> Vec<String> {
         if found.documents.len() > 1 {
             lines.push(format!(
                 "  several documents have this number: {}",
-                found.documents.join(", ")
+                Vec::from_iter(found.documents.iter().map(String::as_str)).join(", ")
             ));
         }
     }

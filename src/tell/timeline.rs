@@ -1,10 +1,10 @@
 //! The chain of what happened, task by task.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
 
-use crate::check::{Policy, judge_some};
+use crate::check::{Policy, judge_read};
 use crate::model::time::format_utc;
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
@@ -66,8 +66,8 @@ pub struct Matched {
     /// Events that carry it.
     pub events: usize,
     /// Company codes and fiscal years it occurs in, where the records say so: one number can stand
-    /// for several documents.
-    pub documents: Vec<String>,
+    /// for several documents. Of the events shown.
+    pub documents: BTreeSet<String>,
 }
 
 /// A timeline.
@@ -193,6 +193,7 @@ pub fn timeline(
     request: &TimelineRequest,
 ) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
+    let mut hits: Vec<HashSet<EventRef>> = Vec::new();
     let mut chosen: Option<BTreeSet<usize>> = None;
     for selector in &request.selectors {
         let tasks = match selector {
@@ -203,13 +204,15 @@ pub fn timeline(
                     normalised: prefix.clone(),
                     spellings: Vec::new(),
                     events: tasks.iter().map(|task| index.size(*task)).sum(),
-                    documents: Vec::new(),
+                    documents: BTreeSet::new(),
                 });
+                hits.push(HashSet::new());
                 tasks.into_iter().collect()
             }
             Selector::Key(kind, value) => {
-                let (tasks, found) = tasks_with(store, index, *kind, value)?;
+                let (tasks, places, found) = tasks_with(store, index, *kind, value)?;
                 matched.push(found);
+                hits.push(places);
                 tasks
             }
         };
@@ -247,7 +250,7 @@ pub fn timeline(
             .collect::<Vec<u32>>()
     };
     let mut blocks: Vec<TaskBlock> = Vec::new();
-    let mut numbers = Vec::new();
+    let judged = tasks.len() <= JUDGED;
     let (mut shown, mut left_out, mut at) = (0, 0, 0);
     let limit = request.limit.unwrap_or(usize::MAX);
     while at < tasks.len() && shown < limit {
@@ -274,35 +277,24 @@ pub fn timeline(
                 left_out += events.len();
                 continue;
             }
-            let block = block(store, index, *task, events, slice, request);
-            if !block.lines.is_empty() {
-                shown += block.lines.len();
-                blocks.push(block);
-                numbers.push(*task);
+            for (found, places) in matched.iter_mut().zip(&hits) {
+                found.documents.extend(documents(found, places, slice));
             }
+            let mut block = block(store, index, *task, events, slice, request);
+            if block.lines.is_empty() {
+                continue;
+            }
+            if judged {
+                block.findings = findings(store, index, policy, *task, slice)?;
+            }
+            shown += block.lines.len();
+            blocks.push(block);
         }
     }
     left_out += tasks[at..]
         .iter()
         .map(|task| events_of(*task).len())
         .sum::<usize>();
-    if blocks.len() <= JUDGED {
-        let tasks: Vec<usize> = blocks
-            .iter()
-            .flat_map(|block| index.by_prefix(&block.id))
-            .collect();
-        for finding in judge_some(store, index, policy, &tasks)? {
-            for block in blocks.iter_mut().filter(|block| block.id == finding.task) {
-                let text = format!(
-                    "{} {} ({})",
-                    finding.rule,
-                    finding.title,
-                    finding.level.as_str()
-                );
-                block.findings.push(text);
-            }
-        }
-    }
     index.check()?;
     Ok(Timeline {
         matched,
@@ -316,38 +308,62 @@ fn tasks_with(
     index: &TaskIndex,
     kind: KeyKind,
     value: &str,
-) -> Result<(BTreeSet<usize>, Matched), TimelineError> {
+) -> Result<(BTreeSet<usize>, HashSet<EventRef>, Matched), TimelineError> {
     let normalised = normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey {
         kind,
         value: value.to_owned(),
     })?;
     let mut tasks = BTreeSet::new();
     let mut spellings = BTreeSet::new();
-    let mut places = Vec::new();
+    let mut places = HashSet::new();
     for hit in find_key(store, kind, &normalised)? {
         tasks.extend(index.task_at(hit.place));
         spellings.insert(hit.original.unwrap_or_else(|| normalised.to_string()));
-        places.push(hit.place);
-    }
-    places.dedup();
-    // One document number can exist once a company code and fiscal year.
-    let mut documents = BTreeSet::new();
-    for event in read_events(store, &places[..places.len().min(500)])?.iter() {
-        if let (Some(company), Some(year)) = (
-            event.attribute("sap.company_code"),
-            event.attribute("sap.fiscal_year"),
-        ) {
-            documents.insert(format!("{company}/{normalised}/{year}"));
-        }
+        places.insert(hit.place);
     }
     let found = Matched {
         asked: format!("{kind}={value}"),
         normalised: normalised.into_owned(),
         spellings: spellings.into_iter().collect(),
         events: places.len(),
-        documents: documents.into_iter().collect(),
+        documents: BTreeSet::new(),
     };
-    Ok((tasks, found))
+    Ok((tasks, places, found))
+}
+
+/// Which documents the events that were found speak of: one document number can exist once a company
+/// code and fiscal year.
+fn documents(found: &Matched, places: &HashSet<EventRef>, set: EventSlice<'_>) -> BTreeSet<String> {
+    set.iter()
+        .filter(|event| places.contains(&event.place()))
+        .filter_map(|event| {
+            let company = event.attribute("sap.company_code")?;
+            let year = event.attribute("sap.fiscal_year")?;
+            Some(format!("{company}/{}/{year}", found.normalised))
+        })
+        .collect()
+}
+
+/// The rules that a task breaks, in a few words each.
+fn findings(
+    store: &Store,
+    index: &TaskIndex,
+    policy: &Policy,
+    task: usize,
+    shown: EventSlice<'_>,
+) -> Result<Vec<String>, StoreError> {
+    let found = if shown.len() == index.size(task) {
+        judge_read(store, index, policy, task, shown)
+    } else {
+        let members = index.members(task);
+        let places: Vec<EventRef> = members.iter().map(|event| index.place(*event)).collect();
+        let set = read_events(store, &places)?;
+        judge_read(store, index, policy, task, set.slice(0, set.len()))
+    };
+    Ok(found
+        .iter()
+        .map(|f| format!("{} {} ({})", f.rule, f.title, f.level.as_str()))
+        .collect())
 }
 
 /// How many lines back the other rows of a change are looked for.

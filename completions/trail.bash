@@ -19,6 +19,9 @@ _trail() {
             trail,demo)
                 cmd="trail__subcmd__demo"
                 ;;
+            trail,explain)
+                cmd="trail__subcmd__explain"
+                ;;
             trail,export)
                 cmd="trail__subcmd__export"
                 ;;
@@ -37,6 +40,9 @@ _trail() {
             trail,sources)
                 cmd="trail__subcmd__sources"
                 ;;
+            trail,stitch)
+                cmd="trail__subcmd__stitch"
+                ;;
             trail,timeline)
                 cmd="trail__subcmd__timeline"
                 ;;
@@ -45,6 +51,9 @@ _trail() {
                 ;;
             trail__subcmd__help,demo)
                 cmd="trail__subcmd__help__subcmd__demo"
+                ;;
+            trail__subcmd__help,explain)
+                cmd="trail__subcmd__help__subcmd__explain"
                 ;;
             trail__subcmd__help,export)
                 cmd="trail__subcmd__help__subcmd__export"
@@ -63,6 +72,9 @@ _trail() {
                 ;;
             trail__subcmd__help,sources)
                 cmd="trail__subcmd__help__subcmd__sources"
+                ;;
+            trail__subcmd__help,stitch)
+                cmd="trail__subcmd__help__subcmd__stitch"
                 ;;
             trail__subcmd__help,timeline)
                 cmd="trail__subcmd__help__subcmd__timeline"
@@ -101,7 +113,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest timeline verify report rejects sources export demo help"
+            opts="-h -V --store --help --version ingest timeline verify report rejects sources stitch explain export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,6 +137,36 @@ _trail() {
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__explain)
+            opts="-o -h --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -167,7 +209,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest timeline verify report rejects sources export demo help"
+            opts="ingest timeline verify report rejects sources stitch explain export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -181,6 +223,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__demo)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -295,6 +351,20 @@ _trail() {
         trail__subcmd__help__subcmd__sources__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__stitch)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -544,6 +614,40 @@ _trail() {
                     return 0
                     ;;
                 --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__stitch)
+            opts="-o -h --threshold --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --threshold)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,8 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "verify" -d 'Hold the st
 complete -c trail -n "__fish_trail_needs_command" -f -a "report" -d 'Write a Markdown report on the store'
 complete -c trail -n "__fish_trail_needs_command" -f -a "rejects" -d 'List what no reader understood, with the reason'
 complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_needs_command" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_needs_command" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
 complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables to other programs'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -113,6 +115,17 @@ complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_sub
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l threshold -d 'How likely a cause must be to join its effect to its task, between 0.5 and 1; of this run only, the setting is in trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand stitch" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stitch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand explain" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand explain" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand explain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form of the output' -r -f -a "csv\t''"
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
@@ -120,14 +133,16 @@ complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Pri
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources export demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'

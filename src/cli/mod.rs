@@ -1,11 +1,13 @@
 //! The command line: one file a subcommand, no logic in them.
 
 mod demo;
+mod explain;
 mod export;
 mod ingest;
 mod rejects;
 mod report;
 mod sources;
+mod stitch;
 mod timeline;
 mod verify;
 
@@ -41,6 +43,8 @@ enum Command {
     Report(report::Args),
     Rejects(rejects::Args),
     Sources(sources::Args),
+    Stitch(stitch::Args),
+    Explain(explain::Args),
     Export(export::Args),
     Demo(demo::Args),
 }
@@ -58,6 +62,8 @@ impl Cli {
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),
             Command::Sources(args) => args.run(),
+            Command::Stitch(args) => args.run(store),
+            Command::Explain(args) => args.run(store),
             Command::Export(args) => args.run(store),
             Command::Demo(args) => args.run(),
         };
@@ -109,15 +115,19 @@ fn store_path(given: Option<&Path>) -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(".trail"))
 }
 
-/// Opens the store with its settings and tasks.
-fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
-    let path = store_path(given);
-    let store = Store::open(&path).map_err(|error| {
+/// Opens the store.
+fn open_store(given: Option<&Path>) -> Result<Store> {
+    Store::open(&store_path(given)).map_err(|error| {
         miette!(
             help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where",
             "{error}"
         )
-    })?;
+    })
+}
+
+/// Opens the store with its settings and tasks.
+fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
+    let store = open_store(given)?;
     let config = Config::load(&store.layout().config())?;
     let index = crate::stitch::tasks(&store, &config).map_err(|error| {
         miette!(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Result, miette};
 
-use crate::store::{CustodyFile, Store, read_rejects};
+use crate::store::{CustodyFile, read_rejects};
 use crate::tell::safe::{cut, terminal};
 
 /// List what no reader understood, with the reason
@@ -19,13 +19,7 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let path = super::store_path(store);
-        let store = Store::open(&path).map_err(|error| {
-            miette!(
-                help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where",
-                "{error}"
-            )
-        })?;
+        let store = super::open_store(store)?;
         let mut out = String::new();
         let mut count = 0;
         for (batch, custody) in store.batches().iter().enumerate() {

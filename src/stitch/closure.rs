@@ -8,7 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Links, Parts, Places, TaskIndex};
 use super::weigh::weigh;
-use super::{Hub, STRONG};
+use super::{Hub, STRONG, StepClock};
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
 
@@ -36,6 +36,8 @@ pub(super) struct Facts {
     pub object_names: Vec<String>,
     changes: Vec<bool>,
     requests: Vec<bool>,
+    /// Names of formats, tools, routes and actors, from 1.
+    names: Vec<String>,
 }
 
 /// Numbers for texts that recur.
@@ -108,6 +110,7 @@ impl Facts {
             object_names: Vec::new(),
             changes: Vec::with_capacity(n),
             requests: Vec::with_capacity(n),
+            names: Vec::new(),
         };
         let mut names = Names::default();
         let mut objects_by_name = Names::default();
@@ -205,7 +208,18 @@ impl Facts {
                 })?;
             }
         }
+        facts.names = vec![String::new(); names.0.len()];
+        for (name, number) in names.0 {
+            facts.names[number as usize - 1] = name;
+        }
         Ok(facts)
+    }
+
+    /// Name of a format, tool, route or actor.
+    pub fn name(&self, number: u32) -> &str {
+        let at = (number as usize).checked_sub(1);
+        at.and_then(|at| self.names.get(at))
+            .map_or("", String::as_str)
     }
 
     /// Kind of an event.
@@ -311,6 +325,7 @@ pub(super) fn close(
     limits: &BTreeMap<KeyKind, usize>,
     threshold: f64,
     state: Digest,
+    clock: &mut StepClock,
 ) -> Result<(TaskIndex, Vec<Digest>), StoreError> {
     let places = Places::new(store);
     let mut facts = Facts::read(store, &places)?;
@@ -319,6 +334,7 @@ pub(super) fn close(
         reason: "more than four billion events".to_owned(),
     })?;
     borrow_times(store, &places, &mut facts)?;
+    clock.done("reading events");
     let scopes = [
         scope(store, &places, KeyKind::Trace)?,
         scope(store, &places, KeyKind::Conversation)?,
@@ -377,6 +393,7 @@ pub(super) fn close(
             }
         }
     }
+    clock.done("joining by ids");
     let weighed = weigh(store, &places, &facts, &mut components, threshold)?;
     for link in &weighed.joined {
         let value = u32::try_from(links.values.len()).unwrap_or(u32::MAX);
@@ -388,6 +405,7 @@ pub(super) fn close(
             }
         }
     }
+    clock.done("weighing evidence");
     let mut roots: Vec<(u32, u32)> = (0..n)
         .map(|event| (components.find(event), event))
         .collect();
@@ -427,6 +445,8 @@ pub(super) fn close(
         hubs,
         kinds: facts.kinds,
         causes: weighed.causes,
+        clocks: weighed.clocks,
+        weighings: weighed.weighings,
     })?;
     Ok((index, facts.ids))
 }

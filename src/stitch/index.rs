@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::Hub;
 use super::column::{Column, Fixed, Source};
-use super::weigh::Cause;
+use super::weigh::{Cause, Clock, Weighing};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{EventRef, PART_BITS, Store, StoreError, write_atomically};
 
@@ -152,10 +152,17 @@ struct Columns {
     causes: Column<Cause>,
     /// As JSON.
     hubs: Column<u8>,
+    /// As JSON.
+    clocks: Column<u8>,
+    /// What was weighed for an event; `u32::MAX` for nothing.
+    weighing_of: Column<u32>,
+    /// End of each weighing in the text, which is JSON.
+    weighing_ends: Column<u64>,
+    weighing_text: Column<u8>,
 }
 
 /// Number of columns.
-const COLUMNS: usize = 14;
+const COLUMNS: usize = 18;
 
 impl Columns {
     /// Lengths and bytes of all columns, in the order of [`Columns::stored`].
@@ -183,6 +190,10 @@ impl Columns {
         add(&mut lens, &mut out, &self.kinds);
         add(&mut lens, &mut out, &self.causes);
         add(&mut lens, &mut out, &self.hubs);
+        add(&mut lens, &mut out, &self.clocks);
+        add(&mut lens, &mut out, &self.weighing_of);
+        add(&mut lens, &mut out, &self.weighing_ends);
+        add(&mut lens, &mut out, &self.weighing_text);
         (lens, out)
     }
 
@@ -214,6 +225,10 @@ impl Columns {
             kinds: next(source, at, lens)?,
             causes: next(source, at, lens)?,
             hubs: next(source, at, lens)?,
+            clocks: next(source, at, lens)?,
+            weighing_of: next(source, at, lens)?,
+            weighing_ends: next(source, at, lens)?,
+            weighing_text: next(source, at, lens)?,
         };
         (*at == source.size().ok()?).then_some(columns)
     }
@@ -257,6 +272,36 @@ pub(super) struct Parts {
     pub hubs: Vec<Hub>,
     pub kinds: Vec<u64>,
     pub causes: Vec<Cause>,
+    pub clocks: Vec<Clock>,
+    pub weighings: Vec<(Vec<u32>, Weighing)>,
+}
+
+/// Texts one after the other, and the end of each.
+#[derive(Default)]
+struct Texts {
+    ends: Vec<u64>,
+    text: Vec<u8>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &[u8]) {
+        self.text.extend_from_slice(text);
+        self.ends.push(self.text.len() as u64);
+    }
+}
+
+/// One text of a column of texts.
+fn text_at(ends: &Column<u64>, text: &Column<u8>, at: usize) -> Option<Vec<u8>> {
+    let end = |at: usize| usize::try_from(ends.get(at)).ok();
+    let start = at.checked_sub(1).map_or(Some(0), end)?;
+    Some(text.range(start, end(at)?))
+}
+
+fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec(value).map_err(|error| StoreError::Damaged {
+        path: "tasks".into(),
+        reason: error.to_string(),
+    })
 }
 
 impl TaskIndex {
@@ -267,16 +312,18 @@ impl TaskIndex {
                 task_of[*event as usize] = task;
             }
         }
-        let mut value_ends = Vec::with_capacity(parts.links.values.len());
-        let mut value_text = Vec::new();
+        let mut values = Texts::default();
         for value in &parts.links.values {
-            value_text.extend_from_slice(value.as_bytes());
-            value_ends.push(value_text.len() as u64);
+            values.push(value.as_bytes());
         }
-        let hubs = serde_json::to_vec(&parts.hubs).map_err(|error| StoreError::Damaged {
-            path: "tasks".into(),
-            reason: error.to_string(),
-        })?;
+        let mut weighings = Texts::default();
+        let mut weighing_of = vec![u32::MAX; parts.times.len()];
+        for (number, (events, weighing)) in (0u32..).zip(&parts.weighings) {
+            weighings.push(&json(weighing)?);
+            for event in events {
+                weighing_of[*event as usize] = number;
+            }
+        }
         Ok(Self {
             state: parts.state,
             places: parts.places,
@@ -290,11 +337,15 @@ impl TaskIndex {
                 kind: Column::Held(parts.links.kind),
                 value: Column::Held(parts.links.value),
                 probability: Column::Held(parts.links.probability),
-                value_ends: Column::Held(value_ends),
-                value_text: Column::Held(value_text),
+                value_ends: Column::Held(values.ends),
+                value_text: Column::Held(values.text),
                 kinds: Column::Held(parts.kinds),
                 causes: Column::Held(parts.causes),
-                hubs: Column::Held(hubs),
+                hubs: Column::Held(json(&parts.hubs)?),
+                clocks: Column::Held(json(&parts.clocks)?),
+                weighing_of: Column::Held(weighing_of),
+                weighing_ends: Column::Held(weighings.ends),
+                weighing_text: Column::Held(weighings.text),
             },
             source: None,
             hubs: OnceLock::new(),
@@ -406,9 +457,7 @@ impl TaskIndex {
             return None;
         }
         let value = columns.value.get(at) as usize;
-        let end = |value: usize| usize::try_from(columns.value_ends.get(value)).ok();
-        let start = value.checked_sub(1).map_or(Some(0), end)?;
-        let text = columns.value_text.range(start, end(value)?);
+        let text = text_at(&columns.value_ends, &columns.value_text, value)?;
         Some(Link {
             cause,
             kind: *KeyKind::ALL.get(columns.kind.get(at) as usize)?,
@@ -448,6 +497,21 @@ impl TaskIndex {
             .get_or_init(|| serde_json::from_slice(self.columns.hubs.whole()).unwrap_or_default())
     }
 
+    /// How far the clocks of the formats are apart, as far as evidence is weighed between them.
+    #[must_use]
+    pub fn clocks(&self) -> Vec<Clock> {
+        serde_json::from_slice(self.columns.clocks.whole()).unwrap_or_default()
+    }
+
+    /// What was weighed for an event that no id ties to an agent's task; `None` if nothing was.
+    #[must_use]
+    pub fn weighing(&self, event: u32) -> Option<Weighing> {
+        let at = self.columns.weighing_of.get(event as usize);
+        let (ends, text) = (&self.columns.weighing_ends, &self.columns.weighing_text);
+        let text = (at != u32::MAX).then(|| text_at(ends, text, at as usize))??;
+        serde_json::from_slice(&text).ok()
+    }
+
     /// Whether all that was asked of the index could be read. To be asked before an answer is given.
     ///
     /// # Errors
@@ -483,6 +547,7 @@ impl TaskIndex {
             &columns.kind,
             &columns.value,
             &columns.probability,
+            &columns.weighing_of,
         ];
         let sound = n == places.len()
             && by_event.iter().all(|column| column.len() == n)

@@ -11,9 +11,10 @@ mod tables;
 mod weigh;
 
 pub use index::{Link, TaskIndex};
-pub use weigh::Cause;
+pub use weigh::{Candidate, Cause, Clock, Weighing};
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::model::{Digest, KeyKind};
@@ -61,15 +62,8 @@ pub struct Hub {
 /// # Errors
 /// The store cannot be read, or the derived tables cannot be written.
 pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
-    let limits: BTreeMap<KeyKind, usize> = STRONG
-        .into_iter()
-        .map(|kind| {
-            let limit = config.hubs.get(kind.as_str()).copied();
-            (kind, limit.unwrap_or_else(|| default_limit(kind)))
-        })
-        .collect();
-    let threshold = config.stitch.threshold;
-    let state = state_digest(store, &limits, threshold);
+    let limits = limits(config);
+    let state = state_digest(store, &limits, config.stitch.threshold);
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
@@ -77,14 +71,72 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
-    let (index, ids) = closure::close(store, &limits, threshold, state)?;
+    Ok(make(store, &limits, config.stitch.threshold, state)?.0)
+}
+
+/// How long each step took.
+pub type Steps = Vec<(&'static str, Duration)>;
+
+/// Makes the tasks new, whether or not anything has changed, and says how long each step took.
+///
+/// # Errors
+/// The store cannot be read, or the derived tables cannot be written.
+pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Steps), StoreError> {
+    let limits = limits(config);
+    let state = state_digest(store, &limits, config.stitch.threshold);
+    let _lock = store.lock()?;
+    make(store, &limits, config.stitch.threshold, state)
+}
+
+fn make(
+    store: &Store,
+    limits: &BTreeMap<KeyKind, usize>,
+    threshold: f64,
+    state: Digest,
+) -> Result<(TaskIndex, Steps), StoreError> {
+    let mut clock = StepClock::default();
+    let (index, ids) = closure::close(store, limits, threshold, state, &mut clock)?;
     tables::write(store, &index, &ids)?;
-    Ok(index)
+    clock.done("writing tasks and links");
+    Ok((index, clock.steps))
+}
+
+/// Takes the time of one step after the other.
+struct StepClock {
+    since: Instant,
+    steps: Steps,
+}
+
+impl Default for StepClock {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+impl StepClock {
+    fn done(&mut self, step: &'static str) {
+        let now = Instant::now();
+        self.steps.push((step, now - self.since));
+        self.since = now;
+    }
+}
+
+fn limits(config: &Config) -> BTreeMap<KeyKind, usize> {
+    STRONG
+        .into_iter()
+        .map(|kind| {
+            let limit = config.hubs.get(kind.as_str()).copied();
+            (kind, limit.unwrap_or_else(|| default_limit(kind)))
+        })
+        .collect()
 }
 
 /// What the derived tables depend on.
 fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64) -> Digest {
-    let mut text = format!("trail tasks 3 {threshold}");
+    let mut text = format!("trail tasks 4 {threshold}");
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);

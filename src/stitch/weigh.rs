@@ -7,10 +7,12 @@
 //! the differences where a rare value agrees); the pairing of tool and route, and the share of a
 //! user's work that has a cause, from the pairs that ids join. Nothing is tuned to a log.
 //!
-//! An action has one cause. It is taken for one if that is likely (`THRESHOLD`) and no other task
-//! comes near (`MARGIN`); else it stays alone, and is reported as unlinked.
+//! An action has one cause. A call is taken for it if that is likely, measured against all other calls
+//! that could be it and against none; else the action stays alone, and is reported as unlinked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
@@ -36,16 +38,29 @@ const WINDOW: i64 = 15 * 60 * 1_000_000;
 const FREQUENT: usize = 200;
 /// Most bits that one value gives.
 const MOST_BITS: f64 = 14.0;
+/// A cause of fewer bits takes no part in the odds.
+const FAINT: f64 = -10.0;
+/// Bits against a second deed of one kind by one call: it was tried again, or the record of another
+/// call is missing.
+const REPEAT: f64 = 3.0;
 /// Bits by which a cause must be ahead of the best one in another task.
 const MARGIN: f64 = 2.0;
+/// Rounds in which what is sure makes room for the rest; each takes at least one call.
+const MOST_ROUNDS: usize = 20;
 /// Rounds of expectation and maximisation; the figures hardly move after the third.
-const ROUNDS: usize = 4;
+const ROUNDS: usize = 8;
 /// Mean time of those effects that wait for something (microseconds).
 const WAIT: f64 = 30e6;
+/// The share of what waits that is done after the model was asked again.
+const LATE: f64 = 0.1;
 /// How far clocks are apart of which nothing is known (microseconds).
 const UNKNOWN: f64 = 6e6;
 /// Bits against a call that names another object of the kind that the action was done to.
 const OTHER_OBJECT: f64 = 6.0;
+/// Bits from which on a value that agrees tells something.
+const TELLING: f64 = 3.0;
+/// Most bits against a call of which nothing agrees.
+const MOST_AGAINST: f64 = 6.0;
 /// The task of a request that is in none.
 const NONE: u32 = u32::MAX;
 /// Calls at the time of an action beyond which the time alone tells nothing.
@@ -80,10 +95,72 @@ pub struct Cause {
 pub(super) struct Outcome {
     pub joined: Vec<Weighed>,
     pub causes: Vec<Cause>,
+    /// What was weighed for each action of another system, by its events.
+    pub weighings: Vec<(Vec<u32>, Weighing)>,
+    /// Offsets between the clocks of two formats, by their numbers.
+    pub clocks: Vec<Clock>,
+}
+
+/// How far the clock of one kind of record is ahead of another's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Format of the calls.
+    pub from: String,
+    /// Format of what they caused.
+    pub to: String,
+    /// Offset in seconds, the usual delay included.
+    pub offset: f64,
+    /// How far the differences lie around it, in seconds.
+    pub spread: f64,
+    /// Pairs it rests on; 0 where it follows from two other pairs of clocks.
+    pub pairs: usize,
+}
+
+/// What speaks for a cause of an action, and for the next best one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weighing {
+    /// Whether the best one was taken.
+    pub taken: bool,
+    /// The likeliest.
+    pub best: Candidate,
+    /// The likeliest in another task.
+    pub runner_up: Option<Candidate>,
+}
+
+/// What speaks for one cause, in bits: log2 of how much more often it is seen with the cause than by
+/// chance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Number of the event that is the possible cause.
+    pub event: u32,
+    /// Values that agree, and what each gives.
+    pub values: Vec<(String, f64)>,
+    /// All values together, the odds of their absence included.
+    pub content: f64,
+    /// That such a call causes such an action.
+    pub route: f64,
+    /// That it names another object.
+    pub object: f64,
+    /// The time between, under the clocks' offset.
+    pub time: f64,
+    /// The user's share of work that has a cause.
+    pub actor: f64,
+    /// The odds before anything is known.
+    pub prior: f64,
+    /// The sum.
+    pub bits: f64,
+    /// Likelihood among all that could be the cause, and none.
+    pub probability: f64,
+    /// Seconds from the possible cause to the action, as recorded.
+    pub gap: f64,
+    /// Seconds that are usual between the two kinds of record.
+    pub offset: f64,
 }
 
 /// A tool call, or a request on its way: what can be the cause of something elsewhere.
 struct Call {
+    /// Its place among the calls.
+    number: usize,
     event: u32,
     /// Its task; `NONE` for a request that is in none yet.
     root: u32,
@@ -92,6 +169,8 @@ struct Call {
     /// A call of a model: the cause of the spans in which its tools ran.
     thinks: bool,
     time: i64,
+    /// When its task's model was asked next: what the call did was done by then, unless something waits.
+    until: i64,
     format: u32,
     tool: u32,
     tokens: BTreeSet<u32>,
@@ -99,6 +178,8 @@ struct Call {
 
 /// Something done in another system: a change with its rows, one request, one approval.
 struct Action {
+    /// Its place among the actions.
+    number: usize,
     events: Vec<u32>,
     root: u32,
     /// In a task already; only its cause within the task is looked for.
@@ -124,6 +205,8 @@ struct Offset {
     /// waits as well.
     before: f64,
     after: f64,
+    /// How many pairs it rests on; 0 if on other offsets.
+    pairs: usize,
 }
 
 impl Offset {
@@ -155,6 +238,13 @@ struct Model<'f> {
     call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
     routes: HashMap<(u32, u32), f64>,
+    /// The likelihoods that all that was learned from: a pair does not speak for itself.
+    lessons: HashMap<(usize, usize), f64>,
+    /// Of those pairs, the ones in which the action has values, and those of them that share one.
+    agreeing: HashMap<(u32, u32), (f64, f64)>,
+    /// The same by formats of call and action: pairs in which the action has values, and those of
+    /// them that share one.
+    formats_agreeing: HashMap<(u32, u32), (f64, f64)>,
     tool_counts: HashMap<u32, f64>,
     route_counts: HashMap<u32, f64>,
     /// Values that name objects, by route.
@@ -222,7 +312,9 @@ impl<'f> Model<'f> {
         let (names, tokens) = read_tokens(store, places, n)?;
         let calls: Vec<Call> = calls
             .into_iter()
-            .map(|event| Call {
+            .enumerate()
+            .map(|(number, event)| Call {
+                number,
                 event,
                 by_model: facts.kind(event) == Kind::ToolCall,
                 thinks: facts.kind(event) == Kind::Inference,
@@ -238,6 +330,7 @@ impl<'f> Model<'f> {
                 }
                 .or(facts.times[event as usize])
                 .unwrap_or(0),
+                until: i64::MAX,
                 format: facts.formats[event as usize],
                 tool: if facts.kind(event) == Kind::ToolCall {
                     facts.tools[event as usize]
@@ -279,6 +372,9 @@ impl<'f> Model<'f> {
             class_counts: HashMap::new(),
             offsets: HashMap::new(),
             routes: HashMap::new(),
+            lessons: HashMap::new(),
+            agreeing: HashMap::new(),
+            formats_agreeing: HashMap::new(),
             tool_counts: HashMap::new(),
             route_counts: HashMap::new(),
             objects_of_route: HashMap::new(),
@@ -292,6 +388,7 @@ impl<'f> Model<'f> {
                 model.calls_of_token.entry(*token).or_default().push(at);
             }
         }
+        model.bound_calls();
         for (event, tokens) in tokens.iter().enumerate() {
             if agent[roots[event] as usize] && !facts.is_change(event) {
                 for token in tokens {
@@ -317,6 +414,31 @@ impl<'f> Model<'f> {
             model.same_deed.entry(request).or_default().push(call);
         }
         Ok(Some(model))
+    }
+
+    /// By when each call was done: the model was asked again, by records of the same format.
+    fn bound_calls(&mut self) {
+        let mut asked: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
+        for call in self
+            .calls
+            .iter()
+            .filter(|call| call.thinks && call.root != NONE)
+        {
+            let start = self.facts.times[call.event as usize].unwrap_or(i64::MAX);
+            asked
+                .entry((call.root, call.format))
+                .or_default()
+                .push(start);
+        }
+        for times in asked.values_mut() {
+            times.sort_unstable();
+        }
+        for call in &mut self.calls {
+            if let Some(times) = asked.get(&(call.root, call.format)) {
+                let next = times.partition_point(|time| *time <= call.time);
+                call.until = times.get(next).copied().unwrap_or(i64::MAX);
+            }
+        }
     }
 
     /// Actions that carry the id of a tool call.
@@ -442,6 +564,7 @@ impl<'f> Model<'f> {
                             us: a.us - b.us + c.us,
                             before: a.before + b.before + c.before,
                             after: a.after + b.after + c.after,
+                            pairs: 0,
                         };
                         if best.is_none_or(|best| sum.spread() < best.spread()) {
                             best = Some(sum);
@@ -530,6 +653,9 @@ impl<'f> Model<'f> {
     /// How often a call of which tool causes an action on which route.
     fn learn_routes(&mut self, pairs: &[(usize, usize, f64)]) {
         self.routes.clear();
+        self.agreeing.clear();
+        self.formats_agreeing.clear();
+        self.lessons.clear();
         self.tool_counts.clear();
         self.route_counts.clear();
         self.classes.clear();
@@ -540,7 +666,21 @@ impl<'f> Model<'f> {
         for (at, number, share) in pairs {
             let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
             let class = self.is_change(&self.actions[*number]);
+            *self.lessons.entry((*at, *number)).or_default() += share;
             *self.routes.entry((tool, route)).or_default() += share;
+            let (call, action) = (&self.calls[*at], &self.actions[*number]);
+            if self.has_values(action) {
+                let agrees = self.agrees(call, action);
+                let formats = (call.format, action.format);
+                let counts = self.formats_agreeing.entry(formats).or_default();
+                counts.0 += share;
+                let known = self.agreeing.entry((tool, route)).or_default();
+                known.0 += share;
+                if agrees {
+                    counts.1 += share;
+                    known.1 += share;
+                }
+            }
             *self.route_counts.entry(route).or_default() += share;
             *self.classes.entry((tool, class)).or_default() += share;
             *self.class_counts.entry(class).or_default() += share;
@@ -603,13 +743,50 @@ impl<'f> Model<'f> {
     /// Weight of a call as the cause of an action, in bits.
     fn weight(&self, call: &Call, action: &Action) -> f64 {
         self.content_weight(call, action)
-            + self.route_weight(call.tool, action)
+            + self.route_weight(call, action)
             + self.object_weight(call, action)
             + self.time_weight(call, action)
     }
 
-    /// Bits of the values that agree.
+    /// Whether the call passes a value that the action has, and that says something.
+    fn agrees(&self, call: &Call, action: &Action) -> bool {
+        let telling = |token: &&u32| self.call_bits(**token) >= TELLING;
+        let mut shared = action.tokens.intersection(&call.tokens);
+        shared.any(|token| telling(&token))
+    }
+
+    /// Bits against a call that passes nothing of the action, where such calls usually do.
+    fn disagreement(&self, call: &Call, action: &Action) -> f64 {
+        if !self.has_values(action) || self.agrees(call, action) {
+            return 0.0;
+        }
+        let own = self.lesson(call, action);
+        let counts = |counts: Option<&(f64, f64)>| {
+            let (all, agreeing) = counts.copied().unwrap_or_default();
+            ((all - own).max(0.0), agreeing)
+        };
+        // Laplace's rule for the formats, and their share for a route of which little is known.
+        let (all, agreeing) = counts(self.formats_agreeing.get(&(call.format, action.format)));
+        let usual = ((all - agreeing).max(0.0) + 1.0) / (all + 2.0);
+        let (all, agreeing) = counts(self.agreeing.get(&(call.tool, action.route)));
+        let without = ((all - agreeing).max(0.0) + usual * 2.0) / (all + 2.0);
+        without.log2().clamp(-MOST_AGAINST, 0.0)
+    }
+
+    /// Whether the action has a value that could agree with that of a call.
+    fn has_values(&self, action: &Action) -> bool {
+        action
+            .tokens
+            .iter()
+            .any(|token| self.call_bits(*token) >= TELLING)
+    }
+
+    /// Bits of the values that agree, and of none that do.
     fn content_weight(&self, call: &Call, action: &Action) -> f64 {
+        self.agreement(call, action) + self.disagreement(call, action)
+    }
+
+    fn agreement(&self, call: &Call, action: &Action) -> f64 {
         let mut values: Vec<f64> = Vec::new();
         for token in &action.tokens {
             if call.tokens.contains(token) {
@@ -646,25 +823,33 @@ impl<'f> Model<'f> {
 
     /// How much more often a call of that tool causes such an action than any call does; on a route
     /// that is hardly known, a change of any kind.
-    fn route_weight(&self, tool: u32, action: &Action) -> f64 {
+    fn route_weight(&self, call: &Call, action: &Action) -> f64 {
+        let (tool, route) = (call.tool, action.route);
+        let own = self.lesson(call, action);
         let tools = self.tool_counts.get(&tool).copied().unwrap_or(0.0);
-        let route = action.route;
-        let routes = self.route_counts.get(&route).copied().unwrap_or(0.0);
+        let routes = self.route_counts.get(&route).copied().unwrap_or(0.0) - own;
         let class = self.is_change(action);
         let (both, all) = if routes >= 2.0 {
             (self.routes.get(&(tool, route)), routes)
         } else {
-            let all = self.class_counts.get(&class).copied().unwrap_or(0.0);
+            let all = self.class_counts.get(&class).copied().unwrap_or(0.0) - own;
             (self.classes.get(&(tool, class)), all)
         };
         if all < 2.0 {
             return 0.0;
         }
+        let both = (both.copied().unwrap_or(0.0) - own).max(0.0);
         #[allow(clippy::cast_precision_loss)]
         let base = all / self.calls.len() as f64;
-        ((both.copied().unwrap_or(0.0) + base) / (tools + 1.0) / base)
+        ((both + base) / (tools + 1.0) / base)
             .log2()
             .clamp(-6.0, 6.0)
+    }
+
+    /// What was learned from the pair itself.
+    fn lesson(&self, call: &Call, action: &Action) -> f64 {
+        let pair = (call.number, action.number);
+        self.lessons.get(&pair).copied().unwrap_or(0.0)
     }
 
     /// Bits against a call that names an object of that kind, and not this one.
@@ -693,6 +878,7 @@ impl<'f> Model<'f> {
                 us: 0.0,
                 before: UNKNOWN,
                 after: UNKNOWN,
+                pairs: 0,
             });
         let off = gap - offset.us;
         let side = if off < 0.0 {
@@ -707,6 +893,10 @@ impl<'f> Model<'f> {
         } else {
             0.0
         };
+        // What is done after the model has gone on is rare: something that was not waited for.
+        #[allow(clippy::cast_precision_loss)]
+        let late = off > call.until.saturating_sub(call.time) as f64 + 2.0 * offset.after;
+        let tail = if late { tail * LATE } else { tail };
         let density = 0.75 * peak + 0.2 * tail;
         let weight = ((density + 0.05 / window) * window).log2();
         // What comes before its cause is none, beyond what the clocks leave open.
@@ -775,69 +965,207 @@ impl<'f> Model<'f> {
     }
 
     /// One cause for each action, the surest first.
+    ///
+    /// The likelihood of a cause is its share among all that could have been it, and none. What is
+    /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
     fn assign(&self, threshold: f64) -> Vec<Option<Choice>> {
         let least = (threshold / (1.0 - threshold)).log2();
-        let mut scored: Vec<(i64, usize, usize)> = Vec::new();
-        let mut rivals: Vec<Vec<(u32, f64)>> = Vec::with_capacity(self.actions.len());
-        for (number, action) in self.actions.iter().enumerate() {
-            let mut best: BTreeMap<u32, f64> = BTreeMap::new();
-            if !action.settled {
-                let found = self.candidates(action);
-                // As many as could have been the cause by time alone are the odds against one.
-                let within = self.calls_near(action.time);
-                #[allow(clippy::cast_precision_loss)]
-                let prior = -(within.max(2) as f64).log2();
-                let actor = self
-                    .actors
-                    .get(&(action.format, action.actor))
-                    .copied()
-                    .unwrap_or(0.0);
-                for at in found {
-                    let call = &self.calls[at];
-                    let weight = self.weight(call, action) + prior + actor;
-                    let entry = best.entry(call.root).or_insert(f64::MIN);
-                    *entry = entry.max(weight);
-                    if weight >= least {
-                        scored.push((milli(weight), number, at));
-                    }
+        let weights: Vec<Vec<(usize, f64)>> = self
+            .actions
+            .iter()
+            .map(|action| {
+                if action.settled {
+                    return Vec::new();
                 }
-            }
-            rivals.push(best.into_iter().collect());
-        }
-        // Whole numbers and ids as tie breakers: the order of the input decides nothing.
-        scored.sort_by(|a, b| {
-            b.0.cmp(&a.0)
-                .then_with(|| self.action_id(a.1).cmp(&self.action_id(b.1)))
-                .then_with(|| self.call_id(a.2).cmp(&self.call_id(b.2)))
-        });
+                self.weights(action)
+            })
+            .collect();
         let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
+        // An id joins the actions of a fragment: they are in one task, that of the surest.
+        let mut task_of: HashMap<u32, u32> = HashMap::new();
         let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
         for action in self.actions.iter().filter(|action| action.settled) {
             if let Some((at, _)) = self.cause_within(action) {
                 self.take(&mut taken, at, action);
             }
         }
-        for (weight, number, at) in scored {
-            let action = &self.actions[number];
-            if chosen[number].is_some() {
-                continue;
+        for _ in 0..MOST_ROUNDS {
+            let mut sure: Vec<(i64, usize, usize, f64)> = Vec::new();
+            for (number, action) in self.actions.iter().enumerate() {
+                if chosen[number].is_none()
+                    && let Some((at, weight, probability, ahead)) =
+                        self.likeliest(action, &weights[number], &taken)
+                    && weight >= least
+                    && ahead >= MARGIN
+                {
+                    sure.push((milli(weight), number, at, probability));
+                }
             }
-            #[allow(clippy::cast_precision_loss)]
-            let bits = weight as f64 / 1000.0;
-            let root = self.calls[at].root;
-            let rival = rivals[number]
-                .iter()
-                .filter(|(other, _)| *other != root)
-                .map(|(_, weight)| *weight)
-                .fold(f64::MIN, f64::max);
-            let slot = (at, action.format, slot_of(action));
-            if bits - rival < MARGIN || taken.contains(&slot) {
-                continue;
+            // Whole numbers and ids as tie breakers: the order of the input decides nothing.
+            sure.sort_by(|a, b| {
+                b.0.cmp(&a.0)
+                    .then_with(|| self.action_id(a.1).cmp(&self.action_id(b.1)))
+                    .then_with(|| self.call_id(a.2).cmp(&self.call_id(b.2)))
+            });
+            let before = chosen.iter().flatten().count();
+            let held = taken.clone();
+            for (weight, number, at, probability) in sure {
+                let action = &self.actions[number];
+                let root = self.calls[at].root;
+                let elsewhere = task_of.get(&action.root).is_some_and(|task| *task != root);
+                // Taken in this round: what that leaves is weighed in the next.
+                let slot = (at, action.format, slot_of(action));
+                if elsewhere || (taken.contains(&slot) && !held.contains(&slot)) {
+                    continue;
+                }
+                task_of.insert(action.root, root);
+                self.take(&mut taken, at, action);
+                #[allow(clippy::cast_precision_loss)]
+                let bits = weight as f64 / 1000.0;
+                chosen[number] = Some(Choice {
+                    call: at,
+                    bits,
+                    probability,
+                });
             }
-            self.take(&mut taken, at, action);
-            chosen[number] = Some(Choice { call: at, bits });
+            if chosen.iter().flatten().count() == before {
+                break;
+            }
         }
         chosen
+    }
+
+    /// All that could be the cause of an action, with their weights.
+    fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
+        let odds = self.prior(action) + self.actor_weight(action);
+        self.candidates(action)
+            .into_iter()
+            .map(|at| (at, self.weight(&self.calls[at], action) + odds))
+            .filter(|(_, weight)| *weight > FAINT)
+            .collect()
+    }
+
+    /// As many as could have been the cause by time alone are the odds against one.
+    fn prior(&self, action: &Action) -> f64 {
+        let within = self.calls_near(action.time);
+        #[allow(clippy::cast_precision_loss)]
+        let odds = within.max(2) as f64;
+        -odds.log2()
+    }
+
+    fn actor_weight(&self, action: &Action) -> f64 {
+        let actor = self.actors.get(&(action.format, action.actor));
+        actor.copied().unwrap_or(0.0)
+    }
+
+    /// What was weighed for an action.
+    fn weighing(&self, action: &Action, choice: Option<Choice>) -> Option<Weighing> {
+        let mut weights = self.weights(action);
+        weights.sort_by(|a, b| {
+            b.1.total_cmp(&a.1)
+                .then_with(|| self.call_id(a.0).cmp(&self.call_id(b.0)))
+        });
+        let most = weights.first()?.1;
+        let mut best_of: BTreeMap<u32, f64> = BTreeMap::new();
+        for (at, weight) in &weights {
+            best_of.entry(self.calls[*at].root).or_insert(*weight);
+        }
+        let all: f64 = best_of
+            .values()
+            .map(|weight| (weight - most).exp2())
+            .sum::<f64>()
+            + (-most).exp2();
+        let best = match choice {
+            Some(choice) => (choice.call, choice.bits),
+            None => weights[0],
+        };
+        let root = self.calls[best.0].root;
+        let other = weights.iter().find(|(at, _)| self.calls[*at].root != root);
+        let share = |weight: f64| (weight - most).exp2() / all;
+        let probability = choice.map_or_else(|| share(best.1), |choice| choice.probability);
+        Some(Weighing {
+            taken: choice.is_some(),
+            best: self.candidate(best.0, action, probability),
+            runner_up: other.map(|(at, weight)| self.candidate(*at, action, share(*weight))),
+        })
+    }
+
+    fn candidate(&self, at: usize, action: &Action, probability: f64) -> Candidate {
+        let call = &self.calls[at];
+        let shared = action
+            .tokens
+            .iter()
+            .filter(|token| call.tokens.contains(token));
+        let mut values: Vec<(String, f64)> = shared
+            .map(|token| (self.names[*token as usize].clone(), self.call_bits(*token)))
+            .collect();
+        values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let (prior, actor) = (self.prior(action), self.actor_weight(action));
+        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+        let gap = (action.time - call.time) as f64 / 1e6;
+        let offset = self.offsets.get(&(call.format, action.format));
+        let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
+        Candidate {
+            event: call.event,
+            values: values
+                .into_iter()
+                .map(|(name, bits)| (name, rounded(bits)))
+                .collect(),
+            content: rounded(self.content_weight(call, action)),
+            route: rounded(self.route_weight(call, action)),
+            object: rounded(self.object_weight(call, action)),
+            time: rounded(self.time_weight(call, action)),
+            actor: rounded(actor),
+            prior: rounded(prior),
+            bits: rounded(self.weight(call, action) + prior + actor),
+            probability: (probability * 1e4).floor() / 1e4,
+            gap: (gap * 1e3).round() / 1e3,
+            offset: offset.map_or(0.0, |offset| (offset.us / 1e3).round() / 1e3),
+        }
+    }
+
+    /// The likeliest cause among the calls that are still free, with its weight and the likelihood
+    /// that the action belongs to its task.
+    fn likeliest(
+        &self,
+        action: &Action,
+        weights: &[(usize, f64)],
+        taken: &BTreeSet<(usize, u32, u32)>,
+    ) -> Option<(usize, f64, f64, f64)> {
+        let slot = slot_of(action);
+        let mut best: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        // What a call has done already may yet be wrong: it stays a rival.
+        let mut rivals: BTreeMap<u32, f64> = BTreeMap::new();
+        for (at, weight) in weights {
+            let root = self.calls[*at].root;
+            let rival = rivals.entry(root).or_insert(f64::MIN);
+            *rival = rival.max(*weight);
+            let again = taken.contains(&(*at, action.format, slot));
+            let weight = if again { weight - REPEAT } else { *weight };
+            let entry = best.entry(root).or_insert((weight, *at));
+            let ahead = weight
+                .total_cmp(&entry.0)
+                .then_with(|| self.call_id(entry.1).cmp(&self.call_id(*at)));
+            if ahead.is_gt() {
+                *entry = (weight, *at);
+            }
+        }
+        let (weight, at) = best.values().copied().max_by(|a, b| {
+            a.0.total_cmp(&b.0)
+                .then_with(|| self.call_id(b.1).cmp(&self.call_id(a.1)))
+        })?;
+        // None of them weighs nothing.
+        let all: f64 = best
+            .values()
+            .map(|(other, _)| (other - weight).exp2())
+            .sum();
+        let root = self.calls[at].root;
+        let rival = rivals
+            .iter()
+            .filter(|(other, _)| **other != root)
+            .map(|(_, weight)| *weight)
+            .fold(f64::MIN, f64::max);
+        Some((at, weight, 1.0 / (all + (-weight).exp2()), weight - rival))
     }
 
     /// A call and the requests that carried it have done that now.
@@ -868,8 +1196,16 @@ impl<'f> Model<'f> {
     }
 
     fn outcome(&self, chosen: &[Option<Choice>]) -> Outcome {
-        let mut outcome = Outcome::default();
+        let mut outcome = Outcome {
+            clocks: self.clocks(),
+            ..Outcome::default()
+        };
         for (action, choice) in self.actions.iter().zip(chosen) {
+            if !action.settled
+                && let Some(weighing) = self.weighing(action, *choice)
+            {
+                outcome.weighings.push((action.events.clone(), weighing));
+            }
             let (call, probability) = if action.settled {
                 match self.cause_within(action) {
                     Some(found) => found,
@@ -877,7 +1213,7 @@ impl<'f> Model<'f> {
                 }
             } else {
                 let Some(choice) = choice else { continue };
-                let probability = 1.0 / (1.0 + (-choice.bits).exp2());
+                let probability = choice.probability;
                 outcome.joined.push(Weighed {
                     cause: self.calls[choice.call].event,
                     effects: action.events.clone(),
@@ -967,6 +1303,22 @@ impl<'f> Model<'f> {
         (probability >= 0.5).then_some((at, probability))
     }
 
+    fn clocks(&self) -> Vec<Clock> {
+        let mut clocks: Vec<Clock> = self
+            .offsets
+            .iter()
+            .map(|((from, to), offset)| Clock {
+                from: self.facts.name(*from).to_owned(),
+                to: self.facts.name(*to).to_owned(),
+                offset: (offset.us / 1e4).round() / 1e2,
+                spread: (offset.spread() / 1e4).round() / 1e2,
+                pairs: offset.pairs,
+            })
+            .collect();
+        clocks.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
+        clocks
+    }
+
     fn why(&self, call: &Call, action: &Action, bits: f64) -> String {
         let mut shared: Vec<(i64, &str)> = action
             .tokens
@@ -1005,6 +1357,7 @@ fn slot_of(action: &Action) -> u32 {
 struct Choice {
     call: usize,
     bits: f64,
+    probability: f64,
 }
 
 /// Bits of an agreement that `found` of `all` have.
@@ -1076,6 +1429,7 @@ fn middle(mut near: Vec<i64>) -> Offset {
         us: median as f64,
         before: scale(before.collect()),
         after: scale(after.collect()),
+        pairs: near.len(),
     }
 }
 
@@ -1157,6 +1511,7 @@ fn actions(
             .find(|actor| *actor != 0)
             .unwrap_or(0);
         out.push(Action {
+            number: 0,
             root,
             settled: agent[root as usize],
             time,
@@ -1174,6 +1529,9 @@ fn actions(
         });
     }
     out.sort_by_key(|action| facts.ids[action.events[0] as usize]);
+    for (number, action) in out.iter_mut().enumerate() {
+        action.number = number;
+    }
     let documented = saved.into_iter().map(|saved| saved != 0).collect();
     Ok((out, documented))
 }

@@ -1,16 +1,20 @@
 //! Answers for people and programs: values first, forms of output second.
 
+mod explain;
 mod export;
 mod outputs;
 pub mod report;
 pub mod safe;
+mod stitching;
 mod timeline;
 
+pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
 pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
+pub use stitching::{Stitching, stitching, stitching_text};
 pub use timeline::{
     ChangeLine, Head, Line, Matched, Selector, TaskBlock, Timeline, TimelineError, TimelineRequest,
     timeline,

@@ -181,3 +181,81 @@ fn labelled_logs_are_joined_as_they_should() {
         assert!(f1 >= least, "{preset}: F1 {f1}");
     }
 }
+
+#[test]
+fn a_link_is_explained_with_its_weights_and_what_came_second() {
+    let case = Case::new();
+    let (chat, headers, rows) = logs(&case);
+    case.ingest(&["--tz", "UTC"], &[&chat, &headers, &rows], 0);
+    let text = case.output(&["explain", "cdhdr.csv:3", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let weighed = found["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|step| step["rule"] == "weighed")
+        .expect("a step by evidence");
+    let best = &weighed["weighed"]["best"];
+    assert_eq!(weighed["weighed"]["taken"], true);
+    assert!(
+        best[0]["evidence"]
+            .as_str()
+            .unwrap()
+            .contains("chat.jsonl, record 3")
+    );
+    let values = best[1]["values"].to_string();
+    assert!(
+        values.contains("102 birch lane") && values.contains("4500114"),
+        "{values}"
+    );
+    let sum: f64 = ["content", "route", "object", "time", "actor", "prior"]
+        .iter()
+        .map(|part| best[1][part].as_f64().unwrap())
+        .sum();
+    assert!((sum - best[1]["bits"].as_f64().unwrap()).abs() < 0.05);
+    let clerk = case.output(&["explain", "cdhdr.csv:13", "--format", "json"]);
+    let clerk: serde_json::Value = serde_json::from_str(&clerk).unwrap();
+    let weighed = &clerk["steps"][0]["weighed"];
+    assert_eq!(weighed["taken"], false);
+    assert!(
+        weighed["runner_up"][1]["bits"].as_f64() < weighed["best"][1]["bits"].as_f64(),
+        "{weighed}"
+    );
+
+    let clerk = case.output(&["explain", "cdhdr.csv:13"]);
+    assert!(clerk.contains("joined to nothing"), "{clerk}");
+    let known = case
+        .trail()
+        .args(["explain", "cdhdr.csv:99"])
+        .output()
+        .unwrap();
+    assert_eq!(known.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&known.stderr).contains("no event `cdhdr.csv:99`"));
+}
+
+#[test]
+fn stitch_says_by_what_records_were_joined_and_what_was_left() {
+    let case = Case::new();
+    let (chat, headers, rows) = logs(&case);
+    case.ingest(&["--tz", "UTC"], &[&chat, &headers, &rows], 0);
+    let text = case.output(&["stitch", "--format", "json"]);
+    let found: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["joined"]["value"], 12, "{text}");
+    assert_eq!(found["unlinked_writes"], json!({"sap  CLERK": 2}));
+    let clock = found["clocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|clock| clock["from"] == "openai_chat" && clock["pairs"] == 12)
+        .expect("a clock that twelve pairs show");
+    assert!((clock["offset"].as_f64().unwrap() - 6.0).abs() < 0.5);
+    let strict = case.output(&["stitch", "--threshold", "0.999999", "--format", "json"]);
+    let strict: serde_json::Value = serde_json::from_str(&strict).unwrap();
+    assert_ne!(strict["joined"]["value"], 12);
+    let wrong = case
+        .trail()
+        .args(["stitch", "--threshold", "7"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -1,0 +1,103 @@
+//! Stitches labelled data and prints the scores.
+//!
+//! ```text
+//! cargo bench --bench stitching                       # ../shared/stitch-dev, and harder renderings of it
+//! TRAIL_STITCH_DATA=DIR cargo bench --bench stitching # another folder of presets beside a score.py
+//! ```
+//!
+//! Needs `python3` for `score.py`, which comes with the data, and `benches/harder.py`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use trail::config::{Config, Zones};
+use trail::ingest::{IngestRequest, Silent, ingest};
+use trail::normalise::formats::Formats;
+use trail::read::Limits;
+use trail::store::Store;
+use trail::tell::{export_causes, export_tasks};
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Figures of score.py that are shown, in order.
+const FIGURES: [&str; 8] = [
+    "pair_precision",
+    "pair_recall",
+    "pair_f1",
+    "exact_task_share",
+    "causal_precision",
+    "causal_recall",
+    "causal_f1",
+    "brier",
+];
+
+fn main() -> Outcome<()> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let data = std::env::var_os("TRAIL_STITCH_DATA")
+        .map_or_else(|| project.join("../shared/stitch-dev"), PathBuf::from);
+    if !data.join("score.py").is_file() {
+        println!("no labelled data at {}: nothing measured", data.display());
+        return Ok(());
+    }
+    let work = tempfile::tempdir()?;
+    println!("| | {} | events | s |", FIGURES.join(" | "));
+    println!("|{}", " --- |".repeat(FIGURES.len() + 3));
+    for (preset, seed, density) in [("easy", "2", "0.1"), ("medium", "1", "0.24")] {
+        let folder = data.join(preset);
+        measure(&data, &folder, preset, work.path())?;
+        let harder = work.path().join(format!("harder-{preset}"));
+        let made = Command::new("python3")
+            .arg(project.join("benches/harder.py"))
+            .args([&folder, &harder])
+            .args([seed, density])
+            .output()?;
+        if made.status.success() {
+            measure(&data, &harder, &format!("{preset}, harder"), work.path())?;
+        } else {
+            println!("{}", String::from_utf8_lossy(&made.stderr));
+        }
+    }
+    Ok(())
+}
+
+fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
+    let request = IngestRequest {
+        paths: vec![preset.join("logs")],
+        store: work.join(name),
+        source: None,
+        format: None,
+        formats: Formats::default(),
+        lenient: false,
+        zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
+        limits: Limits::default(),
+        workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+    };
+    ingest(&request, &Silent)?;
+    let store = Store::open(&request.store)?;
+    let start = Instant::now();
+    let index = trail::stitch::tasks(&store, &Config::default())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let (tasks, causes) = (work.join("tasks.csv"), work.join("causes.csv"));
+    std::fs::write(&tasks, export_tasks(&store, &index)?)?;
+    std::fs::write(&causes, export_causes(&store, &index)?)?;
+    let scored = Command::new("python3")
+        .arg(data.join("score.py"))
+        .args([&tasks, &preset.join("truth.csv")])
+        .args([&causes, &preset.join("truth_links.csv")])
+        .output()?;
+    let text = String::from_utf8_lossy(&scored.stdout);
+    let figure = |wanted: &str| {
+        text.lines()
+            .filter_map(|line| line.split_once(char::is_whitespace))
+            .find(|(name, _)| *name == wanted)
+            .map_or_else(|| "?".to_owned(), |(_, value)| value.trim().to_owned())
+    };
+    let row: Vec<String> = FIGURES.iter().map(|wanted| figure(wanted)).collect();
+    println!(
+        "| {name} | {} | {} | {seconds:.2} |",
+        row.join(" | "),
+        index.events()
+    );
+    Ok(())
+}

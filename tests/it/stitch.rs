@@ -246,7 +246,9 @@ fn stitch_says_by_what_records_were_joined_and_what_was_left() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|clock| clock["from"] == "openai_chat" && clock["pairs"] == 12)
+        .find(|clock| {
+            clock["from"] == "openai_chat" && clock["to"] == "sap_cdpos" && clock["pairs"] == 12
+        })
         .expect("a clock that twelve pairs show");
     assert!((clock["offset"].as_f64().unwrap() - 6.0).abs() < 0.5);
     let strict = case.output(&["stitch", "--threshold", "0.999999", "--format", "json"]);

@@ -30,6 +30,7 @@ complete -c trail -n "__fish_trail_needs_command" -s V -l version -d 'Print vers
 complete -c trail -n "__fish_trail_needs_command" -f -a "ingest" -d 'Read exported logs into the store'
 complete -c trail -n "__fish_trail_needs_command" -f -a "timeline" -d 'Show what happened, in order, task by task'
 complete -c trail -n "__fish_trail_needs_command" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_needs_command" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
 complete -c trail -n "__fish_trail_needs_command" -f -a "report" -d 'Write a Markdown report on the store'
 complete -c trail -n "__fish_trail_needs_command" -f -a "rejects" -d 'List what no reader understood, with the reason'
 complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
@@ -81,6 +82,8 @@ low\t''
 medium\t''
 high\t''
 critical\t''"
+complete -c trail -n "__fish_trail_using_subcommand verify" -l as-of -d 'Use the version of the policy that was in force on this day' -r
+complete -c trail -n "__fish_trail_using_subcommand verify" -l baseline -d 'Report only what an earlier verdict (its JSON output) does not have' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''
 junit\t''
@@ -91,6 +94,32 @@ complete -c trail -n "__fish_trail_using_subcommand verify" -s o -l output -d 'W
 complete -c trail -n "__fish_trail_using_subcommand verify" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l strict -d 'A rule that cannot be judged makes the exit code 2'
 complete -c trail -n "__fish_trail_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "list" -d 'List the rules of a policy'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "check" -d 'Say what is wrong with rules, with file and line'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "test" -d 'Hold rules against their examples'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "explain" -d 'Say why a rule matches a task, or why it does not, condition by condition'
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules of a policy'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what is wrong with rules, with file and line'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "test" -d 'Hold rules against their examples'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "explain" -d 'Say why a rule matches a task, or why it does not, condition by condition'
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand report" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
@@ -133,16 +162,21 @@ complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Pri
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify report rejects sources stitch explain export demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify rules report rejects sources stitch explain export demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "explain" -d 'Say why a rule matches a task, or why it does not, condition by condition'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'

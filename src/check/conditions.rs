@@ -1,9 +1,10 @@
 //! Conditions between two events of a task.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::record::Record;
 use crate::model::Amount;
-use crate::store::{Col, EventView};
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +61,33 @@ impl Condition {
         })
     }
 
+    /// As it was written.
+    pub(super) fn text(&self) -> String {
+        let name = |(side, field): &(Side, String)| match side {
+            Side::What => format!("what.{field}"),
+            Side::Other => format!("other.{field}"),
+        };
+        let relation = match self.relation {
+            Relation::Equal => "==",
+            Relation::Unequal => "!=",
+            Relation::AtLeast => ">=",
+            Relation::AtMost => "<=",
+            Relation::More => ">",
+            Relation::Less => "<",
+        };
+        format!("{} {relation} {}", name(&self.left), name(&self.right))
+    }
+
+    /// Names of the fields it compares.
+    pub(super) fn fields(&self) -> [&str; 2] {
+        [&self.left.1, &self.right.1]
+    }
+
     /// Whether it holds; never for a value that is not logged.
-    pub(super) fn holds(&self, what: &EventView<'_>, other: &EventView<'_>) -> bool {
+    pub(super) fn holds(&self, what: &dyn Record, other: &dyn Record) -> bool {
         let value = |(side, field): &(Side, String)| match side {
-            Side::What => field_text(what, field),
-            Side::Other => field_text(other, field),
+            Side::What => what.field(field).map(Cow::into_owned),
+            Side::Other => other.field(field).map(Cow::into_owned),
         };
         let (Some(left), Some(right)) = (value(&self.left), value(&self.right)) else {
             return false;
@@ -92,19 +115,6 @@ fn side(text: &str) -> Result<(Side, String), String> {
         _ => Err(format!(
             "`{text}` begins with none of `what.`, `when.`, `after.` and `with.`"
         )),
-    }
-}
-
-/// A field of an event: a column, a number, or an attribute.
-pub(super) fn field_text(event: &EventView<'_>, field: &str) -> Option<String> {
-    if let Some(column) = Col::from_name(field) {
-        return event.text(column).map(str::to_owned);
-    }
-    match field {
-        "amount" => event.amount().map(|amount| amount.to_string()),
-        "tokens_in" => event.tokens_in().map(|tokens| tokens.to_string()),
-        "tokens_out" => event.tokens_out().map(|tokens| tokens.to_string()),
-        name => event.attribute(name).map(str::to_owned),
     }
 }
 

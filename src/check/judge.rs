@@ -1,12 +1,17 @@
 //! Holds a store against a policy.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde::Serialize;
 
-use super::rules::{Level, Logic, Policy, Rule, Selection, TaskRule, Template};
-use super::sigma::StoredEvent;
+use super::exceptions::Excepted;
+use super::record::AsSigma;
+use super::rules::{Level, Logic, Policy, Rule};
+use super::select::{Hits, raw_hits, select, selections_of};
+use super::task::{Breach, Seen, broken, describe, may_break};
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, EventRef, EventSlice, EventView, Store, StoreError, read_events, scan_part,
+    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, read_events,
 };
 
 /// What a store looks like under a policy.
@@ -22,8 +27,16 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// Rules that could not be judged.
     pub not_evaluable: Vec<Unjudged>,
+    /// Findings that an exception of the policy allows.
+    pub excepted: Vec<Excepted>,
+    /// Findings that the baseline file knew already, left out of the list.
+    pub known: usize,
     /// Rules that were judged.
     pub rules_judged: usize,
+    /// Events without a time; rules on order and time say little of them.
+    pub events_without_time: usize,
+    /// Places of the dumps that no reader understood.
+    pub rejects: u64,
     /// Tasks looked at.
     pub tasks: usize,
     /// Events looked at.
@@ -47,6 +60,8 @@ pub struct Finding {
     pub time: Option<String>,
     /// Controls the rule serves.
     pub tags: Vec<String>,
+    /// Policies that the logs of the task say were in force then.
+    pub policy_then: Vec<String>,
     /// The events behind it.
     pub evidence: Vec<Proof>,
 }
@@ -86,28 +101,47 @@ pub struct Unjudged {
 /// # Errors
 /// The store cannot be read.
 pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdict, StoreError> {
-    let masks = select(store, index, policy)?;
+    let hits = select(store, policy)?;
+    let (raw, unjudged) = raw_hits(store, policy)?;
     let mut verdict = Verdict {
         policy: policy.name.clone(),
         policy_version: policy.version.clone(),
         policy_digest: policy.digest.to_string(),
         findings: Vec::new(),
         not_evaluable: Vec::new(),
+        excepted: Vec::new(),
+        known: 0,
         rules_judged: 0,
+        events_without_time: index.untimed(),
+        rejects: store
+            .batches()
+            .iter()
+            .flat_map(|batch| &batch.files)
+            .map(|file| file.rejects)
+            .sum(),
         tasks: index.len(),
         events: index.events(),
     };
     let mut judged: Vec<&Rule> = Vec::new();
-    for rule in &policy.rules {
+    for (at, rule) in policy.rules.iter().enumerate() {
         let missing = missing_kinds(rule, index);
-        if missing.is_empty() {
-            judged.push(rule);
-        } else {
-            verdict.not_evaluable.push(Unjudged {
+        let missing = match &rule.logic {
+            Logic::Raw(raw) if unjudged.contains(&at) => {
+                Some(format!("no log of {} was read", raw.source))
+            }
+            _ if !missing.is_empty() => Some(format!(
+                "no event of kind {} was logged",
+                missing.join(", ")
+            )),
+            _ => None,
+        };
+        match missing {
+            None => judged.push(rule),
+            Some(missing) => verdict.not_evaluable.push(Unjudged {
                 rule: rule.id.clone(),
                 title: rule.title.clone(),
-                missing: format!("no event of kind {} was logged", missing.join(", ")),
-            });
+                missing,
+            }),
         }
     }
     verdict.rules_judged = judged.len();
@@ -115,13 +149,14 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
     let mut size = 0;
     for task in 0..index.len() {
         let members = index.members(task);
-        let present = members
-            .iter()
-            .fold(0u128, |all, event| all | masks[*event as usize]);
+        let mut present: Vec<_> = members.iter().flat_map(|event| hits.of(*event)).collect();
+        present.sort_unstable();
+        present.dedup();
+        let occurs = |selection| present.binary_search(&&selection).is_ok();
         let relevant: Vec<&Rule> = judged
             .iter()
             .copied()
-            .filter(|rule| may_break(rule, present))
+            .filter(|rule| may_break(rule, &occurs))
             .collect();
         if !relevant.is_empty() {
             size += members.len();
@@ -129,17 +164,27 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
         // Tasks are read together: opening the tables once a task would cost more than reading.
         if size >= READ_AT_ONCE || task + 1 == index.len() {
-            let known = |event: u32, _: EventView<'_>| masks[event as usize];
-            judge_tasks(store, index, &known, &waiting, &mut verdict.findings)?;
+            judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
             waiting.clear();
             size = 0;
         }
     }
+    let raw: Vec<(&Rule, EventRef)> = raw
+        .iter()
+        .map(|hit| (&policy.rules[hit.rule], hit.place))
+        .collect();
+    single_findings(store, index, &raw, &mut verdict.findings)?;
+    correlate(store, index, policy, &mut verdict.findings)?;
     index.check()?;
-    verdict.findings.sort_by(|a, b| {
+    sort_findings(&mut verdict.findings);
+    Ok(verdict)
+}
+
+/// The gravest first.
+pub fn sort_findings(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
         (b.level, &a.rule, &a.time, &a.task).cmp(&(a.level, &b.rule, &b.time, &b.task))
     });
-    Ok(verdict)
 }
 
 /// Events read together: each reading goes through all part files, so few large ones are best; an
@@ -149,7 +194,7 @@ const READ_AT_ONCE: usize = 200_000;
 fn judge_tasks(
     store: &Store,
     index: &TaskIndex,
-    mask_of: &dyn Fn(u32, EventView<'_>) -> u128,
+    hits: &Hits,
     tasks: &[(usize, Vec<&Rule>)],
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
@@ -164,68 +209,194 @@ fn judge_tasks(
         let members = index.members(*task);
         let set = whole.slice(start, members.len());
         start += members.len();
-        let masks: Vec<u128> = members
+        let views: Vec<EventView<'_>> = set.iter().collect();
+        let seen: Vec<Seen<'_>> = members
             .iter()
-            .zip(set.iter())
-            .map(|(event, view)| mask_of(*event, view))
+            .zip(&views)
+            .map(|(event, view)| Seen {
+                record: view,
+                fits: hits.of(*event),
+                time: index.time(*event),
+            })
             .collect();
-        let task = Judged {
-            task: *task,
-            members: &members,
-            set,
-            masks: &masks,
-        };
-        findings.extend(judge_task(store, index, rules, &task));
+        findings.extend(judge_task(store, index, rules, *task, &seen, &views));
     }
     Ok(())
-}
-
-/// A task whose events were read and classified.
-struct Judged<'t> {
-    task: usize,
-    members: &'t [u32],
-    set: EventSlice<'t>,
-    masks: &'t [u128],
 }
 
 fn judge_task(
     store: &Store,
     index: &TaskIndex,
     rules: &[&Rule],
-    task: &Judged<'_>,
+    task: usize,
+    seen: &[Seen<'_>],
+    views: &[EventView<'_>],
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rule in rules {
-        // One finding a rule and task, however many systems logged the same deed.
-        let mut breaches = broken(rule, task.set, task.masks, index, task.members).into_iter();
-        let Some((mut message, mut events)) = breaches.next() else {
+        let Some((message, events)) = one_finding(broken(rule, seen)) else {
             continue;
         };
-        let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
-        if !more.is_empty() {
-            message.push_str(&format!(" (and {} more such events)", more.len()));
-            events.extend(more.into_iter().flatten());
-            let mut known = std::collections::HashSet::new();
-            events.retain(|event| known.insert(*event));
-        }
-        let time = index
-            .time(task.members[events[0]])
-            .map(crate::model::time::format_utc);
         findings.push(Finding {
             rule: rule.id.clone(),
             title: rule.title.clone(),
             level: rule.level,
             message,
-            task: index.id(task.task).to_string(),
-            time,
+            task: index.id(task).to_string(),
+            time: seen[events[0]].time.map(crate::model::time::format_utc),
             tags: rule.tags.clone(),
-            evidence: events
-                .iter()
-                .map(|at| proof(store, &task.set.get(*at)))
-                .collect(),
+            policy_then: policies(views.iter()),
+            evidence: events.iter().map(|at| proof(store, &views[*at])).collect(),
         });
     }
     findings
+}
+
+/// One finding a rule and task, however many systems logged the same deed.
+pub(super) fn one_finding(breaches: Vec<Breach>) -> Option<Breach> {
+    let mut breaches = breaches.into_iter();
+    let (mut message, mut events) = breaches.next()?;
+    let more: Vec<Vec<usize>> = breaches.map(|(_, events)| events).collect();
+    if !more.is_empty() {
+        message.push_str(&format!(" (and {} more such events)", more.len()));
+        events.extend(more.into_iter().flatten());
+        let mut known = std::collections::HashSet::new();
+        events.retain(|event| known.insert(*event));
+    }
+    Some((message, events))
+}
+
+/// Policies that events name, with their versions.
+fn policies<'v, 't: 'v>(events: impl Iterator<Item = &'v EventView<'t>>) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    for event in events {
+        let parts = [event.text(Col::PolicyId), event.text(Col::PolicyVersion)];
+        let name: Vec<&str> = parts.into_iter().flatten().collect();
+        if !name.is_empty() {
+            names.insert(name.join(" "));
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// Findings that rest on one event each; those of one rule and task are one.
+fn single_findings(
+    store: &Store,
+    index: &TaskIndex,
+    hits: &[(&Rule, EventRef)],
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    let places: Vec<EventRef> = hits.iter().map(|(_, place)| *place).collect();
+    let set = read_events(store, &places)?;
+    let mut by_task: BTreeMap<(&str, usize), Vec<usize>> = BTreeMap::new();
+    for (at, (rule, place)) in hits.iter().enumerate() {
+        if let Some(task) = index.task_at(*place) {
+            by_task.entry((&rule.id, task)).or_default().push(at);
+        }
+    }
+    for ((_, task), places) in by_task {
+        let rule = hits[places[0]].0;
+        let views: Vec<EventView<'_>> = places.iter().map(|at| set.get(*at)).collect();
+        let first = views[0];
+        let more = match views.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more such events)"),
+        };
+        findings.push(Finding {
+            rule: rule.id.clone(),
+            title: rule.title.clone(),
+            level: rule.level,
+            message: describe(&first) + &more,
+            task: index.id(task).to_string(),
+            time: first.time().map(crate::model::time::format_utc),
+            tags: rule.tags.clone(),
+            policy_then: policies(views.iter()),
+            evidence: views.iter().map(|view| proof(store, view)).collect(),
+        });
+    }
+    Ok(())
+}
+
+/// Runs the correlations over the events that the rules they build on match, in order of time.
+fn correlate(
+    store: &Store,
+    index: &TaskIndex,
+    policy: &Policy,
+    findings: &mut Vec<Finding>,
+) -> Result<(), StoreError> {
+    let Some(collection) = &policy.correlated else {
+        return Ok(());
+    };
+    let damaged = |error: rsigma_eval::EvalError| StoreError::Damaged {
+        path: policy.name.clone().into(),
+        reason: error.to_string(),
+    };
+    let mut engine = rsigma_eval::CorrelationEngine::new(rsigma_eval::CorrelationConfig::default());
+    engine.add_collection(collection).map_err(damaged)?;
+    let mut matching: Vec<(i64, u32)> = Vec::new();
+    let mut number = 0u32;
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for path in store.parts("events", custody) {
+            crate::store::scan_part::<StoreError>(&path, batch, |table| {
+                for row in 0..table.len() {
+                    let view = table.view(row);
+                    if let Some(time) = index.time(number)
+                        && !engine.evaluate(&AsSigma(&view)).is_empty()
+                    {
+                        matching.push((time, number));
+                    }
+                    number += 1;
+                }
+                Ok(())
+            })?;
+        }
+    }
+    matching.sort_unstable();
+    for group in matching.chunks(READ_AT_ONCE) {
+        let places: Vec<EventRef> = group.iter().map(|(_, event)| index.place(*event)).collect();
+        let set = read_events(store, &places)?;
+        for (view, (time, event)) in set.iter().zip(group) {
+            for result in engine.process_event_at(&AsSigma(&view), time.div_euclid(1_000_000)) {
+                let rsigma_eval::ResultBody::Correlation(body) = &result.body else {
+                    continue;
+                };
+                let id = result.header.rule_id.as_deref();
+                let Some(rule) = policy
+                    .rules
+                    .iter()
+                    .find(|rule| Some(rule.id.as_str()) == id)
+                else {
+                    continue;
+                };
+                let by: Vec<String> = body
+                    .group_key
+                    .iter()
+                    .map(|(field, value)| format!("{field} {value}"))
+                    .collect();
+                let task = index
+                    .task_at(index.place(*event))
+                    .map(|task| index.id(task).to_string());
+                findings.push(Finding {
+                    rule: rule.id.clone(),
+                    title: rule.title.clone(),
+                    level: rule.level,
+                    message: format!(
+                        "{} within {} s for {}; the last: {}",
+                        body.aggregated_value,
+                        body.timespan_secs,
+                        by.join(", "),
+                        describe(&view)
+                    ),
+                    task: task.unwrap_or_default(),
+                    time: Some(crate::model::time::format_utc(*time)),
+                    tags: rule.tags.clone(),
+                    policy_then: policies(std::iter::once(&view)),
+                    evidence: vec![proof(store, &view)],
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Judges a task whose events, all of them in their order, were read already.
@@ -242,14 +413,20 @@ pub fn judge_read(
         .iter()
         .filter(|rule| missing_kinds(rule, index).is_empty())
         .collect();
-    let masks: Vec<u128> = set.iter().map(|event| mask(policy, event)).collect();
-    let judged = Judged {
-        task,
-        members: &index.members(task),
-        set,
-        masks: &masks,
-    };
-    judge_task(store, index, &rules, &judged)
+    let members = index.members(task);
+    let views: Vec<EventView<'_>> = set.iter().collect();
+    let fits: Vec<_> = views
+        .iter()
+        .map(|view| selections_of(policy, view))
+        .collect();
+    let seen: Vec<Seen<'_>> = (0..views.len())
+        .map(|at| Seen {
+            record: &views[at],
+            fits: &fits[at],
+            time: index.time(members[at]),
+        })
+        .collect();
+    judge_task(store, index, &rules, task, &seen, &views)
 }
 
 /// Kinds that a rule needs and the store has no event of.
@@ -261,198 +438,13 @@ fn missing_kinds(rule: &Rule, index: &TaskIndex) -> Vec<&'static str> {
     missing.map(|kind| kind.as_str()).collect()
 }
 
-/// Which selections an event fits.
-fn mask(policy: &Policy, event: EventView<'_>) -> u128 {
-    policy
-        .engine
-        .evaluate(&StoredEvent(event))
-        .iter()
-        .fold(0, |mask, hit| {
-            let number = hit
-                .header
-                .rule_id
-                .as_deref()
-                .and_then(|id| id.parse::<u32>().ok());
-            mask | number.map_or(0, |number| 1 << number)
-        })
-}
-
-/// Which selections each event of the store fits.
-fn select(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Vec<u128>, StoreError> {
-    let mut masks = Vec::with_capacity(index.events());
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for path in store.parts("events", custody) {
-            scan_part::<StoreError>(&path, batch, |table| {
-                masks.extend((0..table.len()).map(|row| mask(policy, table.view(row))));
-                Ok(())
-            })?;
-        }
-    }
-    Ok(masks)
-}
-
-fn fits(mask: u128, selection: Selection) -> bool {
-    mask & (1 << selection) != 0
-}
-
-/// Whether a task with these selections present can break the rule at all.
-fn may_break(rule: &Rule, present: u128) -> bool {
-    match &rule.logic {
-        Logic::Event(selection) => fits(present, *selection),
-        Logic::Task(task) => match task.template {
-            Template::Absence => fits(present, task.what),
-            Template::Precedence | Template::Response => {
-                task.when.is_some_and(|when| fits(present, when))
-            }
-        },
-    }
-}
-
-/// Each breach as a sentence and the places of its events in the task; the main one first.
-fn broken(
-    rule: &Rule,
-    set: EventSlice<'_>,
-    masks: &[u128],
-    index: &TaskIndex,
-    members: &[u32],
-) -> Vec<(String, Vec<usize>)> {
-    match &rule.logic {
-        Logic::Event(selection) => (0..masks.len())
-            .filter(|at| fits(masks[*at], *selection))
-            .map(|at| (describe(&set.get(at)), vec![at]))
-            .collect(),
-        Logic::Task(task) if task.template == Template::Absence => absence(task, set, masks),
-        Logic::Task(task) => {
-            let Some(when) = task.when else {
-                return Vec::new();
-            };
-            let mut found = Vec::new();
-            for at in (0..masks.len()).filter(|at| fits(masks[*at], when)) {
-                let candidates = match task.template {
-                    Template::Precedence => 0..at,
-                    _ => at + 1..masks.len(),
-                };
-                let met = candidates.clone().any(|other| {
-                    fits(masks[other], task.what) && conditions(task, &set.get(other), &set.get(at))
-                });
-                // Events of the same moment are not known to be in the wrong order.
-                let same_moment = task.template == Template::Response
-                    && (0..at).any(|other| {
-                        index.time(members[other]) == index.time(members[at])
-                            && fits(masks[other], task.what)
-                            && conditions(task, &set.get(other), &set.get(at))
-                    });
-                if !met && !same_moment {
-                    let side = if task.template == Template::Precedence {
-                        "before"
-                    } else {
-                        "after"
-                    };
-                    found.push((
-                        format!(
-                            "{}; nothing {side} it answers to it",
-                            describe(&set.get(at))
-                        ),
-                        vec![at],
-                    ));
-                }
-            }
-            collapse(found, set)
-        }
-    }
-}
-
-/// Rows of one save are one breach.
-fn collapse(found: Vec<(String, Vec<usize>)>, set: EventSlice<'_>) -> Vec<(String, Vec<usize>)> {
-    let mut out: Vec<(String, Vec<usize>)> = Vec::new();
-    for (message, events) in found {
-        let event = set.get(events[0]);
-        let same = out.last_mut().filter(|(_, before)| {
-            let last = set.get(before[0]);
-            event.text(Col::Kind) == Some("write")
-                && last.text(Col::Kind) == Some("write")
-                && last.text(Col::Object) == event.text(Col::Object)
-                && last.text(Col::Source) == event.text(Col::Source)
-                && (last.time() == event.time() || event.time().is_none() || last.time().is_none())
-        });
-        match same {
-            Some((_, before)) => before.extend(events),
-            None => out.push((message, events)),
-        }
-    }
-    out
-}
-
-fn absence(task: &TaskRule, set: EventSlice<'_>, masks: &[u128]) -> Vec<(String, Vec<usize>)> {
-    let mut found = Vec::new();
-    for at in (0..masks.len()).filter(|at| fits(masks[*at], task.what)) {
-        let what = set.get(at);
-        let partner = match (task.after, task.with) {
-            (Some(after), _) => (0..at).find(|other| {
-                let excused_before = task
-                    .unless_before
-                    .is_some_and(|unless| (0..*other).any(|earlier| fits(masks[earlier], unless)));
-                let excused_between = task.unless_between.is_some_and(|unless| {
-                    (*other + 1..at).any(|between| fits(masks[between], unless))
-                });
-                fits(masks[*other], after)
-                    && !excused_before
-                    && !excused_between
-                    && conditions(task, &what, &set.get(*other))
-            }),
-            (None, Some(with)) => (0..masks.len()).find(|other| {
-                *other != at
-                    && fits(masks[*other], with)
-                    && conditions(task, &what, &set.get(*other))
-            }),
-            (None, None) => {
-                found.push((describe(&what), vec![at]));
-                continue;
-            }
-        };
-        if let Some(other) = partner {
-            let word = if task.after.is_some() {
-                "after"
-            } else {
-                "together with"
-            };
-            found.push((
-                format!("{} {word} {}", describe(&what), describe(&set.get(other))),
-                vec![at, other],
-            ));
-        }
-    }
-    collapse(found, set)
-}
-
-fn conditions(task: &TaskRule, what: &EventView<'_>, other: &EventView<'_>) -> bool {
-    task.conditions
-        .iter()
-        .all(|condition| condition.holds(what, other))
-}
-
-/// An event in a few words.
-fn describe(event: &EventView<'_>) -> String {
-    let mut words = vec![event.text(Col::Kind).unwrap_or("event").replace('_', " ")];
-    words.extend(event.text(Col::Action).map(|action| format!("“{action}”")));
-    words.extend(event.text(Col::Object).map(|object| format!("on {object}")));
-    words.extend(event.amount().map(|amount| format!("of {amount}")));
-    words.extend(event.text(Col::Actor).map(|actor| format!("by {actor}")));
-    words.extend(
-        event
-            .attribute("personal_data")
-            .map(|kinds| format!("with {kinds}")),
-    );
-    words.join(" ")
-}
-
 fn proof(store: &Store, event: &EventView<'_>) -> Proof {
     let batch = store.batches().get(event.place().batch);
     let file = batch.and_then(|batch| batch.files.get(usize::try_from(event.file()).ok()?));
     Proof {
         event: event.id().to_string(),
         what: describe(event),
-        file: file.map_or_else(|| "?".to_owned(), crate::store::CustodyFile::display_path),
+        file: file.map_or_else(|| "?".to_owned(), CustodyFile::display_path),
         sha256: file.map(|file| file.sha256.clone()).unwrap_or_default(),
         record: event.ordinal(),
         offset: event.offset(),

@@ -1,11 +1,15 @@
 //! Rule files: Sigma rules, and the same form with a `task:` part.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rsigma_eval::Engine;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::conditions::Condition;
+use super::exceptions::Exception;
+use super::record::Given;
 use crate::model::{Digest, Kind};
 
 /// How grave a finding is (Sigma's levels).
@@ -72,8 +76,92 @@ struct RuleFile {
     /// Kinds of events without which the rule cannot be judged.
     #[serde(default)]
     needs: Vec<String>,
+    #[serde(default)]
+    logsource: LogSource,
     task: Option<TaskPart>,
-    detection: Option<serde_json::Value>,
+    detection: Option<Value>,
+    #[serde(default)]
+    examples: ExamplesPart,
+}
+
+/// What a Sigma rule says of the logs that it is for.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct LogSource {
+    /// Product, e.g. `aws`.
+    pub product: Option<String>,
+    /// Service, e.g. `cloudtrail`.
+    pub service: Option<String>,
+    /// Category.
+    pub category: Option<String>,
+}
+
+impl LogSource {
+    /// Formats whose records a public rule for that source is written for, by their own names; `None`
+    /// for a rule over the normalised fields.
+    fn formats(&self) -> Option<Vec<&str>> {
+        let service = self.service.as_deref().unwrap_or_default();
+        let formats = match self.product.as_deref()? {
+            "trail" => return None,
+            "aws" => vec!["cloudtrail"],
+            "azure" => match service {
+                "signinlogs" => vec!["entra_signin"],
+                "auditlogs" => vec!["entra_audit"],
+                "activitylogs" => vec!["azure_activity"],
+                _ => vec!["entra_audit", "entra_signin", "azure_activity"],
+            },
+            "gcp" | "google_workspace" => vec!["gcp_audit"],
+            "m365" => vec!["m365_unified_audit"],
+            "okta" | "onelogin" | "github" | "windows" | "linux" | "macos" => Vec::new(),
+            own => vec![own],
+        };
+        Some(formats)
+    }
+
+    /// `aws/cloudtrail`.
+    fn name(&self) -> String {
+        let parts = [&self.product, &self.service, &self.category];
+        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        parts.join("/")
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExamplesPart {
+    #[serde(default, rename = "match")]
+    matching: Vec<Value>,
+    #[serde(default)]
+    no_match: Vec<Value>,
+}
+
+/// A task that a rule must find broken, or must not.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// Whether the rule must match.
+    pub matches: bool,
+    /// The events, in order.
+    pub events: Vec<Given>,
+}
+
+impl ExamplesPart {
+    fn read(&self) -> Result<Vec<Example>, String> {
+        let of = |list: &[Value], matches: bool| -> Result<Vec<Example>, String> {
+            list.iter()
+                .map(|example| {
+                    // One event stands for a task of one.
+                    let events = example
+                        .as_array()
+                        .cloned()
+                        .unwrap_or_else(|| vec![example.clone()]);
+                    let events = events.iter().map(Given::new).collect::<Result<_, _>>()?;
+                    Ok(Example { matches, events })
+                })
+                .collect()
+        };
+        let mut all = of(&self.matching, true)?;
+        all.extend(of(&self.no_match, false)?);
+        Ok(all)
+    }
 }
 
 #[derive(Deserialize)]
@@ -88,23 +176,63 @@ struct TaskPart {
     unless_between: Option<serde_json::Value>,
     #[serde(default)]
     conditions: Vec<String>,
+    /// `90s`, `30m`, `24h`, `2d`: how near the two events must be.
+    within: Option<String>,
+    /// For `at_most`: how many.
+    times: Option<usize>,
+    /// For `at_most`: counted by the value of that field.
+    per: Option<String>,
+}
+
+/// Microseconds of `90s`, `30m`, `24h`, `2d`.
+fn duration(text: &str) -> Result<i64, String> {
+    let wrong = || format!("`{text}` is no time; write 90s, 30m, 24h or 2d");
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit.trim() {
+        "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let number: i64 = number.parse().map_err(|_| wrong())?;
+    number.checked_mul(seconds * 1_000_000).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Template {
+    Existence,
+    Absence,
+    AtMost,
+    NotCoExistence,
     Precedence,
     Response,
-    Absence,
+    ChainPrecedence,
+    ChainResponse,
 }
 
-/// Number of a selection: a bit in the mask of each event.
-pub(super) type Selection = u32;
+/// Number of a selection.
+pub(super) type Selection = u16;
 
 pub(super) enum Logic {
-    /// A Sigma rule: that selection is its whole detection.
+    /// A Sigma rule over the normalised fields: that selection is its whole detection.
     Event(Selection),
+    /// A Sigma rule over the records of some formats by their own names.
+    Raw(RawRule),
+    /// A Sigma correlation.
+    Correlation,
     Task(TaskRule),
+}
+
+pub(super) struct RawRule {
+    /// Its place in the raw engine.
+    pub selection: Selection,
+    pub formats: Vec<String>,
+    /// The log source, as the rule names it.
+    pub source: String,
 }
 
 pub(super) struct TaskRule {
@@ -116,6 +244,10 @@ pub(super) struct TaskRule {
     pub unless_before: Option<Selection>,
     pub unless_between: Option<Selection>,
     pub conditions: Vec<Condition>,
+    /// Microseconds.
+    pub within: Option<i64>,
+    pub times: usize,
+    pub per: Option<String>,
 }
 
 /// One rule.
@@ -130,8 +262,25 @@ pub struct Rule {
     pub level: Level,
     /// Controls it serves.
     pub tags: Vec<String>,
+    /// Its file.
+    pub path: String,
+    /// Tasks that it must find broken, and such that it must not.
+    pub examples: Vec<Example>,
     pub(super) needs: Vec<Kind>,
     pub(super) logic: Logic,
+}
+
+impl Rule {
+    /// What it looks at: `event`, `task`, `record` or `correlation`.
+    #[must_use]
+    pub fn scope(&self) -> &'static str {
+        match self.logic {
+            Logic::Event(_) => "event",
+            Logic::Raw(_) => "record",
+            Logic::Correlation => "correlation",
+            Logic::Task(_) => "task",
+        }
+    }
 }
 
 /// Rules with a name, a version and a digest.
@@ -142,74 +291,32 @@ pub struct Policy {
     pub version: String,
     /// SHA-256 over all files.
     pub digest: Digest,
+    /// The day from which on the version is in force, `YYYY-MM-DD`.
+    pub valid_from: Option<String>,
     /// The rules, by id.
     pub rules: Vec<Rule>,
+    /// Cases that somebody has allowed.
+    pub exceptions: Vec<Exception>,
+    /// What is odd about rules: fields that nobody knows, values that never occur.
+    pub remarks: Vec<String>,
     pub(super) engine: Engine,
-    pub(super) selections: u32,
+    pub(super) selections: Selection,
+    /// Fields that selections ask for.
+    pub(super) fields: BTreeSet<String>,
+    /// Whether some selection looks for words anywhere.
+    pub(super) keywords: bool,
+    pub(super) raw_engine: Engine,
+    pub(super) raw_selections: Selection,
+    /// Correlations and the Sigma rules they build on.
+    pub(super) correlated: Option<rsigma_parser::SigmaCollection>,
 }
 
 /// The shipped baseline.
-const BASELINE: &[(&str, &str)] = &[
-    (
-        "policy.toml",
-        include_str!("../../policies/baseline/policy.toml"),
-    ),
-    (
-        "amount-over-limit.yml",
-        include_str!("../../policies/baseline/amount-over-limit.yml"),
-    ),
-    (
-        "approval-after-the-fact.yml",
-        include_str!("../../policies/baseline/approval-after-the-fact.yml"),
-    ),
-    (
-        "approval-below-amount.yml",
-        include_str!("../../policies/baseline/approval-below-amount.yml"),
-    ),
-    (
-        "audit-configuration-changed.yml",
-        include_str!("../../policies/baseline/audit-configuration-changed.yml"),
-    ),
-    (
-        "guardrail-ignored.yml",
-        include_str!("../../policies/baseline/guardrail-ignored.yml"),
-    ),
-    (
-        "personal-data-in-prompt.yml",
-        include_str!("../../policies/baseline/personal-data-in-prompt.yml"),
-    ),
-    (
-        "policy-version-missing.yml",
-        include_str!("../../policies/baseline/policy-version-missing.yml"),
-    ),
-    (
-        "self-approval.yml",
-        include_str!("../../policies/baseline/self-approval.yml"),
-    ),
-    (
-        "tool-call-without-result.yml",
-        include_str!("../../policies/baseline/tool-call-without-result.yml"),
-    ),
-    (
-        "unknown-model-version.yml",
-        include_str!("../../policies/baseline/unknown-model-version.yml"),
-    ),
-    (
-        "write-after-rejection.yml",
-        include_str!("../../policies/baseline/write-after-rejection.yml"),
-    ),
-    (
-        "write-without-agent-step.yml",
-        include_str!("../../policies/baseline/write-without-agent-step.yml"),
-    ),
-    (
-        "write-without-approval.yml",
-        include_str!("../../policies/baseline/write-without-approval.yml"),
-    ),
-];
+static BASELINE: include_dir::Dir<'_> =
+    include_dir::include_dir!("$CARGO_MANIFEST_DIR/policies/baseline");
 
-/// Selections are bits of a mask.
-const MOST_SELECTIONS: u32 = 128;
+/// More selections would only make a policy slow; nobody reads that many rules.
+const MOST_SELECTIONS: Selection = 10_000;
 
 impl Policy {
     /// The shipped rules.
@@ -217,10 +324,15 @@ impl Policy {
     /// # Errors
     /// Never for the files as shipped; a test holds that.
     pub fn baseline() -> Result<Self, PolicyError> {
-        let files = BASELINE
-            .iter()
-            .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
-        Self::from_files(files.collect())
+        let mut files: Vec<(String, String)> = BASELINE
+            .files()
+            .filter_map(|file| {
+                let name = file.path().to_str()?.to_owned();
+                Some((name, file.contents_utf8()?.to_owned()))
+            })
+            .collect();
+        files.sort();
+        Self::from_files(files)
     }
 
     /// All `.yml` and `.yaml` files below a folder (or one file), with the `policy.toml` beside them.
@@ -228,157 +340,441 @@ impl Policy {
     /// # Errors
     /// A file cannot be read, or a rule is not valid.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
-        let io = |path: &Path| {
-            let path = path.display().to_string();
-            move |error| PolicyError::Io { path, error }
-        };
-        let mut files = Vec::new();
-        for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-            let entry = entry.map_err(|error| {
-                let error = error
-                    .into_io_error()
-                    .unwrap_or_else(|| std::io::Error::other("a loop of links"));
-                PolicyError::Io {
-                    path: path.display().to_string(),
-                    error,
-                }
-            })?;
-            let name = entry.path().display().to_string();
-            let wanted =
-                name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with("policy.toml");
-            if entry.file_type().is_file() && wanted {
-                files.push((
-                    name,
-                    std::fs::read_to_string(entry.path()).map_err(io(entry.path()))?,
-                ));
+        Self::from_files(read_folder(path)?)
+    }
+
+    /// The version of a policy that was in force on a day. Versions are folders below `path`, each with
+    /// a `policy.toml` that says `valid_from = "YYYY-MM-DD"`; a folder that is one version itself is
+    /// taken if it was in force.
+    ///
+    /// # Errors
+    /// As [`Policy::load`], or no version was in force on that day.
+    pub fn load_as_of(path: &Path, day: &str) -> Result<Self, PolicyError> {
+        let mut versions: Vec<(String, std::path::PathBuf)> = Vec::new();
+        for entry in walkdir::WalkDir::new(path).max_depth(2).sort_by_file_name() {
+            let Ok(entry) = entry else { continue };
+            if entry.file_name() != "policy.toml" {
+                continue;
             }
+            let shown = entry.path().display().to_string();
+            let text = std::fs::read_to_string(entry.path()).map_err(|error| PolicyError::Io {
+                path: shown.clone(),
+                error,
+            })?;
+            let head = Head::read(&shown, &text)?;
+            let from = head.valid_from.unwrap_or_default();
+            let folder = entry.path().parent().unwrap_or(path).to_owned();
+            versions.push((from, folder));
         }
-        Self::from_files(files)
+        versions.sort();
+        let known: Vec<&str> = versions.iter().map(|(from, _)| from.as_str()).collect();
+        let in_force = versions.iter().rev().find(|(from, _)| from.as_str() <= day);
+        match in_force {
+            Some((_, folder)) => Self::load(folder),
+            None => Err(PolicyError::Rule {
+                path: path.display().to_string(),
+                reason: format!(
+                    "no version was in force on {day}; versions begin on: {}",
+                    known.join(", ")
+                ),
+            }),
+        }
     }
 
     fn from_files(files: Vec<(String, String)>) -> Result<Self, PolicyError> {
-        #[derive(Deserialize)]
-        struct Head {
-            name: String,
-            version: String,
-        }
-        let mut identity = Vec::new();
         let mut policy = Self {
             name: "unnamed".to_owned(),
             version: "0".to_owned(),
             digest: Digest([0; 32]),
+            valid_from: None,
             rules: Vec::new(),
+            exceptions: Vec::new(),
+            remarks: Vec::new(),
             engine: Engine::new(),
             selections: 0,
+            fields: BTreeSet::new(),
+            keywords: false,
+            raw_engine: Engine::new(),
+            raw_selections: 0,
+            correlated: None,
         };
+        let mut identity = Vec::new();
+        let mut base = String::new();
         for (path, text) in &files {
             identity.extend_from_slice(text.as_bytes());
             identity.push(0);
             if path.ends_with("policy.toml") {
-                let head: Head = toml::from_str(text).map_err(|error| PolicyError::Rule {
-                    path: path.clone(),
-                    reason: error.to_string(),
-                })?;
+                let head = Head::read(path, text)?;
                 (policy.name, policy.version) = (head.name, head.version);
+                policy.valid_from = head.valid_from;
             } else {
-                policy.add(path, text)?;
+                policy.add(path, text, &mut base)?;
             }
         }
+        policy.compile_correlations(&base)?;
         policy.digest = Digest::of(&identity);
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(policy)
     }
 
-    fn add(&mut self, path: &str, text: &str) -> Result<(), PolicyError> {
+    /// Adds the documents of a file. `base` collects the texts of Sigma rules and correlations.
+    fn add(&mut self, path: &str, text: &str, base: &mut String) -> Result<(), PolicyError> {
         let wrong = |reason: String| PolicyError::Rule {
             path: path.to_owned(),
             reason,
         };
-        let file: RuleFile =
-            yaml_serde::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if self.rules.iter().any(|rule| rule.id == file.id) {
-            return Err(wrong(format!("the id {} is used twice", file.id)));
+        for document in yaml_serde::Deserializer::from_str(text) {
+            let value = Value::deserialize(document).map_err(|error| wrong(error.to_string()))?;
+            if value.is_null() {
+                continue;
+            }
+            if value.get("exception").is_some() {
+                self.exceptions
+                    .push(Exception::read(path, &value).map_err(wrong)?);
+                continue;
+            }
+            if value.get("detection").is_some() || value.get("correlation").is_some() {
+                // JSON is YAML.
+                base.push_str(&format!("---\n{value}\n"));
+            }
+            self.add_rule(path, value).map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    fn add_rule(&mut self, path: &str, value: Value) -> Result<(), String> {
+        let correlation = value.get("correlation").is_some();
+        let file: RuleFile = serde_json::from_value(value).map_err(|error| error.to_string())?;
+        if let Some(other) = self.rules.iter().find(|rule| rule.id == file.id) {
+            return Err(format!("the id {} is used in {} too", file.id, other.path));
         }
         let needs = file
             .needs
             .iter()
             .map(|name| {
-                Kind::from_name(name).ok_or_else(|| wrong(format!("`{name}` is no kind of event")))
+                Kind::from_name(name).ok_or_else(|| format!("`{name}` is no kind of event"))
             })
             .collect::<Result<_, _>>()?;
+        let examples = file
+            .examples
+            .read()
+            .map_err(|error| format!("an example: {error}"))?;
+        let mut remarks = Vec::new();
         let logic = match (file.task, file.detection) {
-            (Some(task), None) => {
-                let mut optional = |selection: Option<serde_json::Value>| {
-                    selection
-                        .map(|selection| self.select(&selection))
-                        .transpose()
-                        .map_err(wrong)
-                };
-                let rule = TaskRule {
-                    template: task.kind,
-                    when: optional(task.when)?,
-                    after: optional(task.after)?,
-                    with: optional(task.with)?,
-                    unless_before: optional(task.unless_before)?,
-                    unless_between: optional(task.unless_between)?,
-                    what: self.select(&task.what).map_err(wrong)?,
-                    conditions: task
-                        .conditions
-                        .iter()
-                        .map(|text| Condition::parse(text).map_err(wrong))
-                        .collect::<Result<_, _>>()?,
-                };
-                if rule.template != Template::Absence && rule.when.is_none() {
-                    return Err(wrong("precedence and response need a `when`".to_owned()));
+            (Some(task), None) => Logic::Task(self.task_rule(task, &mut remarks)?),
+            (None, None) if correlation => Logic::Correlation,
+            (None, Some(detection)) => match file.logsource.formats() {
+                None => {
+                    odd_values(&detection, &mut remarks)?;
+                    Logic::Event(self.detect(detection)?)
                 }
-                Logic::Task(rule)
-            }
-            (None, Some(detection)) => Logic::Event(self.detect(detection).map_err(wrong)?),
-            _ => return Err(wrong("a rule has either `detection` or `task`".to_owned())),
+                Some(formats) => Logic::Raw(RawRule {
+                    selection: self.detect_raw(detection)?,
+                    formats: formats.into_iter().map(str::to_owned).collect(),
+                    source: file.logsource.name(),
+                }),
+            },
+            _ => return Err("a rule has one of `detection`, `correlation` and `task`".to_owned()),
         };
+        self.remarks.extend(
+            remarks
+                .into_iter()
+                .map(|remark| format!("{path}: {remark}")),
+        );
         self.rules.push(Rule {
             title: file.title,
             id: file.id,
             description: file.description,
             level: file.level.unwrap_or(Level::Medium),
             tags: file.tags,
+            path: path.to_owned(),
+            examples,
             needs,
             logic,
         });
         Ok(())
     }
 
-    /// Compiles one selection.
-    fn select(&mut self, selection: &serde_json::Value) -> Result<Selection, String> {
-        self.detect(serde_json::json!({ "selection": selection, "condition": "selection" }))
+    fn task_rule(&mut self, task: TaskPart, remarks: &mut Vec<String>) -> Result<TaskRule, String> {
+        let mut one = |selection: Value| {
+            odd_values(&selection, remarks)?;
+            self.detect(serde_json::json!({ "selection": selection, "condition": "selection" }))
+        };
+        let mut optional = |selection: Option<Value>| selection.map(&mut one).transpose();
+        let rule = TaskRule {
+            template: task.kind,
+            when: optional(task.when)?,
+            after: optional(task.after)?,
+            with: optional(task.with)?,
+            unless_before: optional(task.unless_before)?,
+            unless_between: optional(task.unless_between)?,
+            what: one(task.what)?,
+            conditions: task
+                .conditions
+                .iter()
+                .map(|text| Condition::parse(text))
+                .collect::<Result<_, _>>()?,
+            within: task.within.as_deref().map(duration).transpose()?,
+            times: task.times.unwrap_or(1),
+            per: task.per,
+        };
+        match rule.template {
+            Template::Absence | Template::AtMost => {}
+            Template::NotCoExistence if rule.with.is_none() => {
+                return Err("not_co_existence needs a `with`".to_owned());
+            }
+            Template::NotCoExistence => {}
+            _ if rule.when.is_none() => {
+                return Err("a rule of this kind needs a `when`".to_owned());
+            }
+            _ => {}
+        }
+        let counts = rule.template == Template::AtMost;
+        if !counts && (task.times.is_some() || rule.per.is_some()) {
+            return Err("`times` and `per` belong to at_most".to_owned());
+        }
+        for condition in &rule.conditions {
+            for field in condition.fields() {
+                known_field(field)?;
+            }
+        }
+        Ok(rule)
     }
 
-    /// Compiles a Sigma detection under a number of its own.
-    fn detect(&mut self, detection: serde_json::Value) -> Result<Selection, String> {
+    /// Compiles a Sigma detection over the normalised fields under a number of its own.
+    fn detect(&mut self, detection: Value) -> Result<Selection, String> {
+        for field in fields_of(&detection, &mut self.keywords) {
+            known_field(&field)?;
+            self.fields.insert(field);
+        }
         let number = self.selections;
-        if number >= MOST_SELECTIONS {
-            return Err(format!(
-                "a policy may have {MOST_SELECTIONS} selections at most"
-            ));
-        }
-        let rule = serde_json::json!({
-            "title": format!("selection {number}"),
-            "id": number.to_string(),
-            "logsource": { "product": "trail" },
-            "detection": detection,
-        });
-        // JSON is YAML.
-        let parsed = rsigma_parser::parse_sigma_yaml(&rule.to_string())
-            .map_err(|error| error.to_string())?;
-        if let Some(error) = parsed.errors.first() {
-            return Err(error.clone());
-        }
-        self.engine
-            .add_collection(&parsed)
-            .map_err(|error| error.to_string())?;
+        compile(&mut self.engine, number, &detection)?;
         self.selections += 1;
         Ok(number)
     }
+
+    fn detect_raw(&mut self, detection: Value) -> Result<Selection, String> {
+        let number = self.raw_selections;
+        compile(&mut self.raw_engine, number, &detection)?;
+        self.raw_selections += 1;
+        Ok(number)
+    }
+
+    fn compile_correlations(&mut self, base: &str) -> Result<(), PolicyError> {
+        if !self
+            .rules
+            .iter()
+            .any(|rule| matches!(rule.logic, Logic::Correlation))
+        {
+            return Ok(());
+        }
+        let wrong = |reason: String| PolicyError::Rule {
+            path: self.name.clone(),
+            reason,
+        };
+        let parsed =
+            rsigma_parser::parse_sigma_yaml(base).map_err(|error| wrong(error.to_string()))?;
+        if let Some(error) = parsed.errors.first() {
+            return Err(wrong(error.clone()));
+        }
+        rsigma_eval::CorrelationEngine::new(rsigma_eval::CorrelationConfig::default())
+            .add_collection(&parsed)
+            .map_err(|error| wrong(error.to_string()))?;
+        self.correlated = Some(parsed);
+        Ok(())
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Head {
+    name: String,
+    version: String,
+    valid_from: Option<String>,
+}
+
+impl Head {
+    fn read(path: &str, text: &str) -> Result<Self, PolicyError> {
+        let wrong = |reason: String| PolicyError::Rule {
+            path: path.to_owned(),
+            reason,
+        };
+        let head: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
+        if let Some(day) = &head.valid_from
+            && day.parse::<jiff::civil::Date>().is_err()
+        {
+            return Err(wrong(format!(
+                "valid_from `{day}` is no day; write YYYY-MM-DD"
+            )));
+        }
+        Ok(head)
+    }
+}
+
+fn read_folder(path: &Path) -> Result<Vec<(String, String)>, PolicyError> {
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            let error = error
+                .into_io_error()
+                .unwrap_or_else(|| std::io::Error::other("a loop of links"));
+            PolicyError::Io {
+                path: path.display().to_string(),
+                error,
+            }
+        })?;
+        let name = entry.path().display().to_string();
+        let wanted =
+            name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with("policy.toml");
+        if entry.file_type().is_file() && wanted {
+            let text = std::fs::read_to_string(entry.path()).map_err(|error| PolicyError::Io {
+                path: name.clone(),
+                error,
+            })?;
+            files.push((name, text));
+        }
+    }
+    Ok(files)
+}
+
+fn compile(engine: &mut Engine, number: Selection, detection: &Value) -> Result<(), String> {
+    if number >= MOST_SELECTIONS {
+        return Err(format!(
+            "a policy may have {MOST_SELECTIONS} selections at most"
+        ));
+    }
+    let rule = serde_json::json!({
+        "title": format!("selection {number}"),
+        "id": number.to_string(),
+        "logsource": { "product": "trail" },
+        "detection": detection,
+    });
+    // JSON is YAML.
+    let parsed =
+        rsigma_parser::parse_sigma_yaml(&rule.to_string()).map_err(|error| error.to_string())?;
+    if let Some(error) = parsed.errors.first() {
+        return Err(error.clone());
+    }
+    engine
+        .add_collection(&parsed)
+        .map_err(|error| error.to_string())
+}
+
+/// Names of the fields that a detection asks for; says whether it looks for words anywhere.
+fn fields_of(detection: &Value, keywords: &mut bool) -> BTreeSet<String> {
+    fn walk(value: &Value, fields: &mut BTreeSet<String>, keywords: &mut bool) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    let mut parts = key.split('|');
+                    fields.extend(parts.next().map(str::to_owned));
+                    // The value of a field reference is a field.
+                    if parts.any(|modifier| modifier == "fieldref") {
+                        let names = value
+                            .as_array()
+                            .cloned()
+                            .unwrap_or_else(|| vec![value.clone()]);
+                        fields.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
+                    }
+                }
+            }
+            Value::Array(list) => {
+                for value in list {
+                    walk(value, fields, keywords);
+                }
+            }
+            _ => *keywords = true,
+        }
+    }
+    let mut fields = BTreeSet::new();
+    for (name, selection) in detection.as_object().into_iter().flatten() {
+        if name != "condition" && name != "timeframe" {
+            walk(selection, &mut fields, keywords);
+        }
+    }
+    fields
+}
+
+/// Fields beside the text columns.
+const OTHER_FIELDS: [&str; 6] = [
+    "amount",
+    "tokens_in",
+    "tokens_out",
+    "time",
+    "hour",
+    "weekday",
+];
+
+/// A field is a column or an attribute; a name that is nearly a column's is a slip.
+fn known_field(name: &str) -> Result<(), String> {
+    let columns: Vec<&str> = crate::store::Col::ALL
+        .iter()
+        .map(|column| column.name())
+        .chain(OTHER_FIELDS)
+        .collect();
+    if columns.contains(&name) {
+        return Ok(());
+    }
+    let near = columns
+        .iter()
+        .filter(|column| column.len() > 3)
+        .find(|column| strsim::damerau_levenshtein(column, name) <= 1);
+    match near {
+        Some(column) => Err(format!("unknown field `{name}`; did you mean `{column}`?")),
+        None => Ok(()),
+    }
+}
+
+/// Refuses values that a closed list does not have, and remarks bounds that leave nothing.
+fn odd_values(selection: &Value, remarks: &mut Vec<String>) -> Result<(), String> {
+    use crate::model::{ActorType, Outcome};
+    let Value::Object(map) = selection else {
+        for inner in selection.as_array().into_iter().flatten() {
+            odd_values(inner, remarks)?;
+        }
+        return Ok(());
+    };
+    let bound = |suffix: &str| {
+        map.iter()
+            .filter_map(|(key, value)| Some((key.strip_suffix(suffix)?, value.as_f64()?)))
+            .collect::<Vec<_>>()
+    };
+    for (field, least) in [bound("|gte"), bound("|gt")].concat() {
+        let most = [bound("|lte"), bound("|lt")].concat();
+        if most
+            .iter()
+            .any(|(other, most)| *other == field && *most < least)
+        {
+            return Err(format!(
+                "`{field}` can never be at least {least} and below that"
+            ));
+        }
+    }
+    for (key, value) in map {
+        let names: Vec<&str> = match value {
+            Value::String(text) => vec![text],
+            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
+            inner @ Value::Object(_) => {
+                odd_values(inner, remarks)?;
+                continue;
+            }
+            _ => continue,
+        };
+        for name in names.into_iter().filter(|name| !name.contains(['*', '?'])) {
+            let known = match key.as_str() {
+                "kind" => Kind::from_name(name).is_some(),
+                "actor_type" => ActorType::from_name(name).is_some(),
+                "outcome" => Outcome::from_name(name).is_some(),
+                _ => true,
+            };
+            if !known {
+                return Err(format!(
+                    "`{key}` is never `{name}`: the condition is never true"
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -398,7 +794,8 @@ mod tests {
     #[test]
     fn the_baseline_is_the_whole_folder() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/baseline");
-        assert_eq!(std::fs::read_dir(folder).unwrap().count(), BASELINE.len());
+        let files = std::fs::read_dir(folder).unwrap().count();
+        assert_eq!(files, BASELINE.files().count());
     }
 
     #[test]
@@ -411,7 +808,7 @@ mod tests {
         assert!(
             load("title: a\nid: b\n")
                 .unwrap()
-                .contains("either `detection` or `task`")
+                .contains("one of `detection`")
         );
         assert!(load("title: a\nid: b\ntask: {kind: sometimes, what: {kind: write}}\n").is_some());
         assert!(

@@ -6,6 +6,7 @@ mod export;
 mod ingest;
 mod rejects;
 mod report;
+mod rules;
 mod sources;
 mod stitch;
 mod timeline;
@@ -40,6 +41,7 @@ enum Command {
     Ingest(ingest::Args),
     Timeline(timeline::Args),
     Verify(verify::Args),
+    Rules(rules::Args),
     Report(report::Args),
     Rejects(rejects::Args),
     Sources(sources::Args),
@@ -59,6 +61,7 @@ impl Cli {
             Command::Ingest(args) => args.run(store),
             Command::Timeline(args) => args.run(store),
             Command::Verify(args) => args.run(store),
+            Command::Rules(args) => args.run(store),
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),
             Command::Sources(args) => args.run(),

@@ -1,12 +1,15 @@
 //! `trail verify`
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::check::{Level, judge};
+use crate::check::{
+    Level, Policy, Verdict, apply_exceptions, judge, known_findings, leave_out_known, sort_findings,
+};
 use crate::tell;
 
 /// Hold the store against a policy
@@ -23,6 +26,12 @@ pub struct Args {
     /// Least level that makes the exit code 1
     #[arg(long, value_enum, default_value_t = LevelArg::Low)]
     fail_on: LevelArg,
+    /// Use the version of the policy that was in force on this day
+    #[arg(long, value_name = "YYYY-MM-DD", requires = "policy")]
+    as_of: Option<String>,
+    /// Report only what an earlier verdict (its JSON output) does not have
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
     /// A rule that cannot be judged makes the exit code 2
     #[arg(long)]
     strict: bool,
@@ -65,11 +74,54 @@ enum Form {
     Markdown,
 }
 
+/// GitHub shows the file named by GITHUB_STEP_SUMMARY on the page of the run.
+fn step_summary(verdict: &Verdict) -> Result<()> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
+        return Ok(());
+    };
+    let mut file = std::fs::File::options()
+        .append(true)
+        .create(true)
+        .open(&path)
+        .into_diagnostic()?;
+    file.write_all(tell::findings_markdown(verdict).as_bytes())
+        .into_diagnostic()
+}
+
 impl Args {
+    fn policy(&self) -> Result<Policy> {
+        let Some(day) = &self.as_of else {
+            return super::policy(self.policy.as_deref());
+        };
+        if day.parse::<jiff::civil::Date>().is_err() {
+            return Err(miette!("--as-of {day} is no day; write YYYY-MM-DD"));
+        }
+        let path = self.policy.as_deref().unwrap_or(Path::new("."));
+        Ok(Policy::load_as_of(path, day)?)
+    }
+
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let policy = super::policy(self.policy.as_deref())?;
+        let policy = self.policy()?;
         let (store, index) = super::open(store)?;
-        let verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        // An exception counts on the day that is judged: that of the policy, else today.
+        let now = crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond());
+        let today = now.get(..10).unwrap_or_default().to_owned();
+        let day = self.as_of.as_deref().unwrap_or(&today);
+        apply_exceptions(&mut verdict, &policy.exceptions, day);
+        if let Some(path) = &self.baseline {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| miette!("cannot read the baseline {}: {error}", path.display()))?;
+            let known = known_findings(&text).map_err(|error| {
+                miette!(
+                    help = "it is the output of `trail verify --format json`",
+                    "{} is no verdict: {error}",
+                    path.display()
+                )
+            })?;
+            verdict.known = leave_out_known(&mut verdict, &known);
+        }
+        sort_findings(&mut verdict.findings);
         let text = match self.format {
             Form::Table => tell::findings_table(&verdict, super::columns()),
             Form::Json => serde_json::to_string_pretty(&verdict).into_diagnostic()? + "\n",
@@ -79,6 +131,9 @@ impl Args {
             Form::Markdown => tell::findings_markdown(&verdict),
         };
         super::print(&text, self.output.as_deref())?;
+        if self.format == Form::Github {
+            step_summary(&verdict)?;
+        }
         let worst = verdict.findings.iter().map(|finding| finding.level).max();
         Ok(if self.strict && !verdict.not_evaluable.is_empty() {
             ExitCode::from(2)

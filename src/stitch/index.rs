@@ -447,6 +447,13 @@ impl TaskIndex {
         Some(self.columns.times.get(event as usize)).filter(|time| *time != i64::MAX)
     }
 
+    /// Number of events that have no time, not even that of their change document.
+    #[must_use]
+    pub fn untimed(&self) -> usize {
+        let times = self.columns.times.whole();
+        times.iter().filter(|time| **time == i64::MAX).count()
+    }
+
     /// Why an event is in its task; `None` for the first one.
     #[must_use]
     pub fn link(&self, event: u32) -> Option<Link> {

@@ -159,7 +159,7 @@ impl Store {
 ///
 /// # Errors
 /// The first that `read` gives.
-pub(super) fn side_by_side<I: Sync, T: Send>(
+pub(crate) fn side_by_side<I: Sync, T: Send>(
     items: &[I],
     read: impl Fn(&I) -> Result<T, StoreError> + Sync,
 ) -> Result<Vec<T>, StoreError> {

@@ -27,6 +27,7 @@ pub use batch::{BatchWriter, Commit};
 pub(crate) use batch::{hash_file, write_atomically};
 pub use custody::{Custody, CustodyFile, TableFile};
 pub use events::{EventsBuilder, Origin};
+pub(crate) use files::side_by_side;
 pub use files::{Layout as StoreLayout, Store};
 pub use keys::{KeyHit, KeyRows, KeyScan, find_key};
 pub(crate) use part::PART_BITS;

@@ -354,7 +354,7 @@ pub fn timeline_markdown(timeline: &Timeline, zone: &TimeZone) -> String {
 }
 
 fn summary(verdict: &Verdict) -> String {
-    format!(
+    let mut text = format!(
         "{} findings by policy {} {} ({} rules judged, {} not evaluable) in {} tasks, {} events",
         verdict.findings.len(),
         verdict.policy,
@@ -363,7 +363,18 @@ fn summary(verdict: &Verdict) -> String {
         verdict.not_evaluable.len(),
         verdict.tasks,
         verdict.events
-    )
+    );
+    for (count, what) in [
+        (verdict.excepted.len() as u64, "allowed by exceptions"),
+        (verdict.known as u64, "known before"),
+        (verdict.events_without_time as u64, "events without a time"),
+        (verdict.rejects, "places of the dumps not read"),
+    ] {
+        if count > 0 {
+            text.push_str(&format!("; {count} {what}"));
+        }
+    }
+    text
 }
 
 fn place(finding: &Finding) -> String {
@@ -390,14 +401,7 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
             finding.title
         );
         out.push_str(&format!("{}\n", cut(&terminal(&head), columns)));
-        for line in [
-            finding.message.clone(),
-            format!(
-                "task {} at {}",
-                &finding.task[..12],
-                finding.time.as_deref().unwrap_or("(no time)")
-            ),
-        ] {
+        for line in [finding.message.clone(), place_in_time(finding)] {
             out.push_str(&format!(
                 "         {}\n",
                 cut(&terminal(&line), columns.saturating_sub(9))
@@ -415,6 +419,19 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
             ));
         }
     }
+    for excepted in &verdict.excepted {
+        let exception = &excepted.exception;
+        let line = format!(
+            "allowed: {} {} by {} until {}, granted by {}: {}",
+            excepted.finding.rule,
+            excepted.finding.message,
+            exception.id,
+            exception.until,
+            exception.granted_by,
+            exception.reason
+        );
+        out.push_str(&format!("{}\n", cut(&terminal(&line), columns)));
+    }
     for rule in &verdict.not_evaluable {
         let line = format!(
             "not evaluable: {} {} ({})",
@@ -425,6 +442,23 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
     out.push_str(&summary(verdict));
     out.push('\n');
     out
+}
+
+/// The beginning of a task id; empty for a finding that belongs to no task.
+fn short(task: &str) -> &str {
+    task.get(..12).unwrap_or(task)
+}
+
+fn place_in_time(finding: &Finding) -> String {
+    let time = finding.time.as_deref().unwrap_or("(no time)");
+    let policy = match finding.policy_then.as_slice() {
+        [] => String::new(),
+        names => format!(", policy then {}", names.join(", ")),
+    };
+    match finding.task.as_str() {
+        "" => "no task".to_owned(),
+        task => format!("task {} at {time}{policy}", short(task)),
+    }
 }
 
 /// For a step summary or a report.
@@ -439,11 +473,24 @@ pub fn findings_markdown(verdict: &Verdict) -> String {
             finding.level.as_str().to_owned(),
             format!("{} {}", finding.rule, finding.title),
             finding.message.clone(),
-            finding.task[..12].to_owned(),
+            short(&finding.task).to_owned(),
             place(finding),
         ];
         let cells: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
+    }
+    for excepted in &verdict.excepted {
+        let exception = &excepted.exception;
+        let line = format!(
+            "Allowed: {} {} by {} until {}, granted by {}: {}",
+            excepted.finding.rule,
+            excepted.finding.message,
+            exception.id,
+            exception.until,
+            exception.granted_by,
+            exception.reason
+        );
+        out.push_str(&format!("\n- {}", markdown(&line)));
     }
     for rule in &verdict.not_evaluable {
         let line = format!(
@@ -472,7 +519,7 @@ pub fn findings_github(verdict: &Verdict) -> String {
             "::{command} title={}::{} (task {}; {})\n",
             property(&format!("{} {}", finding.rule, finding.title)),
             data(&finding.message),
-            &finding.task[..12],
+            short(&finding.task),
             data(&place(finding))
         ));
     }
@@ -497,7 +544,7 @@ pub fn findings_junit(verdict: &Verdict) -> Result<String, String> {
         status.set_type(finding.level.as_str());
         status.set_message(terminal(&finding.message));
         status.set_description(terminal(&place(finding)));
-        let name = format!("{} in task {}", finding.title, &finding.task[..12]);
+        let name = format!("{} in task {}", finding.title, short(&finding.task));
         let mut case = TestCase::new(terminal(&name), status);
         case.set_classname(finding.rule.clone());
         suite.add_test_case(case);

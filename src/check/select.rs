@@ -1,0 +1,265 @@
+//! Which selections of a policy each event fits.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+
+use super::record::{AsLogged, AsSigma, Record};
+use super::rules::{Logic, Policy, Selection};
+use crate::store::{EventRef, EventView, Store, StoreError, scan_columns, scan_part, side_by_side};
+
+/// The selections that each event fits, sorted.
+#[derive(Default)]
+pub(super) struct Hits {
+    /// End of each event's selections.
+    ends: Vec<u32>,
+    list: Vec<Selection>,
+}
+
+impl Hits {
+    pub(super) fn of(&self, event: u32) -> &[Selection] {
+        let at = event as usize;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.list[start as usize..self.ends[at] as usize]
+    }
+
+    fn push(&mut self, fits: &[Selection]) {
+        self.list.extend_from_slice(fits);
+        self.ends
+            .push(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+    }
+
+    fn append(&mut self, other: &Self) {
+        let base = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.ends.extend(other.ends.iter().map(|end| end + base));
+        self.list.extend_from_slice(&other.list);
+    }
+}
+
+/// The selections that a record fits, sorted.
+pub(super) fn selections_of(policy: &Policy, record: &dyn Record) -> Vec<Selection> {
+    numbers(&policy.engine.evaluate(&AsSigma(record)))
+}
+
+fn numbers(results: &[rsigma_eval::EvaluationResult]) -> Vec<Selection> {
+    let mut fits: Vec<Selection> = results
+        .iter()
+        .filter_map(|hit| hit.header.rule_id.as_deref()?.parse().ok())
+        .collect();
+    fits.sort_unstable();
+    fits
+}
+
+/// Answers that are kept: events of one system repeat the values that rules ask for.
+const MOST_KNOWN: usize = 100_000;
+
+/// Classifies events, and remembers what it found for equal values.
+struct Classifier<'p> {
+    policy: &'p Policy,
+    known: HashMap<String, Arc<[Selection]>>,
+    key: String,
+}
+
+impl<'p> Classifier<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        Self {
+            policy,
+            known: HashMap::new(),
+            key: String::new(),
+        }
+    }
+
+    fn classify(&mut self, event: &EventView<'_>) -> Arc<[Selection]> {
+        if self.policy.keywords {
+            return selections_of(self.policy, event).into();
+        }
+        self.key.clear();
+        for field in &self.policy.fields {
+            if let Some(value) = event.field(field) {
+                self.key.push_str(&value);
+                self.key.push('\u{1}');
+            }
+            self.key.push('\u{2}');
+        }
+        if let Some(known) = self.known.get(self.key.as_str()) {
+            return Arc::clone(known);
+        }
+        let fits: Arc<[Selection]> = selections_of(self.policy, event).into();
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(self.key.clone(), Arc::clone(&fits));
+        fits
+    }
+}
+
+/// Which selections each event of the store fits, in the order of the events' numbers.
+pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError> {
+    let parts: Vec<(usize, PathBuf)> = store
+        .batches()
+        .iter()
+        .enumerate()
+        .flat_map(|(batch, custody)| {
+            let parts = store.parts("events", custody);
+            parts.into_iter().map(move |path| (batch, path))
+        })
+        .collect();
+    let found = side_by_side(&parts, |(batch, path)| {
+        let mut hits = Hits::default();
+        let mut classifier = Classifier::new(policy);
+        scan_part::<StoreError>(path, *batch, |table| {
+            for row in 0..table.len() {
+                hits.push(&classifier.classify(&table.view(row)));
+            }
+            Ok(())
+        })?;
+        Ok(hits)
+    })?;
+    let mut all = Hits::default();
+    for hits in &found {
+        all.append(hits);
+    }
+    Ok(all)
+}
+
+/// A record that a public rule matches.
+pub(super) struct RawHit {
+    /// Place of the rule among the policy's.
+    pub rule: usize,
+    /// The first event of the record.
+    pub place: EventRef,
+}
+
+/// Runs the rules over the records of their formats by the records' own names. Gives the hits, and the
+/// places of the rules for which the store has no record.
+pub(super) fn raw_hits(
+    store: &Store,
+    policy: &Policy,
+) -> Result<(Vec<RawHit>, Vec<usize>), StoreError> {
+    let rules: Vec<(usize, &super::rules::RawRule)> = policy
+        .rules
+        .iter()
+        .enumerate()
+        .filter_map(|(at, rule)| match &rule.logic {
+            Logic::Raw(raw) => Some((at, raw)),
+            _ => None,
+        })
+        .collect();
+    if rules.is_empty() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    // Rules by format: a file's records are held against those that are for it.
+    let mut of_format: HashMap<&str, HashMap<Selection, usize>> = HashMap::new();
+    for (at, raw) in &rules {
+        for format in &raw.formats {
+            let known = of_format.entry(format.as_str()).or_default();
+            known.insert(raw.selection, *at);
+        }
+    }
+    let mut judged = vec![false; policy.rules.len()];
+    let mut hits = Vec::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        let wanted: HashMap<i32, &HashMap<Selection, usize>> = (0i32..)
+            .zip(&custody.files)
+            .filter(|(_, file)| file.records > 0)
+            .filter_map(|(at, file)| Some((at, of_format.get(file.format.as_str())?)))
+            .collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        for rule in wanted.values().flat_map(|rules| rules.values()) {
+            judged[*rule] = true;
+        }
+        let parts = store.parts("contents", custody);
+        let mut found: Vec<(i32, i64, usize)> = Vec::new();
+        for path in parts {
+            scan_columns::<StoreError>(&path, None, |table| {
+                let files = table.column(0).as_primitive::<Int32Type>();
+                let ordinals = table.column(1).as_primitive::<Int64Type>();
+                let kinds = table.column(3).as_string::<i32>();
+                let values = table.column(4).as_binary::<i32>();
+                let rows: Vec<usize> = (0..table.num_rows())
+                    .filter(|row| kinds.value(*row) == "raw" && !values.is_null(*row))
+                    .filter(|row| wanted.contains_key(&files.value(*row)))
+                    .collect();
+                let matched = side_by_side(&rows, |row| {
+                    let Ok(json) = serde_json::from_slice(values.value(*row)) else {
+                        return Ok(Vec::new());
+                    };
+                    let json: serde_json::Value = json;
+                    let logged = AsLogged {
+                        json: rsigma_eval::JsonEvent::borrow(&json),
+                    };
+                    Ok(numbers(&policy.raw_engine.evaluate(&logged)))
+                })?;
+                for (row, selections) in rows.into_iter().zip(matched) {
+                    let file = files.value(row);
+                    let rules = wanted.get(&file);
+                    for rule in selections
+                        .iter()
+                        .filter_map(|selection| rules.and_then(|rules| rules.get(selection)))
+                    {
+                        found.push((file, ordinals.value(row), *rule));
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        hits.extend(place(store, batch, &found)?);
+    }
+    let unjudged = rules
+        .iter()
+        .map(|(at, _)| *at)
+        .filter(|at| !judged[*at])
+        .collect();
+    Ok((hits, unjudged))
+}
+
+/// Finds the first events of records.
+fn place(
+    store: &Store,
+    batch: usize,
+    found: &[(i32, i64, usize)],
+) -> Result<Vec<RawHit>, StoreError> {
+    let mut rows: HashMap<(i32, i64), Option<i64>> = found
+        .iter()
+        .map(|(file, ordinal, _)| ((*file, *ordinal), None))
+        .collect();
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    for path in store
+        .batches()
+        .get(batch)
+        .map(|custody| store.parts("events", custody))
+        .unwrap_or_default()
+    {
+        let columns = ["row", "file", "ordinal", "part"];
+        scan_columns::<StoreError>(&path, Some(&columns), |table| {
+            let places = table.column(0).as_primitive::<Int64Type>();
+            let files = table.column(1).as_primitive::<Int32Type>();
+            let ordinals = table.column(2).as_primitive::<Int64Type>();
+            let parts = table.column(3).as_primitive::<Int32Type>();
+            for row in 0..table.num_rows() {
+                if parts.value(row) == 0
+                    && let Some(slot) = rows.get_mut(&(files.value(row), ordinals.value(row)))
+                {
+                    *slot = Some(places.value(row));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    let hit = |(file, ordinal, rule): &(i32, i64, usize)| {
+        let row = (*rows.get(&(*file, *ordinal))?)?;
+        Some(RawHit {
+            rule: *rule,
+            place: EventRef { batch, row },
+        })
+    };
+    Ok(found.iter().filter_map(hit).collect())
+}

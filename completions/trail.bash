@@ -25,6 +25,9 @@ _trail() {
             trail,export)
                 cmd="trail__subcmd__export"
                 ;;
+            trail,gate)
+                cmd="trail__subcmd__gate"
+                ;;
             trail,help)
                 cmd="trail__subcmd__help"
                 ;;
@@ -60,6 +63,9 @@ _trail() {
                 ;;
             trail__subcmd__help,export)
                 cmd="trail__subcmd__help__subcmd__export"
+                ;;
+            trail__subcmd__help,gate)
+                cmd="trail__subcmd__help__subcmd__gate"
                 ;;
             trail__subcmd__help,help)
                 cmd="trail__subcmd__help__subcmd__help"
@@ -161,7 +167,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest timeline verify rules report rejects sources stitch explain export demo help"
+            opts="-h -V --store --help --version ingest timeline verify gate rules report rejects sources stitch explain export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -256,8 +262,30 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__gate)
+            opts="-h --policy --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__help)
-            opts="ingest timeline verify rules report rejects sources stitch explain export demo help"
+            opts="ingest timeline verify gate rules report rejects sources stitch explain export demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -299,6 +327,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__export)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__gate)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

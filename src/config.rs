@@ -18,6 +18,9 @@ pub struct Config {
     /// How records are joined where they share no id.
     #[serde(default)]
     pub stitch: StitchConfig,
+    /// What the gate does.
+    #[serde(default)]
+    pub gate: crate::gate::GateConfig,
     /// Mapping files of formats of one's own, relative to the store.
     #[serde(default)]
     pub mappings: Vec<std::path::PathBuf>,
@@ -54,7 +57,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50) and [stitch] (threshold = 0.9)"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9) and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.

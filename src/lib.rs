@@ -8,6 +8,7 @@
 pub mod check;
 pub mod cli;
 pub mod config;
+pub mod gate;
 pub mod ingest;
 pub mod model;
 pub mod normalise;

@@ -86,6 +86,42 @@ fn seen<'e>(
     records.iter().zip(fits).map(event).collect()
 }
 
+/// The rules that the last of these events breaks, or helps to break, with what they say. Rules that
+/// wait for something later are left out.
+#[must_use]
+pub fn breaches_at_end<'p>(policy: &'p Policy, records: &[&dyn Record]) -> Vec<(&'p Rule, String)> {
+    let fits: Vec<_> = records
+        .iter()
+        .map(|record| selections_of(policy, *record))
+        .collect();
+    let seen = seen(records, &fits);
+    let Some(end) = seen.len().checked_sub(1) else {
+        return Vec::new();
+    };
+    policy
+        .rules
+        .iter()
+        .filter(|rule| !policy.silent.contains(&rule.id) && !waits(rule))
+        .filter_map(|rule| {
+            let concerned = broken(rule, &seen).into_iter();
+            let mut concerned = concerned.filter(|(_, events)| events.contains(&end));
+            concerned.next().map(|(message, _)| (rule, message))
+        })
+        .collect()
+}
+
+/// Whether what comes later can still keep the rule.
+fn waits(rule: &Rule) -> bool {
+    use super::rules::Template;
+    match &rule.logic {
+        Logic::Task(task) => matches!(
+            task.template,
+            Template::Response | Template::ChainResponse | Template::Existence
+        ),
+        _ => false,
+    }
+}
+
 /// Why a rule matches a task or does not.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Explained {

@@ -8,7 +8,7 @@ use super::exceptions::Excepted;
 use super::record::AsSigma;
 use super::rules::{Level, Logic, Policy, Rule};
 use super::select::{Hits, raw_hits, select, selections_of};
-use super::task::{Breach, Seen, broken, describe, may_break};
+use super::task::{Breach, Seen, broken, describe, may_break, surely_kept};
 use crate::stitch::TaskIndex;
 use crate::store::{
     Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, read_events,
@@ -124,6 +124,9 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
     };
     let mut judged: Vec<&Rule> = Vec::new();
     for (at, rule) in policy.rules.iter().enumerate() {
+        if policy.silent.contains(&rule.id) {
+            continue;
+        }
         let missing = missing_kinds(rule, index);
         let missing = match &rule.logic {
             Logic::Raw(raw) if unjudged.contains(&at) => {
@@ -158,6 +161,16 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
             .copied()
             .filter(|rule| may_break(rule, &occurs))
             .collect();
+        let relevant: Vec<&Rule> = if relevant.is_empty() {
+            relevant
+        } else {
+            let known: Vec<_> = members
+                .iter()
+                .map(|event| (hits.of(*event), index.time(*event)))
+                .collect();
+            let open = relevant.into_iter();
+            open.filter(|rule| !surely_kept(rule, &known)).collect()
+        };
         if !relevant.is_empty() {
             size += members.len();
             waiting.push((task, relevant));
@@ -172,6 +185,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
     let raw: Vec<(&Rule, EventRef)> = raw
         .iter()
         .map(|hit| (&policy.rules[hit.rule], hit.place))
+        .filter(|(rule, _)| !policy.silent.contains(&rule.id))
         .collect();
     single_findings(store, index, &raw, &mut verdict.findings)?;
     correlate(store, index, policy, &mut verdict.findings)?;
@@ -412,6 +426,7 @@ pub fn judge_read(
         .rules
         .iter()
         .filter(|rule| missing_kinds(rule, index).is_empty())
+        .filter(|rule| !policy.silent.contains(&rule.id))
         .collect();
     let members = index.members(task);
     let views: Vec<EventView<'_>> = set.iter().collect();

@@ -13,7 +13,7 @@ mod rules;
 mod select;
 mod task;
 
-pub use examples::{Explained, Failure, explain_rule, test_examples};
+pub use examples::{Explained, Failure, breaches_at_end, explain_rule, test_examples};
 pub use exceptions::{
     Excepted, Exception, Scope, apply_exceptions, known_findings, leave_out_known,
 };

@@ -34,6 +34,11 @@ impl Record for EventView<'_> {
             "time" => EventView::time(self).map(|us| crate::model::time::format_utc(us).into()),
             "hour" => EventView::time(self).map(|us| hour(us).to_string().into()),
             "weekday" => EventView::time(self).map(|us| weekday(us).into()),
+            "changed_fields" => {
+                let changes = self.changes();
+                let names: Vec<&str> = changes.iter().map(|change| change.field).collect();
+                (!names.is_empty()).then(|| names.join(",").into())
+            }
             name => self.attribute(name).map(Cow::Borrowed),
         }
     }
@@ -101,6 +106,15 @@ impl Given {
 }
 
 impl Given {
+    /// The event at that time, unless it says one itself.
+    #[must_use]
+    pub fn at(&self, us: i64) -> Self {
+        let mut given = self.clone();
+        let time = crate::model::time::format_utc(us);
+        given.0.entry("time").or_insert_with(|| time.into());
+        given
+    }
+
     /// The fields as they were given.
     #[must_use]
     pub fn json(&self) -> Value {

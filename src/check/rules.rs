@@ -80,6 +80,7 @@ struct RuleFile {
     logsource: LogSource,
     task: Option<TaskPart>,
     detection: Option<Value>,
+    correlation: Option<CorrelationPart>,
     #[serde(default)]
     examples: ExamplesPart,
 }
@@ -123,6 +124,16 @@ impl LogSource {
         let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         parts.join("/")
     }
+}
+
+/// What of a correlation concerns the rules it builds on.
+#[derive(Deserialize)]
+struct CorrelationPart {
+    #[serde(default)]
+    rules: Vec<String>,
+    /// Whether these rules give findings of their own too.
+    #[serde(default)]
+    generate: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -297,8 +308,6 @@ pub struct Policy {
     pub rules: Vec<Rule>,
     /// Cases that somebody has allowed.
     pub exceptions: Vec<Exception>,
-    /// What is odd about rules: fields that nobody knows, values that never occur.
-    pub remarks: Vec<String>,
     pub(super) engine: Engine,
     pub(super) selections: Selection,
     /// Fields that selections ask for.
@@ -309,6 +318,8 @@ pub struct Policy {
     pub(super) raw_selections: Selection,
     /// Correlations and the Sigma rules they build on.
     pub(super) correlated: Option<rsigma_parser::SigmaCollection>,
+    /// Rules that only serve correlations (Sigma: `generate` is not set).
+    pub(super) silent: BTreeSet<String>,
 }
 
 /// The shipped baseline.
@@ -389,7 +400,6 @@ impl Policy {
             valid_from: None,
             rules: Vec::new(),
             exceptions: Vec::new(),
-            remarks: Vec::new(),
             engine: Engine::new(),
             selections: 0,
             fields: BTreeSet::new(),
@@ -397,6 +407,7 @@ impl Policy {
             raw_engine: Engine::new(),
             raw_selections: 0,
             correlated: None,
+            silent: BTreeSet::new(),
         };
         let mut identity = Vec::new();
         let mut base = String::new();
@@ -443,7 +454,6 @@ impl Policy {
     }
 
     fn add_rule(&mut self, path: &str, value: Value) -> Result<(), String> {
-        let correlation = value.get("correlation").is_some();
         let file: RuleFile = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if let Some(other) = self.rules.iter().find(|rule| rule.id == file.id) {
             return Err(format!("the id {} is used in {} too", file.id, other.path));
@@ -459,13 +469,12 @@ impl Policy {
             .examples
             .read()
             .map_err(|error| format!("an example: {error}"))?;
-        let mut remarks = Vec::new();
         let logic = match (file.task, file.detection) {
-            (Some(task), None) => Logic::Task(self.task_rule(task, &mut remarks)?),
-            (None, None) if correlation => Logic::Correlation,
+            (Some(task), None) => Logic::Task(self.task_rule(task)?),
+            (None, None) if file.correlation.is_some() => Logic::Correlation,
             (None, Some(detection)) => match file.logsource.formats() {
                 None => {
-                    odd_values(&detection, &mut remarks)?;
+                    odd_values(&detection)?;
                     Logic::Event(self.detect(detection)?)
                 }
                 Some(formats) => Logic::Raw(RawRule {
@@ -476,11 +485,9 @@ impl Policy {
             },
             _ => return Err("a rule has one of `detection`, `correlation` and `task`".to_owned()),
         };
-        self.remarks.extend(
-            remarks
-                .into_iter()
-                .map(|remark| format!("{path}: {remark}")),
-        );
+        if let Some(correlation) = file.correlation.filter(|part| !part.generate) {
+            self.silent.extend(correlation.rules);
+        }
         self.rules.push(Rule {
             title: file.title,
             id: file.id,
@@ -495,9 +502,9 @@ impl Policy {
         Ok(())
     }
 
-    fn task_rule(&mut self, task: TaskPart, remarks: &mut Vec<String>) -> Result<TaskRule, String> {
+    fn task_rule(&mut self, task: TaskPart) -> Result<TaskRule, String> {
         let mut one = |selection: Value| {
-            odd_values(&selection, remarks)?;
+            odd_values(&selection)?;
             self.detect(serde_json::json!({ "selection": selection, "condition": "selection" }))
         };
         let mut optional = |selection: Option<Value>| selection.map(&mut one).transpose();
@@ -725,12 +732,12 @@ fn known_field(name: &str) -> Result<(), String> {
     }
 }
 
-/// Refuses values that a closed list does not have, and remarks bounds that leave nothing.
-fn odd_values(selection: &Value, remarks: &mut Vec<String>) -> Result<(), String> {
+/// Refuses values that a closed list does not have, and bounds that leave nothing.
+fn odd_values(selection: &Value) -> Result<(), String> {
     use crate::model::{ActorType, Outcome};
     let Value::Object(map) = selection else {
         for inner in selection.as_array().into_iter().flatten() {
-            odd_values(inner, remarks)?;
+            odd_values(inner)?;
         }
         return Ok(());
     };
@@ -755,7 +762,7 @@ fn odd_values(selection: &Value, remarks: &mut Vec<String>) -> Result<(), String
             Value::String(text) => vec![text],
             Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
             inner @ Value::Object(_) => {
-                odd_values(inner, remarks)?;
+                odd_values(inner)?;
                 continue;
             }
             _ => continue,
@@ -784,10 +791,19 @@ mod tests {
     #[test]
     fn the_baseline_compiles() {
         let policy = Policy::baseline().unwrap();
-        assert!(policy.rules.len() >= 12);
+        assert!(policy.rules.len() >= 50);
+        let without = policy.rules.iter().find(|rule| {
+            let of = |matches| {
+                rule.examples
+                    .iter()
+                    .any(|example| example.matches == matches)
+            };
+            rule.scope() != "correlation" && !(of(true) && of(false))
+        });
+        assert!(without.is_none(), "{} has no examples", without.unwrap().id);
         assert_eq!(
             (policy.name.as_str(), policy.version.as_str()),
-            ("baseline", "1.0.0")
+            ("baseline", "1.1.0")
         );
     }
 

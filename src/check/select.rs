@@ -10,7 +10,9 @@ use arrow_array::types::{Int32Type, Int64Type};
 
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
-use crate::store::{EventRef, EventView, Store, StoreError, scan_columns, scan_part, side_by_side};
+use crate::store::{
+    Col, EventRef, EventView, Store, StoreError, scan_columns, scan_part_columns, side_by_side,
+};
 
 /// The selections that each event fits, sorted.
 #[derive(Default)]
@@ -108,10 +110,11 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
             parts.into_iter().map(move |path| (batch, path))
         })
         .collect();
+    let columns = columns_of(policy);
     let found = side_by_side(&parts, |(batch, path)| {
         let mut hits = Hits::default();
         let mut classifier = Classifier::new(policy);
-        scan_part::<StoreError>(path, *batch, |table| {
+        scan_part_columns::<StoreError>(path, *batch, &columns, |table| {
             for row in 0..table.len() {
                 hits.push(&classifier.classify(&table.view(row)));
             }
@@ -124,6 +127,27 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
         all.append(hits);
     }
     Ok(all)
+}
+
+/// The columns that the fields of a policy are in.
+fn columns_of(policy: &Policy) -> Vec<&str> {
+    if policy.keywords {
+        let texts = Col::ALL.iter().map(|column| column.name());
+        return texts.chain(["attributes"]).collect();
+    }
+    policy
+        .fields
+        .iter()
+        .map(|field| match field.as_str() {
+            "hour" | "weekday" => "time",
+            "changed_fields" => "changes",
+            column @ ("amount" | "tokens_in" | "tokens_out" | "time") => column,
+            name => match Col::from_name(name) {
+                Some(column) => column.name(),
+                None => "attributes",
+            },
+        })
+        .collect()
 }
 
 /// A record that a public rule matches.

@@ -33,10 +33,54 @@ pub(super) fn may_break(rule: &Rule, occurs: &dyn Fn(Selection) -> bool) -> bool
         Logic::Event(selection) => occurs(*selection),
         Logic::Raw(_) | Logic::Correlation => false,
         Logic::Task(task) => match task.template {
-            Template::Absence | Template::NotCoExistence | Template::AtMost => occurs(task.what),
+            Template::Absence | Template::NotCoExistence | Template::AtMost => {
+                let partner = task.after.or(task.with);
+                occurs(task.what) && partner.is_none_or(occurs)
+            }
             _ => task.when.is_some_and(occurs),
         },
     }
+}
+
+/// An event of which only selections and time are known.
+struct Unread;
+
+impl Record for Unread {
+    fn field(&self, _: &str) -> Option<std::borrow::Cow<'_, str>> {
+        None
+    }
+
+    fn strings(&self) -> Vec<std::borrow::Cow<'_, str>> {
+        Vec::new()
+    }
+
+    fn time(&self) -> Option<i64> {
+        None
+    }
+
+    fn amount(&self) -> Option<crate::model::Amount> {
+        None
+    }
+}
+
+/// Whether the rule is certainly kept in a task, by what is known without reading its events: the
+/// selections that each fits, and its time.
+pub(super) fn surely_kept(rule: &Rule, events: &[(&[Selection], Option<i64>)]) -> bool {
+    let Logic::Task(task) = &rule.logic else {
+        return false;
+    };
+    if !task.conditions.is_empty() || task.per.is_some() {
+        return false;
+    }
+    let seen: Vec<Seen<'_>> = events
+        .iter()
+        .map(|(fits, time)| Seen {
+            record: &Unread,
+            fits,
+            time: *time,
+        })
+        .collect();
+    broken(rule, &seen).is_empty()
 }
 
 /// All breaches of a rule in a task.

@@ -3,6 +3,7 @@
 mod demo;
 mod explain;
 mod export;
+mod gate;
 mod ingest;
 mod rejects;
 mod report;
@@ -41,6 +42,7 @@ enum Command {
     Ingest(ingest::Args),
     Timeline(timeline::Args),
     Verify(verify::Args),
+    Gate(gate::Args),
     Rules(rules::Args),
     Report(report::Args),
     Rejects(rejects::Args),
@@ -61,6 +63,7 @@ impl Cli {
             Command::Ingest(args) => args.run(store),
             Command::Timeline(args) => args.run(store),
             Command::Verify(args) => args.run(store),
+            Command::Gate(args) => args.run(store),
             Command::Rules(args) => args.run(store),
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),

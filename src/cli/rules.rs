@@ -140,7 +140,7 @@ fn list(policy: &Policy, format: Form) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Loading has refused what is wrong; what is left is odd or thin.
+/// Loading has refused what is wrong; what is left may be thin.
 fn check(policy: &Policy) -> Result<ExitCode> {
     let mut out = format!(
         "{} {}: {} rules are valid\n",
@@ -148,9 +148,6 @@ fn check(policy: &Policy) -> Result<ExitCode> {
         terminal(&policy.version),
         policy.rules.len()
     );
-    for remark in &policy.remarks {
-        out.push_str(&format!("  {}\n", terminal(remark)));
-    }
     let bare = policy
         .rules
         .iter()

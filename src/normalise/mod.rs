@@ -18,7 +18,8 @@ mod sql;
 
 pub use detect::{Detection, Sample, Verdict, detect};
 pub use json::{Pairs, Text};
-pub use personal::personal_kinds;
+pub(crate) use names::add_arguments;
+pub use personal::{injection_signs, personal_kinds};
 
 use jiff::tz::TimeZone;
 use typed_arena::Arena;

@@ -97,7 +97,7 @@ pub(super) fn add_named<'a>(event: &mut Event<'a>, name: &str, value: Cow<'a, st
 }
 
 /// Keys, amount and currency out of a tool call's arguments (a JSON object).
-pub(super) fn add_arguments(event: &mut Event<'_>, arguments: &str) {
+pub(crate) fn add_arguments(event: &mut Event<'_>, arguments: &str) {
     const MOST: usize = 64 << 10;
     if arguments.len() > MOST {
         return;

@@ -74,6 +74,13 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     Ok(make(store, &limits, config.stitch.threshold, state)?.0)
 }
 
+/// The tasks as they were made before; `None` if the store or the settings have changed since.
+#[must_use]
+pub fn current(store: &Store, config: &Config) -> Option<TaskIndex> {
+    let state = state_digest(store, &limits(config), config.stitch.threshold);
+    TaskIndex::load(store, state)
+}
+
 /// How long each step took.
 pub type Steps = Vec<(&'static str, Duration)>;
 

@@ -34,7 +34,7 @@ pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
     ChangeView, Col, ContentRow, EventRef, EventSet, EventSlice, EventTable, EventView,
-    read_contents, read_events, read_rejects, scan_columns, scan_part,
+    read_contents, read_events, read_rejects, scan_columns, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
+use arrow_schema::SchemaRef;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -16,7 +17,7 @@ use parquet::file::metadata::PageIndexPolicy;
 
 use super::files::side_by_side;
 use super::part::PART_BITS;
-use super::tables::{TEXT_COLUMNS, event_columns};
+use super::tables::{TEXT_COLUMNS, event_columns, events_schema};
 use super::{RejectRow, Store, StoreError};
 use crate::model::{Amount, Digest, EventId};
 
@@ -521,23 +522,31 @@ fn read_rows(
         .build()
         .map_err(StoreError::parquet(path))?;
     for batch in reader {
-        let batch = batch?;
-        let mut read = filled.iter().zip(batch.columns()).peekable();
-        let columns = schema
-            .fields()
-            .iter()
-            .enumerate()
-            .map(|(column, field)| {
-                let here = read.next_if(|(filled, _)| **filled == column);
-                here.map_or_else(
-                    || new_null_array(field.data_type(), batch.num_rows()),
-                    |(_, array)| Arc::clone(array),
-                )
-            })
-            .collect();
-        visit(RecordBatch::try_new(Arc::clone(&schema), columns)?);
+        visit(widen(&schema, &filled, &batch?)?);
     }
     Ok(())
+}
+
+/// A table with all columns, of which some were read; the others are empty.
+fn widen(
+    schema: &SchemaRef,
+    read: &[usize],
+    batch: &RecordBatch,
+) -> Result<RecordBatch, StoreError> {
+    let mut read = read.iter().zip(batch.columns()).peekable();
+    let columns = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(column, field)| {
+            let here = read.next_if(|(read, _)| **read == column);
+            here.map_or_else(
+                || new_null_array(field.data_type(), batch.num_rows()),
+                |(_, array)| Arc::clone(array),
+            )
+        })
+        .collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
 }
 
 /// Whether a column has no value in those row groups, as far as the file says so.
@@ -573,6 +582,35 @@ pub fn scan_part<E: From<StoreError>>(
     mut visit: impl FnMut(&EventTable) -> Result<(), E>,
 ) -> Result<(), E> {
     scan_columns(path, None, |table| visit(&EventTable { batch, table }))
+}
+
+/// Calls `visit` with all events of a part file, of which only the named columns are read (beside those
+/// that say where an event lies); the others are empty.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_part_columns<E: From<StoreError>>(
+    path: &Path,
+    batch: usize,
+    names: &[&str],
+    mut visit: impl FnMut(&EventTable) -> Result<(), E>,
+) -> Result<(), E> {
+    let schema = events_schema();
+    let read: Vec<usize> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| !field.is_nullable() || names.contains(&field.name().as_str()))
+        .map(|(at, _)| at)
+        .collect();
+    let read_names: Vec<&str> = read
+        .iter()
+        .map(|at| schema.field(*at).name().as_str())
+        .collect();
+    scan_columns(path, Some(&read_names), |table| {
+        let table = widen(&schema, &read, &table)?;
+        visit(&EventTable { batch, table })
+    })
 }
 
 /// Calls `visit` with some columns (by name) of all rows of a file.

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use super::Record;
 use super::json::Text;
 use super::names::{add_arguments, add_mentions};
-use super::personal_kinds;
+use super::{injection_signs, personal_kinds};
 use crate::model::time::Time;
 use crate::model::{ActorType, ContentPart, Digest, Event, KeyKind, Kind, Outcome};
 
@@ -244,6 +244,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         event.model_requested = ask.model.clone();
         add_mentions(&mut event, &text);
         event.attr("personal_data", personal_kinds(&text));
+        event.attr("injection_signs", injection_signs(&text));
         event.contents.push((ContentPart::Prompt, text));
         out.push(event);
     }
@@ -261,6 +262,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         });
         event.key_opt(KeyKind::ToolCall, result.call);
         event.attr("personal_data", personal_kinds(&result.text));
+        event.attr("injection_signs", injection_signs(&result.text));
         event.contents.push((ContentPart::Result, result.text));
         out.push(event);
     }
@@ -325,6 +327,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         add_metadata(&mut inference, &name, value);
     }
     if !answer.text.is_empty() {
+        inference.attr("personal_data", personal_kinds(&answer.text));
         inference
             .contents
             .push((ContentPart::Output, Cow::Owned(answer.text)));
@@ -378,6 +381,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
             event.attr("approval", "requested");
         }
         add_arguments(&mut event, &tool.arguments);
+        event.attr("personal_data", personal_kinds(&tool.arguments));
         if !tool.arguments.is_empty() {
             event
                 .contents

@@ -113,6 +113,7 @@ mappings!(
     "sqlserver_audit",
     "temporal_history",
     "traefik_json",
+    "trail_gate",
     "tyk",
     "vertex_request_log",
     "workday_activity",

@@ -1,0 +1,122 @@
+//! `trail gate`
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use miette::{IntoDiagnostic, Result, miette};
+
+use crate::check::Policy;
+use crate::config::Config;
+use crate::gate::{Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide};
+
+/// Ask the policy before an action runs
+///
+/// Reads one proposed action (or a person's approval) as JSON on standard input and answers in the
+/// caller's own protocol: Claude Code PreToolUse hook, MCP tools/call, OpenAI or Anthropic tool call, or
+/// an event in trail's own form. The decision is in the store before it is told. Exit code: 0 allow, 1
+/// deny, 3 ask, 2 not decided; a Claude Code hook always gets 0, its answer is in the output.
+#[derive(clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  trail gate\n  trail --store /var/lib/trail gate --policy rules/"
+)]
+pub struct Args {
+    /// Folder or file of rules [default: `policy` of [gate] in trail.toml, else the shipped baseline]
+    #[arg(long, value_name = "PATH")]
+    policy: Option<PathBuf>,
+}
+
+/// A question longer than that is none.
+const MOST_BYTES: u64 = 16 << 20;
+
+impl Args {
+    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+        let mut text = Vec::new();
+        std::io::stdin()
+            .take(MOST_BYTES)
+            .read_to_end(&mut text)
+            .into_diagnostic()?;
+        let config = Config::load(&super::store_path(store).join("trail.toml"));
+        let gate = config
+            .as_ref()
+            .map(|config| config.gate.clone())
+            .unwrap_or_default();
+        let question = serde_json::from_slice(&text)
+            .map_err(|error| format!("standard input is no JSON: {error}"))
+            .and_then(|value| Question::read(value, &gate));
+        let question =
+            question.map_err(|error| miette!(help = "docs/gate.md shows each form", "{error}"))?;
+        let now = jiff::Timestamp::now().as_microsecond();
+        match question {
+            Question::Approval(approval) => {
+                let store = super::open_store(store)?;
+                approve(&store, &approval, now).map_err(|error| miette!("{error}"))?;
+                let word = if approval.granted {
+                    "granted"
+                } else {
+                    "refused"
+                };
+                let told = serde_json::json!({"recorded": approval.decision, "approval": word});
+                super::print(&format!("{told}\n"), None)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Question::Action(proposal) => {
+                let decided = config
+                    .map_err(miette::Report::from)
+                    .and_then(|config| self.decide(store, &config, &proposal, now));
+                match decided {
+                    Ok((text, code)) => {
+                        super::print(&text, None)?;
+                        Ok(code)
+                    }
+                    Err(error) => failed(&proposal, &gate, &error),
+                }
+            }
+        }
+    }
+
+    fn decide(
+        &self,
+        store: Option<&Path>,
+        config: &Config,
+        proposal: &Proposal,
+        now: i64,
+    ) -> Result<(String, ExitCode)> {
+        let store = super::open_store(store)?;
+        let policy = match (&self.policy, &config.gate.policy) {
+            (Some(path), _) => Policy::load(path)?,
+            (None, Some(path)) => Policy::load(&store.layout().root.join(path))?,
+            (None, None) => Policy::baseline()?,
+        };
+        let decision =
+            decide(&store, config, &policy, proposal, now).map_err(|error| miette!("{error}"))?;
+        let text = format!("{}\n", answer(proposal, &decision));
+        Ok((text, code(proposal, decision.decision)))
+    }
+}
+
+fn code(proposal: &Proposal, decision: Answer) -> ExitCode {
+    match decision {
+        _ if proposal.protocol == Protocol::ClaudeCode => ExitCode::SUCCESS,
+        Answer::Allow => ExitCode::SUCCESS,
+        Answer::Deny => ExitCode::from(1),
+        Answer::Ask => ExitCode::from(3),
+    }
+}
+
+/// The gate itself has failed: the answer is the configured one, and says so.
+fn failed(proposal: &Proposal, config: &GateConfig, error: &miette::Report) -> Result<ExitCode> {
+    use std::io::Write;
+    let decision = crate::gate::Decision {
+        id: "none".to_owned(),
+        decision: config.on_error,
+        rules: Vec::new(),
+        reason: format!("the gate could not decide: {error}"),
+        task: None,
+        events: 0,
+        policy: [String::new(), String::new(), String::new()],
+    };
+    let _ = writeln!(std::io::stderr(), "{error:?}");
+    super::print(&format!("{}\n", answer(proposal, &decision)), None)?;
+    Ok(code(proposal, config.on_error))
+}

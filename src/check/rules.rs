@@ -662,9 +662,11 @@ fn compile(engine: &mut Engine, number: Selection, detection: &Value) -> Result<
     if let Some(error) = parsed.errors.first() {
         return Err(error.clone());
     }
-    engine
-        .add_collection(&parsed)
-        .map_err(|error| error.to_string())
+    // One by one: adding a collection makes the index of all rules anew.
+    for rule in &parsed.rules {
+        engine.add_rule(rule).map_err(|error| error.to_string())?;
+    }
+    Ok(())
 }
 
 /// Names of the fields that a detection asks for; says whether it looks for words anywhere.

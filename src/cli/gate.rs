@@ -8,7 +8,9 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use crate::check::Policy;
 use crate::config::Config;
-use crate::gate::{Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide};
+use crate::gate::{
+    Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, so_far,
+};
 
 /// Ask the policy before an action runs
 ///
@@ -83,13 +85,24 @@ impl Args {
         now: i64,
     ) -> Result<(String, ExitCode)> {
         let store = super::open_store(store)?;
-        let policy = match (&self.policy, &config.gate.policy) {
-            (Some(path), _) => Policy::load(path)?,
-            (None, Some(path)) => Policy::load(&store.layout().root.join(path))?,
-            (None, None) => Policy::baseline()?,
+        let load = || match (&self.policy, &config.gate.policy) {
+            (Some(path), _) => Policy::load(path),
+            (None, Some(path)) => Policy::load(&store.layout().root.join(path)),
+            (None, None) => Policy::baseline(),
         };
-        let decision =
-            decide(&store, config, &policy, proposal, now).map_err(|error| miette!("{error}"))?;
+        // Somebody waits for the answer: rules are compiled while the task is read.
+        let (policy, so_far) = std::thread::scope(|scope| {
+            let policy = scope.spawn(load);
+            let so_far = so_far(&store, config, proposal);
+            let policy = match policy.join() {
+                Ok(policy) => policy,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            (policy, so_far)
+        });
+        let so_far = so_far.map_err(|error| miette!("{error}"))?;
+        let decision = decide(&store, config, &policy?, proposal, &so_far, now)
+            .map_err(|error| miette!("{error}"))?;
         let text = format!("{}\n", answer(proposal, &decision));
         Ok((text, code(proposal, decision.decision)))
     }

@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use crate::check::{Given, Level, Policy, Record, breaches_at_end};
 use crate::config::Config;
 use crate::model::Kind;
-use crate::store::{EventRef, EventView, Store, StoreError, find_key, read_events};
+use crate::store::{
+    EventRef, EventSet, EventView, Store, StoreError, find_first, find_key, read_events,
+};
 
 /// The section `[gate]` of trail.toml.
 #[derive(Clone, Debug, Deserialize)]
@@ -107,21 +109,40 @@ pub struct Broken {
     pub message: String,
 }
 
+/// The events of an action's task so far.
+pub struct SoFar {
+    /// The task's id, where the index of tasks is current.
+    task: Option<String>,
+    events: EventSet,
+}
+
+/// Reads the events of an action's task so far.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn so_far(store: &Store, config: &Config, proposal: &Proposal) -> Result<SoFar, StoreError> {
+    let (task, places) = task_so_far(store, config, proposal)?;
+    Ok(SoFar {
+        task,
+        events: read_events(store, &places)?,
+    })
+}
+
 /// Decides on an action, and puts the decision on disk.
 ///
 /// # Errors
-/// The store or the journal cannot be read or written; nothing was decided then.
+/// The journal cannot be read or written; nothing was decided then.
 pub fn decide(
     store: &Store,
     config: &Config,
     policy: &Policy,
     proposal: &Proposal,
+    so_far: &SoFar,
     now_us: i64,
 ) -> Result<Decision, StoreError> {
     let journal = Journal::of(store);
     let earlier = journal.read()?;
-    let (task, places) = task_so_far(store, config, proposal)?;
-    let set = read_events(store, &places)?;
+    let (task, set) = (so_far.task.clone(), &so_far.events);
     let views: Vec<EventView<'_>> = set.iter().collect();
     let approvals = approvals_of(&earlier, proposal);
     let mut records: Vec<&dyn Record> = views.iter().map(|view| view as &dyn Record).collect();
@@ -204,16 +225,18 @@ fn task_so_far(
 ) -> Result<(Option<String>, Vec<EventRef>), StoreError> {
     let index = crate::stitch::current(store, config);
     for (kind, value) in &proposal.keys {
-        let hits = find_key(store, *kind, value)?;
-        let Some(first) = hits.first() else { continue };
+        let Some(first) = find_first(store, *kind, value)? else {
+            continue;
+        };
         if let Some(index) = &index
-            && let Some(task) = index.task_at(first.place)
+            && let Some(task) = index.task_at(first)
         {
             let members = index.members(task);
             let places = members.iter().map(|event| index.place(*event)).collect();
             index.check()?;
             return Ok((Some(index.id(task).to_string()), places));
         }
+        let hits = find_key(store, *kind, value)?;
         let mut places: Vec<EventRef> = hits.into_iter().map(|hit| hit.place).collect();
         places.sort_unstable();
         return Ok((None, places));

@@ -258,23 +258,44 @@ pub struct KeyHit {
     pub original: Option<String>,
 }
 
+/// One event of a store with that key (in its normal form).
+///
+/// # Errors
+/// A keys file cannot be read.
+pub fn find_first(
+    store: &Store,
+    kind: KeyKind,
+    value: &str,
+) -> Result<Option<EventRef>, StoreError> {
+    for (batch, path) in parts_with(store, kind, value) {
+        let found = KeyScan::with_pages(&path)?.look_up(kind.as_str(), value)?;
+        if let Some((row, _)) = found.first() {
+            return Ok(Some(EventRef { batch, row: *row }));
+        }
+    }
+    Ok(None)
+}
+
+/// The keys files that may hold a key, with the batches they are of.
+fn parts_with(store: &Store, kind: KeyKind, value: &str) -> Vec<(usize, PathBuf)> {
+    store
+        .batches()
+        .iter()
+        .enumerate()
+        .flat_map(|(batch, custody)| {
+            let parts = store.parts("keys", custody);
+            parts.into_iter().map(move |path| (batch, path))
+        })
+        .filter(|(_, path)| filter::may_hold(path, kind, value))
+        .collect()
+}
+
 /// All events of a store with that key (in its normal form), in the order of the store.
 ///
 /// # Errors
 /// A keys file cannot be read.
 pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>, StoreError> {
-    let parts: Vec<(usize, PathBuf)> = store
-        .batches()
-        .iter()
-        .enumerate()
-        .flat_map(|(batch, custody)| {
-            store
-                .parts("keys", custody)
-                .into_iter()
-                .map(move |path| (batch, path))
-        })
-        .filter(|(_, path)| filter::may_hold(path, kind, value))
-        .collect();
+    let parts = parts_with(store, kind, value);
     let hits = side_by_side(&parts, |(batch, path)| {
         let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;
         let hit = |(row, original)| KeyHit {

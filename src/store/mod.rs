@@ -29,7 +29,7 @@ pub use custody::{Custody, CustodyFile, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub(crate) use files::side_by_side;
 pub use files::{Layout as StoreLayout, Store};
-pub use keys::{KeyHit, KeyRows, KeyScan, find_key};
+pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{

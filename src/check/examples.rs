@@ -57,11 +57,16 @@ fn judge_given(policy: &Policy, rule: &Rule, events: &[Given]) -> Option<String>
             let logged = AsLogged {
                 json: rsigma_eval::JsonEvent::borrow(&json),
             };
-            let hits = policy.raw_engine.evaluate(&logged);
             let wanted = raw.selection.to_string();
-            let hit = hits
+            let mut engines = raw
+                .formats
                 .iter()
-                .any(|hit| hit.header.rule_id.as_deref() == Some(&wanted));
+                .filter_map(|format| policy.raw_engines.get(format));
+            let hit = engines.any(|engine| {
+                let hits = engine.evaluate(&logged);
+                hits.iter()
+                    .any(|hit| hit.header.rule_id.as_deref() == Some(&wanted))
+            });
             hit.then(|| "the record matches".to_owned())
         });
     }

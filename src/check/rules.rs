@@ -1,6 +1,7 @@
 //! Rule files: Sigma rules, and the same form with a `task:` part.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rsigma_eval::Engine;
@@ -314,12 +315,15 @@ pub struct Policy {
     pub(super) fields: BTreeSet<String>,
     /// Whether some selection looks for words anywhere.
     pub(super) keywords: bool,
-    pub(super) raw_engine: Engine,
+    /// Public rules, by the format whose records they look at.
+    pub(super) raw_engines: BTreeMap<String, Engine>,
     pub(super) raw_selections: Selection,
     /// Correlations and the Sigma rules they build on.
     pub(super) correlated: Option<rsigma_parser::SigmaCollection>,
     /// Rules that only serve correlations (Sigma: `generate` is not set).
     pub(super) silent: BTreeSet<String>,
+    /// Values of Sigma's placeholders (`%name%` with the modifier `expand`).
+    placeholders: BTreeMap<String, Vec<String>>,
 }
 
 /// The shipped baseline.
@@ -335,15 +339,7 @@ impl Policy {
     /// # Errors
     /// Never for the files as shipped; a test holds that.
     pub fn baseline() -> Result<Self, PolicyError> {
-        let mut files: Vec<(String, String)> = BASELINE
-            .files()
-            .filter_map(|file| {
-                let name = file.path().to_str()?.to_owned();
-                Some((name, file.contents_utf8()?.to_owned()))
-            })
-            .collect();
-        files.sort();
-        Self::from_files(files)
+        Self::from_files(shipped())
     }
 
     /// All `.yml` and `.yaml` files below a folder (or one file), with the `policy.toml` beside them.
@@ -352,6 +348,19 @@ impl Policy {
     /// A file cannot be read, or a rule is not valid.
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         Self::from_files(read_folder(path)?)
+    }
+
+    /// The rules of a folder, or the shipped ones, without their examples: these are most of the text,
+    /// and nobody who waits for a decision needs them.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_to_judge(path: Option<&Path>) -> Result<Self, PolicyError> {
+        let files = match path {
+            Some(path) => read_folder(path)?,
+            None => shipped(),
+        };
+        Self::compile(&files, without_examples)
     }
 
     /// The version of a policy that was in force on a day. Versions are folders below `path`, each with
@@ -393,6 +402,14 @@ impl Policy {
     }
 
     fn from_files(files: Vec<(String, String)>) -> Result<Self, PolicyError> {
+        Self::compile(&files, |text| Cow::Borrowed(text))
+    }
+
+    /// Compiles rules. `read` may leave out parts of a file; the digest is that of all files in whole.
+    fn compile(
+        files: &[(String, String)],
+        read: impl Fn(&str) -> Cow<'_, str>,
+    ) -> Result<Self, PolicyError> {
         let mut policy = Self {
             name: "unnamed".to_owned(),
             version: "0".to_owned(),
@@ -404,23 +421,29 @@ impl Policy {
             selections: 0,
             fields: BTreeSet::new(),
             keywords: false,
-            raw_engine: Engine::new(),
+            raw_engines: BTreeMap::new(),
             raw_selections: 0,
             correlated: None,
             silent: BTreeSet::new(),
+            placeholders: BTreeMap::new(),
         };
         let mut identity = Vec::new();
         let mut base = String::new();
-        for (path, text) in &files {
+        for (path, text) in files {
             identity.extend_from_slice(text.as_bytes());
             identity.push(0);
             if path.ends_with("policy.toml") {
                 let head = Head::read(path, text)?;
                 (policy.name, policy.version) = (head.name, head.version);
                 policy.valid_from = head.valid_from;
-            } else {
-                policy.add(path, text, &mut base)?;
+                policy.placeholders.extend(head.placeholders);
             }
+        }
+        for (path, text) in files
+            .iter()
+            .filter(|(path, _)| !path.ends_with("policy.toml"))
+        {
+            policy.add(path, &read(text), &mut base)?;
         }
         policy.compile_correlations(&base)?;
         policy.digest = Digest::of(&identity);
@@ -435,7 +458,9 @@ impl Policy {
             reason,
         };
         for document in yaml_serde::Deserializer::from_str(text) {
-            let value = Value::deserialize(document).map_err(|error| wrong(error.to_string()))?;
+            let mut value =
+                Value::deserialize(document).map_err(|error| wrong(error.to_string()))?;
+            self.expand(&mut value).map_err(wrong)?;
             if value.is_null() {
                 continue;
             }
@@ -449,6 +474,46 @@ impl Policy {
                 base.push_str(&format!("---\n{value}\n"));
             }
             self.add_rule(path, value).map_err(wrong)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the values of placeholders in their places.
+    fn expand(&self, value: &mut Value) -> Result<(), String> {
+        let Value::Object(map) = value else {
+            for inner in value.as_array_mut().into_iter().flatten() {
+                self.expand(inner)?;
+            }
+            return Ok(());
+        };
+        let keys: Vec<String> = map
+            .keys()
+            .filter(|key| key.split('|').skip(1).any(|modifier| modifier == "expand"))
+            .cloned()
+            .collect();
+        for key in keys {
+            let given = map.remove(&key).unwrap_or_default();
+            let given = given.as_array().cloned().unwrap_or_else(|| vec![given]);
+            let mut values = Vec::new();
+            for value in given {
+                let name = value
+                    .as_str()
+                    .and_then(|text| text.strip_prefix('%')?.strip_suffix('%'));
+                match name {
+                    None => values.push(value),
+                    Some(name) => {
+                        let known = self.placeholders.get(name).ok_or_else(|| {
+                            format!("the placeholder %{name}% has no values: add it to [placeholders] in policy.toml")
+                        })?;
+                        values.extend(known.iter().cloned().map(Value::from));
+                    }
+                }
+            }
+            let plain: Vec<&str> = key.split('|').filter(|part| *part != "expand").collect();
+            map.insert(plain.join("|"), Value::Array(values));
+        }
+        for inner in map.values_mut() {
+            self.expand(inner)?;
         }
         Ok(())
     }
@@ -478,7 +543,7 @@ impl Policy {
                     Logic::Event(self.detect(detection)?)
                 }
                 Some(formats) => Logic::Raw(RawRule {
-                    selection: self.detect_raw(detection)?,
+                    selection: self.detect_raw(&detection, &formats)?,
                     formats: formats.into_iter().map(str::to_owned).collect(),
                     source: file.logsource.name(),
                 }),
@@ -560,9 +625,14 @@ impl Policy {
         Ok(number)
     }
 
-    fn detect_raw(&mut self, detection: Value) -> Result<Selection, String> {
+    fn detect_raw(&mut self, detection: &Value, formats: &[&str]) -> Result<Selection, String> {
         let number = self.raw_selections;
-        compile(&mut self.raw_engine, number, &detection)?;
+        // Rules for logs that trail has no reader of are checked all the same.
+        compile(&mut Engine::new(), number, detection)?;
+        for format in formats {
+            let engine = self.raw_engines.entry((*format).to_owned()).or_default();
+            compile(engine, number, detection)?;
+        }
         self.raw_selections += 1;
         Ok(number)
     }
@@ -598,6 +668,8 @@ struct Head {
     name: String,
     version: String,
     valid_from: Option<String>,
+    #[serde(default)]
+    placeholders: BTreeMap<String, Vec<String>>,
 }
 
 impl Head {
@@ -616,6 +688,38 @@ impl Head {
         }
         Ok(head)
     }
+}
+
+/// The shipped files, by name.
+fn shipped() -> Vec<(String, String)> {
+    let mut files: Vec<(String, String)> = BASELINE
+        .files()
+        .filter_map(|file| {
+            let name = file.path().to_str()?.to_owned();
+            Some((name, file.contents_utf8()?.to_owned()))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// A rule file without its `examples`: the lines from that key to the next one at the margin.
+fn without_examples(text: &str) -> Cow<'_, str> {
+    if !text.contains("\nexamples:") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut within = false;
+    for line in text.split_inclusive('\n') {
+        let starts_key = line.starts_with(|c: char| c.is_alphabetic() || c == '"' || c == '\'');
+        if starts_key || line.starts_with("---") {
+            within = line.starts_with("examples:");
+        }
+        if !within {
+            out.push_str(line);
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn read_folder(path: &Path) -> Result<Vec<(String, String)>, PolicyError> {
@@ -814,6 +918,33 @@ mod tests {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/baseline");
         let files = std::fs::read_dir(folder).unwrap().count();
         assert_eq!(files, BASELINE.files().count());
+    }
+
+    #[test]
+    fn examples_can_be_left_out_and_nothing_else() {
+        let text = "id: a\nexamples:\n  match:\n    - {kind: write}\n- odd\nlevel: low\n---\nexamples: {}\ntask: {}\n";
+        assert_eq!(without_examples(text), "id: a\nlevel: low\n---\ntask: {}\n");
+        let (whole, lean) = (
+            Policy::baseline().unwrap(),
+            Policy::load_to_judge(None).unwrap(),
+        );
+        assert_eq!(whole.digest, lean.digest);
+        assert_eq!(whole.rules.len(), lean.rules.len());
+        assert_eq!(whole.selections, lean.selections);
+    }
+
+    #[test]
+    fn placeholders() {
+        let load = |head: &str| {
+            let rule = "title: a\nid: b\nlogsource: {product: trail}\ndetection:\n  s: {actor|expand: ['%admins%', other]}\n  condition: s\nexamples:\n  match: [{actor: eva}, {actor: other}]\n  no_match: [{actor: tom}]\n";
+            let files = [("policy.toml", head), ("a.yml", rule)];
+            let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
+            Policy::from_files(files.to_vec())
+        };
+        let head = "name = 'x'\nversion = '1'\n";
+        let policy = load(&format!("{head}[placeholders]\nadmins = ['eva', 'udo']\n")).unwrap();
+        assert!(crate::check::test_examples(&policy).is_empty());
+        assert!(load(head).err().unwrap().to_string().contains("%admins%"));
     }
 
     #[test]

@@ -8,6 +8,8 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 
+use rsigma_eval::Engine;
+
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
 use crate::store::{
@@ -110,6 +112,17 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
             parts.into_iter().map(move |path| (batch, path))
         })
         .collect();
+    if policy.selections == 0 {
+        let events: u64 = parts
+            .iter()
+            .map(|(batch, path)| rows_of(store, *batch, path))
+            .sum();
+        let events = usize::try_from(events).unwrap_or(usize::MAX);
+        return Ok(Hits {
+            ends: vec![0; events],
+            list: Vec::new(),
+        });
+    }
     let columns = columns_of(policy);
     let found = side_by_side(&parts, |(batch, path)| {
         let mut hits = Hits::default();
@@ -127,6 +140,16 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
         all.append(hits);
     }
     Ok(all)
+}
+
+/// Rows of a part file, as its custody says.
+fn rows_of(store: &Store, batch: usize, path: &std::path::Path) -> u64 {
+    let tables = store.batches().get(batch).map(|custody| &custody.tables);
+    let found = tables
+        .into_iter()
+        .flatten()
+        .find(|table| store.layout().root.join(&table.path) == *path);
+    found.map_or(0, |table| table.rows)
 }
 
 /// The columns that the fields of a policy are in.
@@ -187,15 +210,18 @@ pub(super) fn raw_hits(
     let mut judged = vec![false; policy.rules.len()];
     let mut hits = Vec::new();
     for (batch, custody) in store.batches().iter().enumerate() {
-        let wanted: HashMap<i32, &HashMap<Selection, usize>> = (0i32..)
+        let wanted: HashMap<i32, (&Engine, &HashMap<Selection, usize>)> = (0i32..)
             .zip(&custody.files)
             .filter(|(_, file)| file.records > 0)
-            .filter_map(|(at, file)| Some((at, of_format.get(file.format.as_str())?)))
+            .filter_map(|(at, file)| {
+                let engine = policy.raw_engines.get(&file.format)?;
+                Some((at, (engine, of_format.get(file.format.as_str())?)))
+            })
             .collect();
         if wanted.is_empty() {
             continue;
         }
-        for rule in wanted.values().flat_map(|rules| rules.values()) {
+        for rule in wanted.values().flat_map(|(_, rules)| rules.values()) {
             judged[*rule] = true;
         }
         let parts = store.parts("contents", custody);
@@ -218,14 +244,15 @@ pub(super) fn raw_hits(
                     let logged = AsLogged {
                         json: rsigma_eval::JsonEvent::borrow(&json),
                     };
-                    Ok(numbers(&policy.raw_engine.evaluate(&logged)))
+                    let engine = wanted.get(&files.value(*row)).map(|(engine, _)| *engine);
+                    Ok(engine.map_or_else(Vec::new, |engine| numbers(&engine.evaluate(&logged))))
                 })?;
                 for (row, selections) in rows.into_iter().zip(matched) {
                     let file = files.value(row);
                     let rules = wanted.get(&file);
                     for rule in selections
                         .iter()
-                        .filter_map(|selection| rules.and_then(|rules| rules.get(selection)))
+                        .filter_map(|selection| rules.and_then(|(_, rules)| rules.get(selection)))
                     {
                         found.push((file, ordinals.value(row), *rule));
                     }

@@ -85,11 +85,9 @@ impl Args {
         now: i64,
     ) -> Result<(String, ExitCode)> {
         let store = super::open_store(store)?;
-        let load = || match (&self.policy, &config.gate.policy) {
-            (Some(path), _) => Policy::load(path),
-            (None, Some(path)) => Policy::load(&store.layout().root.join(path)),
-            (None, None) => Policy::baseline(),
-        };
+        let own = config.gate.policy.as_ref();
+        let own = own.map(|path| store.layout().root.join(path));
+        let load = || Policy::load_to_judge(self.policy.as_deref().or(own.as_deref()));
         // Somebody waits for the answer: rules are compiled while the task is read.
         let (policy, so_far) = std::thread::scope(|scope| {
             let policy = scope.spawn(load);

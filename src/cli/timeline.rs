@@ -164,7 +164,7 @@ impl Args {
         let request = self.request()?;
         let zone = zone_of(&self.tz)?;
         let (store, index) = super::open(store)?;
-        let found = timeline(&store, &index, &Policy::baseline()?, &request)
+        let found = timeline(&store, &index, &Policy::load_to_judge(None)?, &request)
             .map_err(|error| miette!("{error}"))?;
         let text = match self.format {
             Form::Table => timeline_table(&found, &zone, super::columns(), self.verbose),

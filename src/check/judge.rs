@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::exceptions::Excepted;
-use super::record::AsSigma;
+use super::record::{AsLogged, AsSigma};
 use super::rules::{Level, Logic, Policy, Rule};
-use super::select::{Hits, raw_hits, select, selections_of};
+use super::select::{Hits, RawHit, raw_hits, select, selections_of};
 use super::task::{Breach, Seen, broken, describe, may_break, surely_kept};
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, read_events,
+    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, read_contents,
+    read_events,
 };
 
 /// What a store looks like under a policy.
@@ -182,13 +183,13 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
             size = 0;
         }
     }
+    correlate(store, index, policy, &raw, &mut verdict.findings)?;
     let raw: Vec<(&Rule, EventRef)> = raw
         .iter()
         .map(|hit| (&policy.rules[hit.rule], hit.place))
         .filter(|(rule, _)| !policy.silent.contains(&rule.id))
         .collect();
     single_findings(store, index, &raw, &mut verdict.findings)?;
-    correlate(store, index, policy, &mut verdict.findings)?;
     index.check()?;
     sort_findings(&mut verdict.findings);
     Ok(verdict)
@@ -331,11 +332,16 @@ fn single_findings(
     Ok(())
 }
 
+/// Time and number of an event that a rule matches, and file and number of its record if the rule looks
+/// at that.
+type Matching = (i64, u32, Option<(i32, i64)>);
+
 /// Runs the correlations over the events that the rules they build on match, in order of time.
 fn correlate(
     store: &Store,
     index: &TaskIndex,
     policy: &Policy,
+    raw: &[RawHit],
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
     let Some(collection) = &policy.correlated else {
@@ -347,7 +353,14 @@ fn correlate(
     };
     let mut engine = rsigma_eval::CorrelationEngine::new(rsigma_eval::CorrelationConfig::default());
     engine.add_collection(collection).map_err(damaged)?;
-    let mut matching: Vec<(i64, u32)> = Vec::new();
+    // Events that a rule over normalised fields matches, and records that a public rule matches.
+    let mut matching: Vec<Matching> = raw
+        .iter()
+        .filter_map(|hit| {
+            let event = index.number(hit.place)?;
+            Some((index.time(event)?, event, Some(hit.record)))
+        })
+        .collect();
     let mut number = 0u32;
     for (batch, custody) in store.batches().iter().enumerate() {
         for path in store.parts("events", custody) {
@@ -357,7 +370,7 @@ fn correlate(
                     if let Some(time) = index.time(number)
                         && !engine.evaluate(&AsSigma(&view)).is_empty()
                     {
-                        matching.push((time, number));
+                        matching.push((time, number, None));
                     }
                     number += 1;
                 }
@@ -366,11 +379,25 @@ fn correlate(
         }
     }
     matching.sort_unstable();
+    matching.dedup();
     for group in matching.chunks(READ_AT_ONCE) {
-        let places: Vec<EventRef> = group.iter().map(|(_, event)| index.place(*event)).collect();
+        let places: Vec<EventRef> = group
+            .iter()
+            .map(|(_, event, _)| index.place(*event))
+            .collect();
         let set = read_events(store, &places)?;
-        for (view, (time, event)) in set.iter().zip(group) {
-            for result in engine.process_event_at(&AsSigma(&view), time.div_euclid(1_000_000)) {
+        for (view, (time, event, record)) in set.iter().zip(group) {
+            let seconds = time.div_euclid(1_000_000);
+            let results = match record {
+                None => engine.process_event_at(&AsSigma(&view), seconds),
+                Some((file, ordinal)) => {
+                    let batch = view.place().batch;
+                    let json = raw_record(store, batch, *file, *ordinal)?;
+                    let json = rsigma_eval::JsonEvent::borrow(&json);
+                    engine.process_event_at(&AsLogged { json }, seconds)
+                }
+            };
+            for result in results {
                 let rsigma_eval::ResultBody::Correlation(body) = &result.body else {
                     continue;
                 };
@@ -411,6 +438,20 @@ fn correlate(
         }
     }
     Ok(())
+}
+
+/// A record as it was logged.
+fn raw_record(
+    store: &Store,
+    batch: usize,
+    file: i32,
+    ordinal: i64,
+) -> Result<serde_json::Value, StoreError> {
+    let contents = read_contents(store, batch, file, ordinal)?;
+    let raw = contents.iter().find(|row| row.content == "raw");
+    Ok(raw
+        .and_then(|row| serde_json::from_slice(&row.value).ok())
+        .unwrap_or_default())
 }
 
 /// Judges a task whose events, all of them in their order, were read already.

@@ -455,7 +455,7 @@ impl Policy {
     fn add(&mut self, path: &str, text: &str, base: &mut String) -> Result<(), PolicyError> {
         let wrong = |reason: String| PolicyError::Rule {
             path: path.to_owned(),
-            reason,
+            reason: with_line(reason, text),
         };
         for document in yaml_serde::Deserializer::from_str(text) {
             let mut value =
@@ -687,6 +687,18 @@ impl Head {
             )));
         }
         Ok(head)
+    }
+}
+
+/// Adds the line of the word that a reason quotes, where it does not say one itself.
+fn with_line(reason: String, text: &str) -> String {
+    let quoted = reason.split('`').nth(1).filter(|word| !word.is_empty());
+    let Some(word) = quoted.filter(|_| !reason.contains("line ")) else {
+        return reason;
+    };
+    match text.lines().position(|line| line.contains(word)) {
+        Some(at) => format!("{reason} (line {})", at + 1),
+        None => reason,
     }
 }
 

@@ -179,6 +179,8 @@ pub(super) struct RawHit {
     pub rule: usize,
     /// The first event of the record.
     pub place: EventRef,
+    /// File and number of the record.
+    pub record: (i32, i64),
 }
 
 /// Runs the rules over the records of their formats by the records' own names. Gives the hits, and the
@@ -310,6 +312,7 @@ fn place(
         Some(RawHit {
             rule: *rule,
             place: EventRef { batch, row },
+            record: (*file, *ordinal),
         })
     };
     Ok(found.iter().filter_map(hit).collect())

@@ -11,6 +11,7 @@ use polars_io::parquet::read::ParquetReader;
 use super::outputs::findings_markdown;
 use super::safe::markdown;
 use crate::check::Verdict;
+use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
 use crate::store::{Store, StoreError, read_rejects};
 
@@ -74,6 +75,7 @@ pub fn report(store: &Store, index: &TaskIndex, verdict: &Verdict) -> Result<Str
     scope(&mut out, store, index);
     custody(&mut out, store);
     coverage(&mut out, store)?;
+    time_gaps(&mut out, store)?;
     out.push_str("\n## Findings\n\nCommand: `trail verify`.\n\n");
     out.push_str(&findings_markdown(verdict));
     tasks(&mut out, store, index)?;
@@ -213,6 +215,45 @@ fn coverage(out: &mut String, store: &Store) -> Result<(), StoreError> {
             markdown(&guessed.join(", "))
         ));
     }
+    Ok(())
+}
+
+/// Gaps listed for one source.
+const MOST_GAPS: usize = 3;
+
+fn time_gaps(out: &mut String, store: &Store) -> Result<(), StoreError> {
+    out.push_str("\n### Times without events\n\n");
+    let gaps = super::gaps(store)?;
+    if gaps.is_empty() {
+        out.push_str(
+            "No source of fifty and more events pauses ten times longer than it usually does.\n",
+        );
+        return Ok(());
+    }
+    out.push_str("A source logged nothing for ten times longer than 99 of 100 of its intervals: it was quiet, or its log is not whole.\n\n");
+    let mut rows = Vec::new();
+    for group in gaps.chunk_by(|a, b| a.source == b.source) {
+        rows.extend(group.iter().take(MOST_GAPS).map(|gap| {
+            let seconds = |us: i64| format!("{} s", us / 1_000_000);
+            vec![
+                gap.source.clone(),
+                format_utc(gap.from),
+                format_utc(gap.to),
+                seconds(gap.to - gap.from),
+                seconds(gap.usual),
+                group.len().to_string(),
+            ]
+        }));
+    }
+    let header = [
+        "source",
+        "last event before",
+        "first event behind",
+        "length",
+        "usually below",
+        "gaps of the source",
+    ];
+    table(out, &header, rows);
     Ok(())
 }
 

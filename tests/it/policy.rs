@@ -62,6 +62,7 @@ fn what_is_wrong_with_a_rule_is_said_with_its_file() {
             .unwrap();
         let text = String::from_utf8_lossy(&output.stderr).replace("\n  │ ", " ");
         assert_eq!(output.status.code(), Some(2), "{selection}");
+        assert!(text.contains("line 5"), "{selection}: {text}");
         assert!(
             text.contains(expected) && text.contains("own.yml"),
             "{selection}: {text}"
@@ -308,4 +309,38 @@ fn a_rule_is_explained_on_a_task() {
         .output()
         .unwrap();
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("did you mean"));
+}
+
+#[test]
+fn correlations_count_public_rules_too() {
+    let case = Case::new();
+    let mut log = String::new();
+    for n in 0..3 {
+        let record = json!({
+            "eventVersion": "1.08", "eventTime": format!("2026-03-02T07:0{n}:00Z"),
+            "eventSource": "iam.amazonaws.com", "eventName": "CreateAccessKey", "awsRegion": "eu-central-1",
+            "sourceIPAddress": "198.51.100.7", "userAgent": "x", "eventType": "AwsApiCall",
+            "userIdentity": {"type": "IAMUser", "userName": "eva"}, "eventID": format!("00000000-0000-4000-8000-00000000000{n}"),
+        });
+        log.push_str(&format!("{record}\n"));
+    }
+    let path = case.write("keys.jsonl", log);
+    case.ingest(&[], &[&path], 0);
+    let rules = case.write(
+        "rules.yml",
+        "title: Key made\nid: base-1\nname: key_made\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: CreateAccessKey}\n  condition: s\n---\ntitle: Three keys\nid: many-1\nlevel: high\ncorrelation:\n  type: event_count\n  rules: [base-1]\n  group-by: [userIdentity.userName]\n  timespan: 10m\n  condition: {gte: 3}\n",
+    );
+    let verdict = verify(&case, &["--policy", rules.to_str().unwrap()]);
+    let findings = verdict["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{verdict}");
+    assert_eq!(
+        (&findings[0]["rule"], &findings[0]["time"]),
+        (&json!("many-1"), &json!("2026-03-02T07:02:00Z"))
+    );
+    assert!(
+        findings[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("userIdentity.userName eva")
+    );
 }

@@ -1,0 +1,106 @@
+//! Times in which a source logged nothing, though it usually does.
+
+use std::collections::BTreeMap;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+
+use crate::store::{Store, StoreError, scan_columns};
+
+/// A time without events of a source.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Gap {
+    /// Source.
+    pub source: String,
+    /// Last event before it, microseconds UTC.
+    pub from: i64,
+    /// First event behind it.
+    pub to: i64,
+    /// Time that 99 of 100 intervals between two events of the source stay below.
+    pub usual: i64,
+}
+
+/// A source with fewer events has no rhythm that a gap could break.
+const LEAST_EVENTS: usize = 50;
+/// How many times longer than usual a gap is.
+const TIMES_USUAL: i64 = 10;
+/// A shorter time is no gap, however busy the source.
+const SHORTEST: i64 = 10 * 60 * 1_000_000;
+
+/// The gaps of all sources, the longest of each first.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn gaps(store: &Store) -> Result<Vec<Gap>, StoreError> {
+    let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
+    for batch in store.batches() {
+        for path in store.parts("events", batch) {
+            scan_columns::<StoreError>(&path, Some(&["time", "source"]), |table| {
+                let moments = table.column(0).as_primitive::<TimestampMicrosecondType>();
+                let sources = table.column(1).as_string::<i32>();
+                for row in 0..table.num_rows() {
+                    if moments.is_null(row) || sources.is_null(row) {
+                        continue;
+                    }
+                    match times.get_mut(sources.value(row)) {
+                        Some(known) => known.push(moments.value(row)),
+                        None => {
+                            let source = sources.value(row).to_owned();
+                            times.insert(source, vec![moments.value(row)]);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+    }
+    let mut all = Vec::new();
+    for (source, mut times) in times {
+        times.sort_unstable();
+        all.extend(gaps_of(&source, &times));
+    }
+    Ok(all)
+}
+
+fn gaps_of(source: &str, times: &[i64]) -> Vec<Gap> {
+    if times.len() < LEAST_EVENTS {
+        return Vec::new();
+    }
+    let mut intervals: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    intervals.sort_unstable();
+    let usual = intervals[(intervals.len() - 1) * 99 / 100];
+    let least = usual.saturating_mul(TIMES_USUAL).max(SHORTEST);
+    let mut found: Vec<Gap> = times
+        .windows(2)
+        .filter(|pair| pair[1] - pair[0] >= least)
+        .map(|pair| Gap {
+            source: source.to_owned(),
+            from: pair[0],
+            to: pair[1],
+            usual,
+        })
+        .collect();
+    found.sort_by_key(|gap| (gap.from - gap.to, gap.from));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_in_a_steady_log() {
+        const MINUTE: i64 = 60_000_000;
+        let mut times: Vec<i64> = (0..200).map(|n| n * MINUTE).collect();
+        times.extend((0..200).map(|n| (260 + n) * MINUTE));
+        let found = gaps_of("kong", &times);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].from, found[0].to), (199 * MINUTE, 260 * MINUTE));
+        assert_eq!(found[0].usual, MINUTE);
+        assert!(gaps_of("kong", &times[..40]).is_empty());
+        // A log that is written once an hour has no gap after an hour.
+        let hourly: Vec<i64> = (0..100).map(|n| n * 60 * MINUTE).collect();
+        assert!(gaps_of("batch", &hourly).is_empty());
+    }
+}

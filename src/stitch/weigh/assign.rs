@@ -1,0 +1,327 @@
+//! One cause for one action, the surest first.
+
+use super::*;
+
+impl Model<'_> {
+    pub(super) fn candidates(&self, action: &Action) -> BTreeSet<usize> {
+        let mut found = self.any_candidates(action);
+        let format = action.format;
+        found.retain(|at| {
+            let call = &self.calls[*at];
+            call.root != NONE
+                && call.thinks == action.is_tool
+                && (call.by_model || call.thinks || call.format != format)
+        });
+        found
+    }
+
+    pub(super) fn any_candidates(&self, action: &Action) -> BTreeSet<usize> {
+        if action.settled {
+            let calls = self.calls_of_root.get(&action.root);
+            let calls = calls.into_iter().flatten().copied();
+            return calls.filter(|at| self.calls[*at].by_model).collect();
+        }
+        let mut found = BTreeSet::new();
+        for token in &action.tokens {
+            let calls = self
+                .calls_of_token
+                .get(token)
+                .map_or(&[][..], Vec::as_slice);
+            if calls.len() <= FREQUENT {
+                let near = |at: &&usize| (action.time - self.calls[**at].time).abs() <= WINDOW;
+                found.extend(calls.iter().filter(near));
+            }
+        }
+        // Around the time at which its cause must have been, whoever it was.
+        for format in &self.call_formats {
+            let Some(offset) = self.offsets.get(&(*format, action.format)) else {
+                continue;
+            };
+            #[allow(clippy::cast_possible_truncation)] // Minutes in microseconds.
+            let (center, reach) = (
+                action.time - offset.us as i64,
+                (offset.spread() * 6.0) as i64 + 1_000_000,
+            );
+            let start = self
+                .by_time
+                .partition_point(|at| self.calls[*at].time < center - reach);
+            let near: Vec<usize> = self.by_time[start..]
+                .iter()
+                .copied()
+                .take_while(|at| self.calls[*at].time <= center + reach)
+                .filter(|at| self.calls[*at].format == *format)
+                .take(CROWD + 1)
+                .collect();
+            // In a crowd the time alone tells nobody apart, and looking at each takes long.
+            if near.len() <= CROWD {
+                found.extend(near);
+            }
+        }
+        found
+    }
+
+    /// One cause for each action, the surest first.
+    ///
+    /// The likelihood of a cause is its share among all that could have been it, and none. What is
+    /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
+    pub(super) fn assign(&self, threshold: f64) -> Vec<Option<Choice>> {
+        let least = (threshold / (1.0 - threshold)).log2();
+        let weights: Vec<Vec<(usize, f64)>> = self
+            .actions
+            .iter()
+            .map(|action| {
+                if action.settled {
+                    return Vec::new();
+                }
+                self.weights(action)
+            })
+            .collect();
+        let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
+        // An id joins the actions of a fragment: they are in one task, that of the surest.
+        let mut task_of: HashMap<u32, u32> = HashMap::new();
+        let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
+        for action in self.actions.iter().filter(|action| action.settled) {
+            if let Some((at, _)) = self.cause_within(action) {
+                self.take(&mut taken, at, action);
+            }
+        }
+        for _ in 0..MOST_ROUNDS {
+            let mut sure: Vec<(i64, usize, usize, f64)> = Vec::new();
+            for (number, action) in self.actions.iter().enumerate() {
+                if chosen[number].is_none()
+                    && let Some((at, weight, probability, ahead)) =
+                        self.likeliest(action, &weights[number], &taken)
+                    && weight >= least
+                    && ahead >= MARGIN
+                {
+                    sure.push((milli(weight), number, at, probability));
+                }
+            }
+            // Whole numbers and ids as tie breakers: the order of the input decides nothing.
+            sure.sort_by(|a, b| {
+                b.0.cmp(&a.0)
+                    .then_with(|| self.action_id(a.1).cmp(&self.action_id(b.1)))
+                    .then_with(|| self.call_id(a.2).cmp(&self.call_id(b.2)))
+            });
+            let before = chosen.iter().flatten().count();
+            let held = taken.clone();
+            for (weight, number, at, probability) in sure {
+                let action = &self.actions[number];
+                let root = self.calls[at].root;
+                let elsewhere = task_of.get(&action.root).is_some_and(|task| *task != root);
+                // Taken in this round: what that leaves is weighed in the next.
+                let slot = (at, action.format, slot_of(action));
+                if elsewhere || (taken.contains(&slot) && !held.contains(&slot)) {
+                    continue;
+                }
+                task_of.insert(action.root, root);
+                self.take(&mut taken, at, action);
+                #[allow(clippy::cast_precision_loss)]
+                let bits = weight as f64 / 1000.0;
+                chosen[number] = Some(Choice {
+                    call: at,
+                    bits,
+                    probability,
+                });
+            }
+            if chosen.iter().flatten().count() == before {
+                break;
+            }
+        }
+        chosen
+    }
+
+    /// All that could be the cause of an action, with their weights.
+    pub(super) fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
+        let odds = self.prior(action) + self.actor_weight(action);
+        self.candidates(action)
+            .into_iter()
+            .map(|at| (at, self.weight(&self.calls[at], action) + odds))
+            .filter(|(_, weight)| *weight > FAINT)
+            .collect()
+    }
+
+    /// The likeliest cause among the calls that are still free, with its weight and the likelihood
+    /// that the action belongs to its task.
+    pub(super) fn likeliest(
+        &self,
+        action: &Action,
+        weights: &[(usize, f64)],
+        taken: &BTreeSet<(usize, u32, u32)>,
+    ) -> Option<(usize, f64, f64, f64)> {
+        let slot = slot_of(action);
+        let mut best: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
+        // What a call has done already may yet be wrong: it stays a rival.
+        let mut rivals: BTreeMap<u32, f64> = BTreeMap::new();
+        for (at, weight) in weights {
+            let root = self.calls[*at].root;
+            let rival = rivals.entry(root).or_insert(f64::MIN);
+            *rival = rival.max(*weight);
+            let again = taken.contains(&(*at, action.format, slot));
+            let weight = if again { weight - REPEAT } else { *weight };
+            let entry = best.entry(root).or_insert((weight, *at));
+            let ahead = weight
+                .total_cmp(&entry.0)
+                .then_with(|| self.call_id(entry.1).cmp(&self.call_id(*at)));
+            if ahead.is_gt() {
+                *entry = (weight, *at);
+            }
+        }
+        let (weight, at) = best.values().copied().max_by(|a, b| {
+            a.0.total_cmp(&b.0)
+                .then_with(|| self.call_id(b.1).cmp(&self.call_id(a.1)))
+        })?;
+        // None of them weighs nothing.
+        let all: f64 = best
+            .values()
+            .map(|(other, _)| (other - weight).exp2())
+            .sum();
+        let root = self.calls[at].root;
+        let rival = rivals
+            .iter()
+            .filter(|(other, _)| **other != root)
+            .map(|(_, weight)| *weight)
+            .fold(f64::MIN, f64::max);
+        Some((at, weight, 1.0 / (all + (-weight).exp2()), weight - rival))
+    }
+
+    /// A call and the requests that carried it have done that now.
+    pub(super) fn take(&self, taken: &mut BTreeSet<(usize, u32, u32)>, at: usize, action: &Action) {
+        let slot = |at: usize| (at, action.format, slot_of(action));
+        taken.insert(slot(at));
+        for same in self.same_deed.get(&at).into_iter().flatten() {
+            taken.insert(slot(*same));
+        }
+    }
+
+    pub(super) fn calls_near(&self, time: i64) -> usize {
+        let from = self
+            .by_time
+            .partition_point(|at| self.calls[*at].time < time - WINDOW);
+        let to = self
+            .by_time
+            .partition_point(|at| self.calls[*at].time <= time + WINDOW);
+        to - from
+    }
+
+    pub(super) fn action_id(&self, number: usize) -> crate::model::Digest {
+        self.facts.ids[self.actions[number].events[0] as usize]
+    }
+
+    pub(super) fn call_id(&self, at: usize) -> crate::model::Digest {
+        self.facts.ids[self.calls[at].event as usize]
+    }
+
+    pub(super) fn outcome(&self, chosen: &[Option<Choice>]) -> Outcome {
+        let mut outcome = Outcome {
+            clocks: self.clocks(),
+            ..Outcome::default()
+        };
+        for (action, choice) in self.actions.iter().zip(chosen) {
+            if !action.settled
+                && let Some(weighing) = self.weighing(action, *choice)
+            {
+                outcome.weighings.push((action.events.clone(), weighing));
+            }
+            let (call, probability) = if action.settled {
+                match self.cause_within(action) {
+                    Some(found) => found,
+                    None => continue,
+                }
+            } else {
+                let Some(choice) = choice else { continue };
+                let probability = choice.probability;
+                outcome.joined.push(Weighed {
+                    cause: self.calls[choice.call].event,
+                    effects: action.events.clone(),
+                    probability,
+                    why: self.why(&self.calls[choice.call], action, choice.bits),
+                });
+                if self.calls[choice.call].by_model {
+                    (choice.call, probability)
+                } else {
+                    // A request on its way: behind it is one of its task's calls.
+                    let root = self.calls[choice.call].root;
+                    match self.cause_in(action, root) {
+                        Some((call, share)) => (call, share * probability),
+                        None => continue,
+                    }
+                }
+            };
+            for event in &action.events {
+                let at = *event as usize;
+                let by_model = self.calls[call].by_model;
+                if by_model && self.facts.is_change(at) && self.documented[at] {
+                    outcome.causes.push(Cause {
+                        cause: self.calls[call].event,
+                        effect: *event,
+                        probability,
+                    });
+                }
+            }
+        }
+        outcome
+    }
+
+    /// The likelihood of each call of the action's own task to be its cause; what is missing to one
+    /// is that of none.
+    pub(super) fn shares_within(&self, action: &Action, root: u32) -> Vec<(f64, usize)> {
+        if !action.named.is_empty() {
+            #[allow(clippy::cast_precision_loss)] // A handful.
+            let share = 0.99 / action.named.len() as f64;
+            return action.named.iter().map(|at| (share, *at)).collect();
+        }
+        let calls = self.calls_of_root.get(&root);
+        let weights: Vec<(f64, usize)> = calls
+            .into_iter()
+            .flatten()
+            .filter(|at| self.calls[**at].by_model)
+            .map(|at| (self.weight(&self.calls[*at], action), *at))
+            .collect();
+        let most = weights
+            .iter()
+            .map(|(weight, _)| *weight)
+            .fold(0.0, f64::max);
+        let sum: f64 = weights
+            .iter()
+            .map(|(weight, _)| (weight - most).exp2())
+            .sum();
+        let all = sum + (-most).exp2();
+        weights
+            .into_iter()
+            .map(|(weight, at)| ((weight - most).exp2() / all, at))
+            .collect()
+    }
+
+    /// The cause among the calls of the action's own task, if one stands out.
+    pub(super) fn cause_within(&self, action: &Action) -> Option<(usize, f64)> {
+        self.cause_in(action, action.root)
+    }
+
+    pub(super) fn cause_in(&self, action: &Action, root: u32) -> Option<(usize, f64)> {
+        let mut shares = self.shares_within(action, root);
+        shares.sort_by(|a, b| {
+            b.0.total_cmp(&a.0)
+                .then_with(|| self.call_id(a.1).cmp(&self.call_id(b.1)))
+        });
+        let (best, at) = *shares.first()?;
+        // The same call is often logged twice: by the model and by what ran it.
+        let same = |other: usize| {
+            self.calls[other].tool == self.calls[at].tool
+                && self.calls[other].format != self.calls[at].format
+        };
+        let twice = shares.iter().skip(1).find(|(_, other)| same(*other));
+        let named = !action.named.is_empty();
+        let probability = match (named, twice) {
+            (true, _) => 0.99,
+            (false, Some((share, _))) => best + share,
+            (false, None) => best,
+        };
+        (probability >= 0.5).then_some((at, probability))
+    }
+}
+
+/// What a call can do once: one thing to one object.
+pub(super) fn slot_of(action: &Action) -> u32 {
+    action.object.unwrap_or(u32::MAX - action.route)
+}

@@ -1,0 +1,111 @@
+//! What likely pairs teach: which tools cause what on which routes, and whose work has causes.
+
+use super::*;
+
+impl Model<'_> {
+    /// Requests whose cause is known can be the cause of what a system behind them did.
+    pub(super) fn place_requests(&mut self, chosen: &[Option<Choice>]) {
+        let mut root_of: HashMap<u32, u32> = HashMap::new();
+        for (action, choice) in self.actions.iter().zip(chosen) {
+            if action.settled {
+                continue;
+            }
+            let root = choice.map_or(NONE, |choice| self.calls[choice.call].root);
+            root_of.extend(action.events.iter().map(|event| (*event, root)));
+        }
+        for call in &mut self.calls {
+            if let Some(root) = root_of.get(&call.event) {
+                call.root = *root;
+            }
+        }
+    }
+
+    /// Which call probably caused which action, with the likelihood.
+    pub(super) fn expected(&self, chosen: &[Option<Choice>]) -> Vec<(usize, usize, f64)> {
+        let mut pairs = Vec::new();
+        for (number, (action, choice)) in self.actions.iter().zip(chosen).enumerate() {
+            let root = match choice {
+                Some(choice) => {
+                    pairs.push((choice.call, number, 1.0));
+                    if self.calls[choice.call].by_model {
+                        continue;
+                    }
+                    self.calls[choice.call].root
+                }
+                None if action.settled => action.root,
+                None => continue,
+            };
+            let within = self.shares_within(action, root);
+            pairs.extend(within.into_iter().map(|(share, at)| (at, number, share)));
+        }
+        pairs
+    }
+
+    /// How often a call of which tool causes an action on which route.
+    pub(super) fn learn_routes(&mut self, pairs: &[(usize, usize, f64)]) {
+        self.routes.clear();
+        self.agreeing.clear();
+        self.formats_agreeing.clear();
+        self.lessons.clear();
+        self.tool_counts.clear();
+        self.route_counts.clear();
+        self.classes.clear();
+        self.class_counts.clear();
+        for call in &self.calls {
+            *self.tool_counts.entry(call.tool).or_default() += 1.0;
+        }
+        for (at, number, share) in pairs {
+            let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
+            let class = self.is_change(&self.actions[*number]);
+            *self.lessons.entry((*at, *number)).or_default() += share;
+            *self.routes.entry((tool, route)).or_default() += share;
+            let (call, action) = (&self.calls[*at], &self.actions[*number]);
+            if self.has_values(action) {
+                let agrees = self.agrees(call, action);
+                let formats = (call.format, action.format);
+                let counts = self.formats_agreeing.entry(formats).or_default();
+                counts.0 += share;
+                let known = self.agreeing.entry((tool, route)).or_default();
+                known.0 += share;
+                if agrees {
+                    counts.1 += share;
+                    known.1 += share;
+                }
+            }
+            *self.route_counts.entry(route).or_default() += share;
+            *self.classes.entry((tool, class)).or_default() += share;
+            *self.class_counts.entry(class).or_default() += share;
+        }
+        for (at, request) in &self.relayed {
+            let (tool, route) = (self.calls[*at].tool, self.calls[*request].tool);
+            *self.routes.entry((tool, route)).or_default() += 1.0;
+            *self.route_counts.entry(route).or_default() += 1.0;
+        }
+    }
+
+    /// The share of each user's actions that have a cause.
+    pub(super) fn learn_actors(&mut self, chosen: &[Option<Choice>]) {
+        let mut counts: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+        let mut all: BTreeMap<u32, (f64, f64, f64)> = BTreeMap::new();
+        for (action, choice) in self.actions.iter().zip(chosen) {
+            let caused = f64::from(u8::from(action.settled || choice.is_some()));
+            let entry = counts.entry((action.format, action.actor)).or_default();
+            (entry.0, entry.1) = (entry.0 + caused, entry.1 + 1.0 - caused);
+            let sums = all.entry(action.format).or_default();
+            (sums.0, sums.1) = (sums.0 + caused, sums.1 + 1.0 - caused);
+        }
+        for (format, _) in counts.keys() {
+            all.entry(*format).or_default().2 += 0.5;
+        }
+        self.actors = counts
+            .into_iter()
+            .map(|(actor, (caused, alone))| {
+                let (all_caused, all_alone, prior) = all.get(&actor.0).copied().unwrap_or_default();
+                // How much more often this user is seen in work that a call caused.
+                let ratio =
+                    (caused + 0.5) / (all_caused + prior) * (all_alone + prior) / (alone + 0.5);
+                (actor, ratio.log2().clamp(-5.0, 5.0))
+            })
+            .collect();
+    }
+}

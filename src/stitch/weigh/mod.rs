@@ -1,0 +1,596 @@
+//! Weighed evidence, where ids stop at the boundary of a system.
+//!
+//! Fellegi and Sunter's model (1969): each agreement between a tool call and something done in
+//! another system has a weight in bits, log2 of how much more often it is seen where the one caused
+//! the other than by chance. Rare values weigh by their frequency; the time between the two by a
+//! distribution around the clocks' offset, which is estimated from the pairs themselves (the mode of
+//! the differences where a rare value agrees); the pairing of tool and route, and the share of a
+//! user's work that has a cause, from the pairs that ids join. Nothing is tuned to a log.
+//!
+//! An action has one cause. A call is taken for it if that is likely, measured against all other calls
+//! that could be it and against none; else the action stays alone, and is reported as unlinked.
+
+mod assign;
+mod clocks;
+mod evidence;
+mod learn;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::closure::{Components, Facts, Keys};
+use super::index::Places;
+use crate::model::{KeyKind, Kind, evidence_value};
+use crate::store::{Store, StoreError};
+
+/// Kinds of keys whose values are evidence.
+const EVIDENCE: [KeyKind; 9] = [
+    KeyKind::Value,
+    KeyKind::Invoice,
+    KeyKind::Order,
+    KeyKind::Customer,
+    KeyKind::Case,
+    KeyKind::Account,
+    KeyKind::Document,
+    KeyKind::Object,
+    KeyKind::User,
+];
+
+/// Furthest that a cause can be from its effect, clocks' offsets included (microseconds).
+const WINDOW: i64 = 15 * 60 * 1_000_000;
+/// A value in more fragments than that makes no candidates.
+const FREQUENT: usize = 200;
+/// Most bits that one value gives.
+const MOST_BITS: f64 = 14.0;
+/// A cause of fewer bits takes no part in the odds.
+const FAINT: f64 = -10.0;
+/// Bits against a second deed of one kind by one call: it was tried again, or the record of another
+/// call is missing.
+const REPEAT: f64 = 3.0;
+/// Bits by which a cause must be ahead of the best one in another task.
+const MARGIN: f64 = 2.0;
+/// Rounds in which what is sure makes room for the rest; each takes at least one call.
+const MOST_ROUNDS: usize = 20;
+/// Rounds of expectation and maximisation; the figures hardly move after the third.
+const ROUNDS: usize = 8;
+/// Mean time of those effects that wait for something (microseconds).
+const WAIT: f64 = 30e6;
+/// The share of what waits that is done after the model was asked again.
+const LATE: f64 = 0.1;
+/// How far clocks are apart of which nothing is known (microseconds).
+const UNKNOWN: f64 = 6e6;
+/// Bits against a call that names another object of the kind that the action was done to.
+const OTHER_OBJECT: f64 = 6.0;
+/// Bits from which on a value that agrees tells something.
+const TELLING: f64 = 3.0;
+/// Most bits against a call of which nothing agrees.
+const MOST_AGAINST: f64 = 6.0;
+/// The task of a request that is in none.
+const NONE: u32 = u32::MAX;
+/// Calls at the time of an action beyond which the time alone tells nothing.
+const CROWD: usize = 100;
+
+/// A link by evidence.
+#[derive(Clone, Debug)]
+pub(super) struct Weighed {
+    /// The tool call.
+    pub cause: u32,
+    /// The events of the action, first one first.
+    pub effects: Vec<u32>,
+    /// How sure.
+    pub probability: f64,
+    /// The values that agreed, rarest first, and the time between.
+    pub why: String,
+}
+
+/// That a tool call caused a change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cause {
+    /// Number of the tool call's event.
+    pub cause: u32,
+    /// Number of the change's event.
+    pub effect: u32,
+    /// How sure, 0 to 1.
+    pub probability: f64,
+}
+
+/// What weighing gives.
+#[derive(Default)]
+pub(super) struct Outcome {
+    pub joined: Vec<Weighed>,
+    pub causes: Vec<Cause>,
+    /// What was weighed for each action of another system, by its events.
+    pub weighings: Vec<(Vec<u32>, Weighing)>,
+    /// Offsets between the clocks of two formats, by their numbers.
+    pub clocks: Vec<Clock>,
+}
+
+/// How far the clock of one kind of record is ahead of another's.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Clock {
+    /// Format of the calls.
+    pub from: String,
+    /// Format of what they caused.
+    pub to: String,
+    /// Offset in seconds, the usual delay included.
+    pub offset: f64,
+    /// How far the differences lie around it, in seconds.
+    pub spread: f64,
+    /// Pairs it rests on; 0 where it follows from two other pairs of clocks.
+    pub pairs: usize,
+}
+
+/// What speaks for a cause of an action, and for the next best one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Weighing {
+    /// Whether the best one was taken.
+    pub taken: bool,
+    /// The likeliest.
+    pub best: Candidate,
+    /// The likeliest in another task.
+    pub runner_up: Option<Candidate>,
+}
+
+/// What speaks for one cause, in bits: log2 of how much more often it is seen with the cause than by
+/// chance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Number of the event that is the possible cause.
+    pub event: u32,
+    /// Values that agree, and what each gives.
+    pub values: Vec<(String, f64)>,
+    /// All values together, the odds of their absence included.
+    pub content: f64,
+    /// That such a call causes such an action.
+    pub route: f64,
+    /// That it names another object.
+    pub object: f64,
+    /// The time between, under the clocks' offset.
+    pub time: f64,
+    /// The user's share of work that has a cause.
+    pub actor: f64,
+    /// The odds before anything is known.
+    pub prior: f64,
+    /// The sum.
+    pub bits: f64,
+    /// Likelihood among all that could be the cause, and none.
+    pub probability: f64,
+    /// Seconds from the possible cause to the action, as recorded.
+    pub gap: f64,
+    /// Seconds that are usual between the two kinds of record.
+    pub offset: f64,
+}
+
+/// A tool call, or a request on its way: what can be the cause of something elsewhere.
+struct Call {
+    /// Its place among the calls.
+    number: usize,
+    event: u32,
+    /// Its task; `NONE` for a request that is in none yet.
+    root: u32,
+    /// Asked for by a model, not a request on its way.
+    by_model: bool,
+    /// A call of a model: the cause of the spans in which its tools ran.
+    thinks: bool,
+    time: i64,
+    /// When its task's model was asked next: what the call did was done by then, unless something waits.
+    until: i64,
+    format: u32,
+    tool: u32,
+    tokens: BTreeSet<u32>,
+}
+
+/// Something done in another system: a change with its rows, one request, one approval.
+struct Action {
+    /// Its place among the actions.
+    number: usize,
+    events: Vec<u32>,
+    root: u32,
+    /// In a task already; only its cause within the task is looked for.
+    settled: bool,
+    time: i64,
+    format: u32,
+    route: u32,
+    actor: u32,
+    tokens: BTreeSet<u32>,
+    /// The value that names its object.
+    object: Option<u32>,
+    /// The run of a tool, without what asked for it.
+    is_tool: bool,
+    /// Calls that an id of the call itself joins to it.
+    named: Vec<usize>,
+}
+
+/// Clock offset between a kind of call record and a kind of action record.
+#[derive(Clone, Copy)]
+struct Offset {
+    us: f64,
+    /// How far the differences lie around it: before it what clocks and rounding do, after it what
+    /// waits as well.
+    before: f64,
+    after: f64,
+    /// How many pairs it rests on; 0 if on other offsets.
+    pairs: usize,
+}
+
+impl Offset {
+    fn spread(self) -> f64 {
+        self.before.max(self.after)
+    }
+}
+
+struct Model<'f> {
+    facts: &'f Facts,
+    calls: Vec<Call>,
+    actions: Vec<Action>,
+    names: Vec<String>,
+    /// Tasks with a model's part.
+    roots: usize,
+    /// Events that a system has put on record as one change.
+    documented: Vec<bool>,
+    /// Tool calls and the requests on their way that carry their ids.
+    relayed: Vec<(usize, usize)>,
+    /// Calls and requests that are one deed, each with the others.
+    same_deed: HashMap<usize, Vec<usize>>,
+    /// How often which tool causes which class of action, and how often anything does.
+    classes: HashMap<(u32, bool), f64>,
+    class_counts: HashMap<bool, f64>,
+    calls_of_token: HashMap<u32, Vec<usize>>,
+    roots_of_token: HashMap<u32, BTreeSet<u32>>,
+    calls_of_root: HashMap<u32, Vec<usize>>,
+    by_time: Vec<usize>,
+    call_formats: BTreeSet<u32>,
+    offsets: HashMap<(u32, u32), Offset>,
+    routes: HashMap<(u32, u32), f64>,
+    /// The likelihoods that all that was learned from: a pair does not speak for itself.
+    lessons: HashMap<(usize, usize), f64>,
+    /// Of those pairs, the ones in which the action has values, and those of them that share one.
+    agreeing: HashMap<(u32, u32), (f64, f64)>,
+    /// The same by formats of call and action: pairs in which the action has values, and those of
+    /// them that share one.
+    formats_agreeing: HashMap<(u32, u32), (f64, f64)>,
+    tool_counts: HashMap<u32, f64>,
+    route_counts: HashMap<u32, f64>,
+    /// Values that name objects, by route.
+    objects_of_route: HashMap<u32, BTreeSet<u32>>,
+    actors: HashMap<(u32, u32), f64>,
+}
+
+/// Finds causes across fragments, and within tasks.
+pub(super) fn weigh(
+    store: &Store,
+    places: &Places,
+    facts: &Facts,
+    components: &mut Components,
+    threshold: f64,
+) -> Result<Outcome, StoreError> {
+    let Some(mut model) = Model::build(store, places, facts, components)? else {
+        return Ok(Outcome::default());
+    };
+    model.estimate_offsets();
+    model.complete_offsets();
+    // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
+    // users.
+    for _ in 0..ROUNDS {
+        let chosen = model.assign(threshold);
+        let pairs = model.expected(&chosen);
+        model.learn_routes(&pairs);
+        model.learn_offsets(&pairs);
+        model.complete_offsets();
+        model.learn_actors(&chosen);
+        model.place_requests(&chosen);
+    }
+    let chosen = model.assign(threshold);
+    Ok(model.outcome(&chosen))
+}
+
+impl<'f> Model<'f> {
+    fn build(
+        store: &Store,
+        places: &Places,
+        facts: &'f Facts,
+        components: &mut Components,
+    ) -> Result<Option<Self>, StoreError> {
+        let n = u32::try_from(facts.times.len()).unwrap_or(u32::MAX);
+        let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
+        let mut agent = vec![false; n as usize];
+        for event in 0..n {
+            let by_model = matches!(
+                facts.kind(event),
+                Kind::Inference | Kind::Instruction | Kind::Request
+            );
+            agent[roots[event as usize] as usize] |= by_model;
+        }
+        let calls: Vec<u32> = (0..n)
+            .filter(|event| {
+                let in_task = agent[roots[*event as usize] as usize];
+                let by_model =
+                    in_task && matches!(facts.kind(*event), Kind::ToolCall | Kind::Inference);
+                let timed = facts.times[*event as usize].is_some();
+                timed && (by_model || facts.is_request(*event as usize))
+            })
+            .collect();
+        if calls.is_empty() {
+            return Ok(None);
+        }
+        let (names, tokens) = read_tokens(store, places, n)?;
+        let calls: Vec<Call> = calls
+            .into_iter()
+            .enumerate()
+            .map(|(number, event)| Call {
+                number,
+                event,
+                by_model: facts.kind(event) == Kind::ToolCall,
+                thinks: facts.kind(event) == Kind::Inference,
+                root: if agent[roots[event as usize] as usize] {
+                    roots[event as usize]
+                } else {
+                    NONE
+                },
+                time: match facts.kind(event) {
+                    // Its tools run when it has answered.
+                    Kind::Inference => facts.ends[event as usize],
+                    _ => None,
+                }
+                .or(facts.times[event as usize])
+                .unwrap_or(0),
+                until: i64::MAX,
+                format: facts.formats[event as usize],
+                tool: if facts.kind(event) == Kind::ToolCall {
+                    facts.tools[event as usize]
+                } else {
+                    // Routes and tools are numbered alike: they never share a number.
+                    facts.routes[event as usize]
+                },
+                tokens: tokens[event as usize].iter().copied().collect(),
+            })
+            .collect();
+        let by_name: HashMap<&str, u32> = (0u32..)
+            .zip(&names)
+            .map(|(number, name)| (name.as_str(), number))
+            .collect();
+        let object_of = |event: u32| {
+            let number = facts.objects[event as usize].checked_sub(1)?;
+            let name = facts.object_names.get(number as usize)?;
+            by_name.get(name.as_str()).copied()
+        };
+        let (mut actions, documented) = actions(store, places, facts, &roots, &agent, &tokens)?;
+        for action in &mut actions {
+            action.object = action.events.iter().find_map(|event| object_of(*event));
+        }
+        let mut model = Self {
+            facts,
+            calls_of_token: HashMap::new(),
+            roots_of_token: HashMap::new(),
+            calls_of_root: HashMap::new(),
+            by_time: (0..calls.len()).collect(),
+            call_formats: calls.iter().map(|call| call.format).collect(),
+            calls,
+            actions,
+            names,
+            roots: 0,
+            documented,
+            relayed: Vec::new(),
+            same_deed: HashMap::new(),
+            classes: HashMap::new(),
+            class_counts: HashMap::new(),
+            offsets: HashMap::new(),
+            routes: HashMap::new(),
+            lessons: HashMap::new(),
+            agreeing: HashMap::new(),
+            formats_agreeing: HashMap::new(),
+            tool_counts: HashMap::new(),
+            route_counts: HashMap::new(),
+            objects_of_route: HashMap::new(),
+            actors: HashMap::new(),
+        };
+        for (at, call) in model.calls.iter().enumerate() {
+            if call.root != NONE {
+                model.calls_of_root.entry(call.root).or_default().push(at);
+            }
+            for token in &call.tokens {
+                model.calls_of_token.entry(*token).or_default().push(at);
+            }
+        }
+        model.bound_calls();
+        for (event, tokens) in tokens.iter().enumerate() {
+            if agent[roots[event] as usize] && !facts.is_change(event) {
+                for token in tokens {
+                    let known = model.roots_of_token.entry(*token).or_default();
+                    if known.len() <= FREQUENT {
+                        known.insert(roots[event]);
+                    }
+                }
+            }
+        }
+        for action in &model.actions {
+            if let Some(object) = action.object {
+                let known = model.objects_of_route.entry(action.route).or_default();
+                known.insert(object);
+            }
+        }
+        model.roots = model.calls_of_root.len();
+        let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
+        model.by_time.sort_by_key(|at| times[*at]);
+        model.name_calls(store, places)?;
+        for (call, request) in model.relayed_pairs() {
+            model.same_deed.entry(call).or_default().push(request);
+            model.same_deed.entry(request).or_default().push(call);
+        }
+        Ok(Some(model))
+    }
+
+    /// By when each call was done: the model was asked again, by records of the same format.
+    fn bound_calls(&mut self) {
+        let mut asked: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
+        for call in self
+            .calls
+            .iter()
+            .filter(|call| call.thinks && call.root != NONE)
+        {
+            let start = self.facts.times[call.event as usize].unwrap_or(i64::MAX);
+            asked
+                .entry((call.root, call.format))
+                .or_default()
+                .push(start);
+        }
+        for times in asked.values_mut() {
+            times.sort_unstable();
+        }
+        for call in &mut self.calls {
+            if let Some(times) = asked.get(&(call.root, call.format)) {
+                let next = times.partition_point(|time| *time <= call.time);
+                call.until = times.get(next).copied().unwrap_or(i64::MAX);
+            }
+        }
+    }
+
+    /// Actions that carry the id of a tool call.
+    fn name_calls(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+        let mut action_of: HashMap<u32, usize> = HashMap::new();
+        for (at, action) in self.actions.iter().enumerate() {
+            action_of.extend(action.events.iter().map(|event| (*event, at)));
+        }
+        let by_event = |by_model: bool| -> HashMap<u32, usize> {
+            (0..self.calls.len())
+                .filter(|at| self.calls[*at].by_model == by_model && !self.calls[*at].thinks)
+                .map(|at| (self.calls[at].event, at))
+                .collect()
+        };
+        let (call_of, request_of) = (by_event(true), by_event(false));
+        let keys = Keys::read(store, places, KeyKind::ToolCall)?;
+        for (_, group) in keys.groups() {
+            let calls: Vec<usize> = group
+                .iter()
+                .filter_map(|row| call_of.get(&row.2).copied())
+                .collect();
+            for request in group.iter().filter_map(|row| request_of.get(&row.2)) {
+                if self.calls[*request].root != NONE {
+                    self.relayed
+                        .extend(calls.iter().map(|call| (*call, *request)));
+                }
+            }
+            for action in group.iter().filter_map(|row| action_of.get(&row.2)) {
+                self.actions[*action].named.extend(&calls);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Choice {
+    call: usize,
+    bits: f64,
+    probability: f64,
+}
+
+fn milli(bits: f64) -> i64 {
+    #[allow(clippy::cast_possible_truncation)] // Weights are far below.
+    let whole = (bits * 1000.0).round() as i64;
+    whole
+}
+
+type Tokens = Vec<Vec<u32>>;
+
+/// Values of all events, interned.
+fn read_tokens(
+    store: &Store,
+    places: &Places,
+    n: u32,
+) -> Result<(Vec<String>, Tokens), StoreError> {
+    let mut names: Vec<String> = Vec::new();
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut tokens: Tokens = vec![Vec::new(); n as usize];
+    for kind in EVIDENCE {
+        let keys = Keys::read(store, places, kind)?;
+        for (value, group) in keys.groups() {
+            let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
+            let Some(value) = evidence_value(value) else {
+                continue;
+            };
+            let token = *known.entry(value).or_insert_with_key(|value| {
+                names.push(value.clone());
+                u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
+            });
+            for row in group {
+                let tokens = &mut tokens[row.2 as usize];
+                if !tokens.contains(&token) {
+                    tokens.push(token);
+                }
+            }
+        }
+    }
+    Ok((names, tokens))
+}
+
+/// Everything done in other systems: each fragment without a model's part as one, and the changes
+/// inside tasks one by one.
+fn actions(
+    store: &Store,
+    places: &Places,
+    facts: &Facts,
+    roots: &[u32],
+    agent: &[bool],
+    tokens: &Tokens,
+) -> Result<(Vec<Action>, Vec<bool>), StoreError> {
+    let mut groups: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+    let mut saved = vec![0u32; roots.len()];
+    let keys = Keys::read(store, places, KeyKind::Transaction)?;
+    for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+        for row in group {
+            saved[row.2 as usize] = number;
+        }
+    }
+    for event in 0..roots.len() {
+        let root = roots[event];
+        let number = u32::try_from(event).unwrap_or(u32::MAX);
+        let settled = agent[root as usize];
+        if settled && !facts.is_change(event) {
+            continue;
+        }
+        let group = match (settled, saved[event]) {
+            (false, _) => 0,
+            (true, 0) => u32::MAX - number,
+            (true, saved) => saved,
+        };
+        groups.entry((root, group)).or_default().push(number);
+    }
+    let mut out = Vec::new();
+    for ((root, _), mut events) in groups {
+        events.sort_by_key(|event| facts.order(*event));
+        let first = events[0] as usize;
+        let Some(time) = facts.times[first] else {
+            continue;
+        };
+        let actor = events
+            .iter()
+            .map(|event| facts.actors[*event as usize])
+            .find(|actor| *actor != 0)
+            .unwrap_or(0);
+        out.push(Action {
+            number: 0,
+            root,
+            settled: agent[root as usize],
+            time,
+            format: facts.formats[first],
+            route: facts.routes[first],
+            actor,
+            tokens: events
+                .iter()
+                .flat_map(|event| tokens[*event as usize].iter().copied())
+                .collect(),
+            object: None,
+            is_tool: facts.kind(events[0]) == Kind::ToolCall,
+            named: Vec::new(),
+            events,
+        });
+    }
+    out.sort_by_key(|action| facts.ids[action.events[0] as usize]);
+    for (number, action) in out.iter_mut().enumerate() {
+        action.number = number;
+    }
+    let documented = saved.into_iter().map(|saved| saved != 0).collect();
+    Ok((out, documented))
+}

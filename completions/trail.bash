@@ -1107,7 +1107,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__verify)
-            opts="-o -h --policy --fail-on --as-of --baseline --strict --format --output --store --help"
+            opts="-o -h --policy --fail-on --as-of --baseline --integrity --strict --format --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -93,6 +93,7 @@ github\t''
 markdown\t''"
 complete -c trail -n "__fish_trail_using_subcommand verify" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l integrity -d 'Check the files of the store against its manifests and judge nothing'
 complete -c trail -n "__fish_trail_using_subcommand verify" -l strict -d 'A rule that cannot be judged makes the exit code 2'
 complete -c trail -n "__fish_trail_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand gate" -l policy -d 'Folder or file of rules [default: `policy` of [gate] in trail.toml, else the shipped baseline]' -r -F

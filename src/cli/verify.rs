@@ -10,6 +10,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use crate::check::{
     Level, Policy, Verdict, apply_exceptions, judge, known_findings, leave_out_known, sort_findings,
 };
+use crate::store::check_files;
 use crate::tell;
 
 /// Hold the store against a policy
@@ -32,6 +33,9 @@ pub struct Args {
     /// Report only what an earlier verdict (its JSON output) does not have
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    /// Check the files of the store against its manifests and judge nothing
+    #[arg(long, conflicts_with_all = ["policy", "baseline", "strict"])]
+    integrity: bool,
     /// A rule that cannot be judged makes the exit code 2
     #[arg(long)]
     strict: bool,
@@ -89,6 +93,29 @@ fn step_summary(verdict: &Verdict) -> Result<()> {
 }
 
 impl Args {
+    fn check_integrity(&self, store: Option<&Path>) -> Result<ExitCode> {
+        let store = super::open_store(store)?;
+        let (damages, files) = check_files(&store, true).map_err(|error| miette!("{error}"))?;
+        let text = if self.format == Form::Json {
+            let found = serde_json::json!({"files": files, "damages": damages});
+            serde_json::to_string_pretty(&found).into_diagnostic()? + "\n"
+        } else {
+            let mut out = String::new();
+            for damage in &damages {
+                let line = format!("{} {}", damage.file, damage.reason);
+                out.push_str(&tell::safe::terminal(&line));
+                out.push('\n');
+            }
+            out + &format!("{files} files checked, {} damaged\n", damages.len())
+        };
+        super::print(&text, self.output.as_deref())?;
+        Ok(if damages.is_empty() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        })
+    }
+
     fn policy(&self) -> Result<Policy> {
         let Some(day) = &self.as_of else {
             return super::policy(self.policy.as_deref());
@@ -101,7 +128,23 @@ impl Args {
     }
 
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+        if self.integrity {
+            return self.check_integrity(store);
+        }
         let policy = self.policy()?;
+        let damages = check_files(&super::open_store(store)?, false)
+            .map_err(|error| miette!("{error}"))?
+            .0;
+        if let Some(damage) = damages.first() {
+            // What is damaged may not be readable, and what it says is worth nothing.
+            return Err(miette!(
+                help = "`trail verify --integrity` lists all",
+                "{} files of the store are not as they were written; {}: {}",
+                damages.len(),
+                damage.file,
+                damage.reason
+            ));
+        }
         let (store, index) = super::open(store)?;
         let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         // An exception counts on the day that is judged: that of the policy, else today.

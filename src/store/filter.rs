@@ -30,7 +30,7 @@ const SALT: [u32; 8] = [
 ];
 
 /// Keys of that kind are in the filter. Evidence is read in whole and never looked up by a person.
-fn is_filtered(kind: KeyKind) -> bool {
+pub(super) fn is_filtered(kind: KeyKind) -> bool {
     !matches!(kind, KeyKind::Value | KeyKind::Prefix)
 }
 

@@ -8,6 +8,7 @@ mod demo_case;
 mod formats;
 mod gate;
 mod hostile;
+mod integrity;
 mod mapping;
 mod policy;
 mod samples;

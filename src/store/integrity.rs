@@ -1,0 +1,131 @@
+//! Whether the files of a store are those that its manifests name.
+//!
+//! This finds what a disk, a copy or a careless hand has done: a changed, missing, cut or added file. It
+//! does not find a change by somebody who rewrites the manifest too: nothing outside of the store
+//! vouches for it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::files::TABLES;
+use super::{Custody, Store, StoreError, filter, hash_file, keys};
+
+/// A file that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// The file, below the store's folder.
+    pub file: String,
+    /// The batch that it belongs to.
+    pub batch: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// Holds every table file against size and SHA-256 in its batch's manifest, if wanted the filters
+/// against their keys, and looks for files that no manifest names. Gives the damages and the number of
+/// files.
+///
+/// # Errors
+/// A folder cannot be listed.
+pub fn check_files(store: &Store, filters: bool) -> Result<(Vec<Damage>, usize), StoreError> {
+    let files: Vec<(&Custody, &super::TableFile)> = store
+        .batches()
+        .iter()
+        .flat_map(|batch| batch.tables.iter().map(move |table| (batch, table)))
+        .collect();
+    let found = super::side_by_side(&files, |(batch, table)| {
+        let path = store.layout().root.join(&table.path);
+        let mut damages = Vec::new();
+        let mut damaged = |file: String, reason: String| {
+            damages.push(Damage {
+                file,
+                batch: batch.batch.clone(),
+                reason,
+            });
+        };
+        match hash_file(&path) {
+            Err(StoreError::Io { error, .. }) => {
+                damaged(table.path.clone(), format!("cannot be read: {error}"));
+            }
+            Err(error) => return Err(error),
+            Ok((size, _)) if size != table.size => {
+                let reason = format!("has {size} bytes, not {}", table.size);
+                damaged(table.path.clone(), reason);
+            }
+            Ok((_, sha256)) if sha256.to_string() != table.sha256 => {
+                let reason = format!("has SHA-256 {sha256}, not {}", table.sha256);
+                damaged(table.path.clone(), reason);
+            }
+            Ok(_) if filters && table.path.starts_with("keys/") && !filter_holds(&path) => {
+                let file = filter::path_of(&path);
+                damaged(below(store, &file), "does not fit its keys".to_owned());
+            }
+            Ok(_) => {}
+        }
+        Ok(damages)
+    })?;
+    let mut damages: Vec<Damage> = found.into_iter().flatten().collect();
+    damages.extend(strangers(store)?);
+    damages.sort_by(|a, b| a.file.cmp(&b.file));
+    Ok((damages, files.len()))
+}
+
+/// Whether the filter beside a keys file is that of its keys. Without one nothing is wrong: every part
+/// is then looked into.
+fn filter_holds(keys_file: &Path) -> bool {
+    let Ok(stored) = std::fs::read(filter::path_of(keys_file)) else {
+        return true;
+    };
+    keys::filter_of(keys_file).is_ok_and(|made| made == stored)
+}
+
+fn below(store: &Store, path: &Path) -> String {
+    let root = &store.layout().root;
+    path.strip_prefix(root)
+        .unwrap_or(path)
+        .display()
+        .to_string()
+}
+
+/// Table files and batch folders that no manifest names.
+fn strangers(store: &Store) -> Result<Vec<Damage>, StoreError> {
+    let known: BTreeSet<PathBuf> = store
+        .batches()
+        .iter()
+        .flat_map(|batch| &batch.tables)
+        .map(|table| store.layout().root.join(&table.path))
+        .collect();
+    let mut damages = Vec::new();
+    for table in TABLES {
+        let folder = store.layout().root.join(table);
+        if !folder.is_dir() {
+            continue;
+        }
+        for entry in walkdir::WalkDir::new(&folder).sort_by_file_name() {
+            let entry = entry.map_err(|error| StoreError::Io {
+                action: "listing",
+                path: folder.clone(),
+                error: error
+                    .into_io_error()
+                    .unwrap_or_else(|| std::io::Error::other("a loop of links")),
+            })?;
+            let name = entry.file_name().to_string_lossy();
+            let is_table = entry.file_type().is_file() && name.ends_with(".parquet");
+            if is_table && !known.contains(entry.path()) {
+                let batch = entry.path().parent().and_then(Path::file_name);
+                damages.push(Damage {
+                    file: below(store, entry.path()),
+                    batch: batch
+                        .map(|name| name.to_string_lossy().into_owned())
+                        .unwrap_or_default()
+                        .trim_start_matches("batch=")
+                        .to_owned(),
+                    reason: "no manifest names it".to_owned(),
+                });
+            }
+        }
+    }
+    Ok(damages)
+}

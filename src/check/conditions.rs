@@ -83,13 +83,20 @@ impl Condition {
         [&self.left.1, &self.right.1]
     }
 
+    /// The two values that it compares, where they are logged.
+    pub(super) fn values(&self, what: &dyn Record, other: &dyn Record) -> [Option<String>; 2] {
+        [&self.left, &self.right].map(|(side, field)| {
+            let record = match side {
+                Side::What => what,
+                Side::Other => other,
+            };
+            record.field(field).map(Cow::into_owned)
+        })
+    }
+
     /// Whether it holds; never for a value that is not logged.
     pub(super) fn holds(&self, what: &dyn Record, other: &dyn Record) -> bool {
-        let value = |(side, field): &(Side, String)| match side {
-            Side::What => what.field(field).map(Cow::into_owned),
-            Side::Other => other.field(field).map(Cow::into_owned),
-        };
-        let (Some(left), Some(right)) = (value(&self.left), value(&self.right)) else {
+        let [Some(left), Some(right)] = self.values(what, other) else {
             return false;
         };
         let numbers = Amount::parse(&left).zip(Amount::parse(&right));

@@ -372,22 +372,13 @@ pub(super) fn reasons(rule: &Rule, events: &[Seen<'_>]) -> Vec<String> {
             }
             for condition in &task.conditions {
                 let holds = condition.holds(events[at].record, events[with].record);
-                let values: Vec<String> = condition
-                    .fields()
-                    .iter()
-                    .zip([at, with])
-                    .map(|(field, at)| {
-                        let value = events[at].text(field);
-                        format!(
-                            "event {}: {}",
-                            at + 1,
-                            value.as_deref().unwrap_or("not logged")
-                        )
-                    })
-                    .collect();
+                let values = condition.values(events[at].record, events[with].record);
+                let values = values.map(|value| value.unwrap_or_else(|| "not logged".to_owned()));
                 let verdict = if holds { "holds" } else { "does not hold" };
                 out.push(format!(
-                    "{} {verdict} ({})",
+                    "events {} and {}: {} {verdict} ({})",
+                    at + 1,
+                    with + 1,
                     condition.text(),
                     values.join(", ")
                 ));

@@ -335,7 +335,7 @@ fn line(event: &Summary, columns: usize) -> String {
 
 fn table(weighed: &Weighed, columns: usize) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::NOTHING);
     let head = if weighed.taken { "taken" } else { "best" };
     table.set_header(["what agrees, in bits", head, "runner-up"]);
     let (best, other) = (
@@ -353,7 +353,7 @@ fn table(weighed: &Weighed, columns: usize) -> String {
             }
         }
     }
-    let width = columns.saturating_sub(40).clamp(20, 60);
+    let width = columns.saturating_sub(52).clamp(20, 60);
     for name in names {
         let shown = cut(&terminal(name), width);
         row(format!("  value {shown}"), &|candidate| {
@@ -365,13 +365,9 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     row("values together".to_owned(), &|c| bits(c.content));
     row("such a call for such a deed".to_owned(), &|c| bits(c.route));
     row("names another object".to_owned(), &|c| bits(c.object));
-    row("time".to_owned(), &|c| {
-        format!(
-            "{} ({:+.1} s, usual {:+.1} s)",
-            bits(c.time),
-            c.gap,
-            c.offset
-        )
+    row("time".to_owned(), &|c| bits(c.time));
+    row("  seconds between (usual)".to_owned(), &|c| {
+        format!("({:+.1}) ({:+.1})", c.gap, c.offset)
     });
     row("user".to_owned(), &|c| bits(c.actor));
     row("odds before".to_owned(), &|c| bits(c.prior));

@@ -141,9 +141,15 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
         out.push_str("\nClocks (usual time from a call to what it causes; ± its spread)\n");
         let (measured, derived): (Vec<&Clock>, Vec<&Clock>) =
             found.clocks.iter().partition(|clock| clock.pairs > 0);
-        for clock in measured {
+        let width = |of: fn(&Clock) -> &str| {
+            let widths = measured.iter().map(|clock| of(clock).len());
+            widths.max().unwrap_or(0)
+        };
+        let (from, to) = (width(|clock| &clock.from), width(|clock| &clock.to));
+        // A format's offset to itself is its delay, and says nothing of clocks.
+        for clock in measured.iter().filter(|clock| clock.from != clock.to) {
             let line = format!(
-                "  {:<24} → {:<28} {:>9.2} s ± {:.2} s  {} pairs",
+                "  {:from$} → {:to$} {:>+8.2} s ± {:.2}  {} pairs",
                 clock.from, clock.to, clock.offset, clock.spread, clock.pairs
             );
             out.push_str(&cut(&terminal(&line), columns));

@@ -66,6 +66,15 @@ impl Row {
         self.ends.is_empty()
     }
 
+    fn trimmed(&self) -> Self {
+        let mut trimmed = Self::default();
+        for field in (0..self.len()).filter_map(|index| self.get(index)) {
+            trimmed.text.push_str(field.trim());
+            trimmed.ends.push(trimmed.text.len());
+        }
+        trimmed
+    }
+
     /// A field by position.
     #[must_use]
     pub fn get(&self, index: usize) -> Option<&str> {
@@ -117,7 +126,22 @@ pub fn parse_row(record: &str, delimiter: u8) -> Result<Row, String> {
     ends.truncate(fields);
     let text =
         String::from_utf8(out).map_err(|_| "a field is cut inside a character".to_owned())?;
-    Ok(Row { text, ends })
+    let row = Row { text, ends };
+    // Lists between bars are padded to the width of their columns.
+    Ok(if delimiter == b'|' {
+        row.trimmed()
+    } else {
+        row
+    })
+}
+
+/// Whether a line is a ruler of a printed list: dashes, with or without bars.
+pub(super) fn is_ruler(line: &[u8]) -> bool {
+    let dashes = line.iter().filter(|byte| **byte == b'-').count();
+    dashes >= 3
+        && line
+            .iter()
+            .all(|byte| matches!(byte, b'-' | b'|' | b'+') || byte.is_ascii_whitespace())
 }
 
 /// Whether a quoted field of the record is left open.
@@ -205,6 +229,11 @@ mod tests {
         let wide = vec!["v"; 60].join(",");
         assert_eq!(fields(&wide, b',').len(), 60);
         assert!(parse_row("a,\"b", b',').is_err());
+        assert_eq!(
+            fields("| 100|0000004711 |", b'|'),
+            ["", "100", "0000004711", ""]
+        );
+        assert!(is_ruler(b"----------") && is_ruler(b"|---|-----|") && !is_ruler(b"|- |a|"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The layout of a dump, found by looking into it.
 
-use super::csv::{Header, QuoteState, parse_row};
+use super::csv::{Header, QuoteState, is_ruler, parse_row};
 use super::encoding::to_utf8;
 use super::json::{find_list, value_end};
 
@@ -134,6 +134,17 @@ fn next_byte(bytes: &[u8], from: usize) -> Option<u8> {
 
 /// The delimiter that stands equally often, and at least once, in most of the first 20 records.
 fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
+    let rulers = rulers_end(head);
+    if rulers > 0 {
+        let layout = sniff_delimited(&head[rulers..], complete)?;
+        return Some(match layout {
+            Layout::Delimited { header, start } if header.delimiter == b'|' => Layout::Delimited {
+                header,
+                start: start + rulers,
+            },
+            _ => return None,
+        });
+    }
     const CANDIDATES: [u8; 4] = [b',', b';', b'\t', b'|'];
     let mut best: Option<(usize, usize, u8)> = None;
     for delimiter in CANDIDATES {
@@ -174,6 +185,19 @@ fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
     })
 }
 
+/// Where the rulers end that a printed list begins with.
+fn rulers_end(head: &[u8]) -> usize {
+    let mut at = 0;
+    for line in head.split_inclusive(|byte| *byte == b'\n') {
+        let blank = line.iter().all(u8::is_ascii_whitespace);
+        if !(is_ruler(line) || blank && at > 0) {
+            break;
+        }
+        at += line.len();
+    }
+    at
+}
+
 /// `31.12.2025`, `2025-12-31`, `12/31/2025`, perhaps with a time behind it.
 fn is_date(text: &str) -> bool {
     let date = text.split([' ', 'T']).next().unwrap_or_default();
@@ -198,12 +222,15 @@ fn record_end(head: &[u8], delimiter: u8) -> Option<usize> {
 fn count_delimiters(head: &[u8], delimiter: u8, complete: bool) -> Vec<usize> {
     let mut quotes = QuoteState::new(delimiter);
     let (mut counts, mut count, mut seen) = (Vec::new(), 0, false);
-    for byte in head {
+    let mut line_start = 0;
+    for (at, byte) in head.iter().enumerate() {
         if !quotes.in_quotes() {
             if *byte == b'\n' {
-                if seen {
+                let ruler = delimiter == b'|' && is_ruler(&head[line_start..at]);
+                if seen && !ruler {
                     counts.push(count);
                 }
+                line_start = at + 1;
                 (count, seen) = (0, false);
                 if counts.len() == 20 {
                     return counts;
@@ -253,6 +280,11 @@ mod tests {
             "lines of text"
         );
         assert_eq!(layout(" \n"), "empty");
+        assert_eq!(
+            layout("--------\n|A |B |\n--------\n|1 |2 |\n--------\n"),
+            "4 columns delimited by `|`"
+        );
+        assert_eq!(layout("--------\nnothing\n"), "lines of text");
     }
 
     #[test]

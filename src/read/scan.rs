@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2};
 use regex::Regex;
 
-use super::csv::{QuoteState, parse_row, quotes_end_fields};
+use super::csv::{QuoteState, is_ruler, parse_row, quotes_end_fields};
 use super::encoding::to_utf8;
 use super::json::Walker;
 use super::layout::Layout;
@@ -184,7 +184,8 @@ fn next_row(bytes: &[u8], from: usize, eof: bool, delimiter: u8, columns: usize)
         at = hit + 1;
     };
     let end = trim_cr(bytes, from, end);
-    if bytes[from..end].iter().all(u8::is_ascii_whitespace) {
+    let line = &bytes[from..end];
+    if line.iter().all(u8::is_ascii_whitespace) || delimiter == b'|' && is_ruler(line) {
         return Found::Blank {
             next,
             counts: false,

@@ -380,3 +380,30 @@ fn a_wrong_command_line_says_what_is_right() {
         );
     }
 }
+
+/// SAP prints a list as it stands on the screen: rulers, padded columns, the header on every page.
+#[test]
+fn an_unconverted_list_is_a_table() {
+    let case = Case::new();
+    let page = |number: u32, order: u32| {
+        format!(
+            "------------------------------------------------------------------------------\n|   |MANDANT|OBJECTCLAS|OBJECTID    |CHANGENR  |USERNAME|UDATE   |UTIME |TCODE|\n------------------------------------------------------------------------------\n|   |100    |VERKBELEG |{order:010}  |{number:010}|MUELLER |20260302|08010{number}|VA02 |\n"
+        )
+    };
+    let path = case.write("list.txt", page(1, 4711) + &page(2, 4712));
+    let report = case.ingest(&["--tz", "sap=Europe/Berlin"], &[&path], 1);
+    let file = &report["files"][0];
+    assert_eq!(
+        (&file["format"], &file["events"]),
+        (&"sap_cdhdr".into(), &2.into()),
+        "{report}"
+    );
+    let rejects = case.rejects();
+    assert_eq!(rejects.matches(": record ").count(), 1, "{rejects}");
+    assert!(rejects.contains("the header row, repeated"), "{rejects}");
+    let timeline = case.json(&["timeline", "--order", "4711", "--format", "json"]);
+    assert_eq!(
+        timeline["tasks"][0]["lines"][0]["time"],
+        "2026-03-02T07:01:01Z"
+    );
+}

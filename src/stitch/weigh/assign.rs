@@ -22,10 +22,10 @@ impl Model<'_> {
             return calls.filter(|at| self.calls[*at].by_model).collect();
         }
         let mut found = BTreeSet::new();
-        for token in &action.tokens {
+        for token in action.tokens.iter() {
             let calls = self
                 .calls_of_token
-                .get(token)
+                .get(token as usize)
                 .map_or(&[][..], Vec::as_slice);
             if calls.len() <= FREQUENT {
                 let near = |at: &&usize| (action.time - self.calls[**at].time).abs() <= WINDOW;
@@ -80,7 +80,14 @@ impl Model<'_> {
         // An id joins the actions of a fragment: they are in one task, that of the surest.
         let mut task_of: HashMap<u32, u32> = HashMap::new();
         let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
-        for action in self.actions.iter().filter(|action| action.settled) {
+        // What is settled in a task that nothing is weighed for takes nothing away.
+        let asked: BTreeSet<u32> = weights
+            .iter()
+            .flatten()
+            .map(|(at, _)| self.calls[*at].root)
+            .collect();
+        let settled = self.actions.iter().filter(|action| action.settled);
+        for action in settled.filter(|action| asked.contains(&action.root)) {
             if let Some((at, _)) = self.cause_within(action) {
                 self.take(&mut taken, at, action);
             }

@@ -11,10 +11,10 @@ impl Model<'_> {
         for action in &self.actions {
             let mut partners: BTreeSet<usize> = action.named.iter().copied().collect();
 
-            for token in &action.tokens {
+            for token in action.tokens.iter() {
                 let calls = self
                     .calls_of_token
-                    .get(token)
+                    .get(token as usize)
                     .map_or(&[][..], Vec::as_slice);
                 // What many calls pass pairs nothing; looking at each would take the square of them.
                 if calls.len() > FREQUENT {
@@ -124,10 +124,10 @@ impl Model<'_> {
             if call.by_model || call.thinks || call.root == NONE {
                 continue;
             }
-            for token in &call.tokens {
+            for token in call.tokens.iter() {
                 let others = self
                     .calls_of_token
-                    .get(token)
+                    .get(token as usize)
                     .map_or(&[][..], Vec::as_slice);
                 if others.len() > FREQUENT {
                     continue;

@@ -13,14 +13,14 @@ impl Model<'_> {
 
     /// Whether the call passes a value that the action has, and that says something.
     pub(super) fn agrees(&self, call: &Call, action: &Action) -> bool {
-        let telling = |token: &&u32| self.call_bits(**token) >= TELLING;
-        let mut shared = action.tokens.intersection(&call.tokens);
-        shared.any(|token| telling(&token))
+        let shared = |token: &u32| call.tokens.contains(*token);
+        let mut shared = action.tokens.iter().filter(shared);
+        shared.any(|token| self.call_bits(token) >= TELLING)
     }
 
     /// Bits against a call that passes nothing of the action, where such calls usually do.
     pub(super) fn disagreement(&self, call: &Call, action: &Action) -> f64 {
-        if !self.has_values(action) || self.agrees(call, action) {
+        if !action.telling || self.agrees(call, action) {
             return 0.0;
         }
         let own = self.lesson(call, action);
@@ -36,14 +36,6 @@ impl Model<'_> {
         without.log2().clamp(-MOST_AGAINST, 0.0)
     }
 
-    /// Whether the action has a value that could agree with that of a call.
-    pub(super) fn has_values(&self, action: &Action) -> bool {
-        action
-            .tokens
-            .iter()
-            .any(|token| self.call_bits(*token) >= TELLING)
-    }
-
     /// Bits of the values that agree, and of none that do.
     pub(super) fn content_weight(&self, call: &Call, action: &Action) -> f64 {
         self.agreement(call, action) + self.disagreement(call, action)
@@ -51,10 +43,10 @@ impl Model<'_> {
 
     pub(super) fn agreement(&self, call: &Call, action: &Action) -> f64 {
         let mut values: Vec<f64> = Vec::new();
-        for token in &action.tokens {
+        for token in action.tokens.iter() {
             if call.tokens.contains(token) {
-                values.push(self.call_bits(*token));
-            } else if let Some(roots) = self.roots_of_token.get(token)
+                values.push(self.call_bits(token));
+            } else if let Some(roots) = self.roots_of_token.get(token as usize)
                 && roots.contains(&call.root)
             {
                 // Known in the conversation, not passed in the call.
@@ -73,8 +65,8 @@ impl Model<'_> {
 
     /// Bits of a value that the call passes: how rare it is among calls.
     pub(super) fn call_bits(&self, token: u32) -> f64 {
-        let found = self.calls_of_token.get(&token).map_or(1, Vec::len);
-        rarity(self.calls.len(), found)
+        let known = self.bits_of_token.get(token as usize);
+        known.copied().unwrap_or(MOST_BITS)
     }
 
     pub(super) fn is_change(&self, action: &Action) -> bool {
@@ -117,14 +109,17 @@ impl Model<'_> {
 
     /// Bits against a call that names an object of that kind, and not this one.
     pub(super) fn object_weight(&self, call: &Call, action: &Action) -> f64 {
-        let Some(object) = action.object.filter(|object| !call.tokens.contains(object)) else {
+        let Some(object) = action
+            .object
+            .filter(|object| !call.tokens.contains(*object))
+        else {
             return 0.0;
         };
         let others = self.objects_of_route.get(&action.route);
         let names_other = call
             .tokens
             .iter()
-            .any(|token| *token != object && others.is_some_and(|others| others.contains(token)));
+            .any(|token| token != object && others.is_some_and(|others| others.contains(&token)));
         if names_other { -OTHER_OBJECT } else { 0.0 }
     }
 
@@ -220,9 +215,9 @@ impl Model<'_> {
         let shared = action
             .tokens
             .iter()
-            .filter(|token| call.tokens.contains(token));
+            .filter(|token| call.tokens.contains(*token));
         let mut values: Vec<(String, f64)> = shared
-            .map(|token| (self.names[*token as usize].clone(), self.call_bits(*token)))
+            .map(|token| (self.names[token as usize].clone(), self.call_bits(token)))
             .collect();
         values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let (prior, actor) = (self.prior(action), self.actor_weight(action));
@@ -253,11 +248,11 @@ impl Model<'_> {
         let mut shared: Vec<(i64, &str)> = action
             .tokens
             .iter()
-            .filter(|token| call.tokens.contains(token))
+            .filter(|token| call.tokens.contains(*token))
             .map(|token| {
                 (
-                    -milli(self.call_bits(*token)),
-                    self.names[*token as usize].as_str(),
+                    -milli(self.call_bits(token)),
+                    self.names[token as usize].as_str(),
                 )
             })
             .collect();

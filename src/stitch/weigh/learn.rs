@@ -23,6 +23,10 @@ impl Model<'_> {
     /// Which call probably caused which action, with the likelihood.
     pub(super) fn expected(&self, chosen: &[Option<Choice>]) -> Vec<(usize, usize, f64)> {
         let mut pairs = Vec::new();
+        // More lessons than that teach nothing new. The actions are in the order of their ids, which is
+        // by chance, so each so-many-th is a fair sample.
+        let settled = self.actions.iter().filter(|action| action.settled).count();
+        let stride = settled.div_ceil(MOST_LESSONS).max(1);
         for (number, (action, choice)) in self.actions.iter().zip(chosen).enumerate() {
             let root = match choice {
                 Some(choice) => {
@@ -32,7 +36,7 @@ impl Model<'_> {
                     }
                     self.calls[choice.call].root
                 }
-                None if action.settled => action.root,
+                None if action.settled && number % stride == 0 => action.root,
                 None => continue,
             };
             let within = self.shares_within(action, root);
@@ -60,7 +64,7 @@ impl Model<'_> {
             *self.lessons.entry((*at, *number)).or_default() += share;
             *self.routes.entry((tool, route)).or_default() += share;
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
-            if self.has_values(action) {
+            if action.telling {
                 let agrees = self.agrees(call, action);
                 let formats = (call.format, action.format);
                 let counts = self.formats_agreeing.entry(formats).or_default();

@@ -54,6 +54,8 @@ const MARGIN: f64 = 2.0;
 const MOST_ROUNDS: usize = 20;
 /// Rounds of expectation and maximisation; the figures hardly move after the third.
 const ROUNDS: usize = 8;
+/// Actions inside of tasks that routes, clocks and users are learned from.
+const MOST_LESSONS: usize = 20_000;
 /// Mean time of those effects that wait for something (microseconds).
 const WAIT: f64 = 30e6;
 /// The share of what waits that is done after the model was asked again.
@@ -178,7 +180,30 @@ struct Call {
     until: i64,
     format: u32,
     tool: u32,
-    tokens: BTreeSet<u32>,
+    tokens: Values,
+}
+
+/// Numbers of values, sorted.
+#[derive(Default)]
+struct Values(Vec<u32>);
+
+impl Values {
+    fn contains(&self, value: u32) -> bool {
+        self.0.binary_search(&value).is_ok()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl FromIterator<u32> for Values {
+    fn from_iter<I: IntoIterator<Item = u32>>(values: I) -> Self {
+        let mut values: Vec<u32> = values.into_iter().collect();
+        values.sort_unstable();
+        values.dedup();
+        Self(values)
+    }
 }
 
 /// Something done in another system: a change with its rows, one request, one approval.
@@ -193,7 +218,9 @@ struct Action {
     format: u32,
     route: u32,
     actor: u32,
-    tokens: BTreeSet<u32>,
+    tokens: Values,
+    /// Whether one of them says something.
+    telling: bool,
     /// The value that names its object.
     object: Option<u32>,
     /// The run of a tool, without what asked for it.
@@ -236,8 +263,11 @@ struct Model<'f> {
     /// How often which tool causes which class of action, and how often anything does.
     classes: HashMap<(u32, bool), f64>,
     class_counts: HashMap<bool, f64>,
-    calls_of_token: HashMap<u32, Vec<usize>>,
-    roots_of_token: HashMap<u32, BTreeSet<u32>>,
+    /// Calls that pass each value, and tasks in which it is known; by number of the value.
+    calls_of_token: Vec<Vec<usize>>,
+    roots_of_token: Vec<BTreeSet<u32>>,
+    /// Bits that a value gives which a call passes.
+    bits_of_token: Vec<f64>,
     calls_of_root: HashMap<u32, Vec<usize>>,
     by_time: Vec<usize>,
     call_formats: BTreeSet<u32>,
@@ -361,8 +391,9 @@ impl<'f> Model<'f> {
         }
         let mut model = Self {
             facts,
-            calls_of_token: HashMap::new(),
-            roots_of_token: HashMap::new(),
+            calls_of_token: vec![Vec::new(); names.len()],
+            roots_of_token: vec![BTreeSet::new(); names.len()],
+            bits_of_token: Vec::new(),
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
             call_formats: calls.iter().map(|call| call.format).collect(),
@@ -389,15 +420,28 @@ impl<'f> Model<'f> {
             if call.root != NONE {
                 model.calls_of_root.entry(call.root).or_default().push(at);
             }
-            for token in &call.tokens {
-                model.calls_of_token.entry(*token).or_default().push(at);
+            for token in call.tokens.iter() {
+                model.calls_of_token[token as usize].push(at);
             }
+        }
+        let all = model.calls.len();
+        model.bits_of_token = model
+            .calls_of_token
+            .iter()
+            .map(|calls| evidence::rarity(all, calls.len()))
+            .collect();
+        for action in &mut model.actions {
+            let mut bits = action
+                .tokens
+                .iter()
+                .map(|token| model.bits_of_token[token as usize]);
+            action.telling = bits.any(|bits| bits >= TELLING);
         }
         model.bound_calls();
         for (event, tokens) in tokens.iter().enumerate() {
             if agent[roots[event] as usize] && !facts.is_change(event) {
                 for token in tokens {
-                    let known = model.roots_of_token.entry(*token).or_default();
+                    let known = &mut model.roots_of_token[*token as usize];
                     if known.len() <= FREQUENT {
                         known.insert(roots[event]);
                     }
@@ -583,6 +627,7 @@ fn actions(
                 .collect(),
             object: None,
             is_tool: facts.kind(events[0]) == Kind::ToolCall,
+            telling: false,
             named: Vec::new(),
             events,
         });

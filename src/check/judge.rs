@@ -183,7 +183,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
             size = 0;
         }
     }
-    correlate(store, index, policy, &raw, &mut verdict.findings)?;
+    correlate(store, index, policy, &hits, &raw, &mut verdict.findings)?;
     let raw: Vec<(&Rule, EventRef)> = raw
         .iter()
         .map(|hit| (&policy.rules[hit.rule], hit.place))
@@ -341,6 +341,7 @@ fn correlate(
     store: &Store,
     index: &TaskIndex,
     policy: &Policy,
+    hits: &Hits,
     raw: &[RawHit],
     findings: &mut Vec<Finding>,
 ) -> Result<(), StoreError> {
@@ -356,28 +357,25 @@ fn correlate(
     // Events that a rule over normalised fields matches, and records that a public rule matches.
     let mut matching: Vec<Matching> = raw
         .iter()
+        .filter(|hit| policy.bases.contains(&policy.rules[hit.rule].id))
         .filter_map(|hit| {
             let event = index.number(hit.place)?;
             Some((index.time(event)?, event, Some(hit.record)))
         })
         .collect();
-    let mut number = 0u32;
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for path in store.parts("events", custody) {
-            crate::store::scan_part::<StoreError>(&path, batch, |table| {
-                for row in 0..table.len() {
-                    let view = table.view(row);
-                    if let Some(time) = index.time(number)
-                        && !engine.evaluate(&AsSigma(&view)).is_empty()
-                    {
-                        matching.push((time, number, None));
-                    }
-                    number += 1;
-                }
-                Ok(())
-            })?;
-        }
-    }
+    let bases: Vec<_> = policy
+        .rules
+        .iter()
+        .filter(|rule| policy.bases.contains(&rule.id))
+        .filter_map(|rule| match rule.logic {
+            Logic::Event(selection) => Some(selection),
+            _ => None,
+        })
+        .collect();
+    matching.extend((0u32..).take(index.events()).filter_map(|event| {
+        let fits = hits.of(event).iter().any(|fit| bases.contains(fit));
+        Some((fits.then(|| index.time(event))??, event, None))
+    }));
     matching.sort_unstable();
     matching.dedup();
     for group in matching.chunks(READ_AT_ONCE) {

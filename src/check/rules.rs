@@ -69,6 +69,8 @@ pub enum PolicyError {
 struct RuleFile {
     title: String,
     id: String,
+    /// By which correlations may refer to it, beside its id.
+    name: Option<String>,
     #[serde(default)]
     description: String,
     level: Option<Level>,
@@ -322,6 +324,9 @@ pub struct Policy {
     pub(super) correlated: Option<rsigma_parser::SigmaCollection>,
     /// Rules that only serve correlations (Sigma: `generate` is not set).
     pub(super) silent: BTreeSet<String>,
+    /// Rules that correlations build on, silent or not.
+    pub(super) bases: BTreeSet<String>,
+    ids_by_name: BTreeMap<String, String>,
     /// Values of Sigma's placeholders (`%name%` with the modifier `expand`).
     placeholders: BTreeMap<String, Vec<String>>,
 }
@@ -425,6 +430,8 @@ impl Policy {
             raw_selections: 0,
             correlated: None,
             silent: BTreeSet::new(),
+            bases: BTreeSet::new(),
+            ids_by_name: BTreeMap::new(),
             placeholders: BTreeMap::new(),
         };
         let mut identity = Vec::new();
@@ -445,6 +452,7 @@ impl Policy {
         {
             policy.add(path, &read(text), &mut base)?;
         }
+        policy.name_bases_by_id();
         policy.compile_correlations(&base)?;
         policy.digest = Digest::of(&identity);
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
@@ -550,8 +558,14 @@ impl Policy {
             },
             _ => return Err("a rule has one of `detection`, `correlation` and `task`".to_owned()),
         };
-        if let Some(correlation) = file.correlation.filter(|part| !part.generate) {
-            self.silent.extend(correlation.rules);
+        if let Some(correlation) = file.correlation {
+            if !correlation.generate {
+                self.silent.extend(correlation.rules.iter().cloned());
+            }
+            self.bases.extend(correlation.rules);
+        }
+        if let Some(name) = file.name {
+            self.ids_by_name.insert(name, file.id.clone());
         }
         self.rules.push(Rule {
             title: file.title,
@@ -635,6 +649,16 @@ impl Policy {
         }
         self.raw_selections += 1;
         Ok(number)
+    }
+
+    /// A correlation refers to a rule by id or by name, perhaps before the rule was read.
+    fn name_bases_by_id(&mut self) {
+        for set in [&mut self.silent, &mut self.bases] {
+            let ids = std::mem::take(set).into_iter();
+            *set = ids
+                .map(|given| self.ids_by_name.get(&given).cloned().unwrap_or(given))
+                .collect();
+        }
     }
 
     fn compile_correlations(&mut self, base: &str) -> Result<(), PolicyError> {

@@ -328,7 +328,7 @@ fn correlations_count_public_rules_too() {
     case.ingest(&[], &[&path], 0);
     let rules = case.write(
         "rules.yml",
-        "title: Key made\nid: base-1\nname: key_made\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: CreateAccessKey}\n  condition: s\n---\ntitle: Three keys\nid: many-1\nlevel: high\ncorrelation:\n  type: event_count\n  rules: [base-1]\n  group-by: [userIdentity.userName]\n  timespan: 10m\n  condition: {gte: 3}\n",
+        "title: Key made\nid: base-1\nname: key_made\nlogsource: {product: aws, service: cloudtrail}\ndetection:\n  s: {eventName: CreateAccessKey}\n  condition: s\n---\ntitle: Three keys\nid: many-1\nlevel: high\ncorrelation:\n  type: event_count\n  rules: [key_made]\n  group-by: [userIdentity.userName]\n  timespan: 10m\n  condition: {gte: 3}\n",
     );
     let verdict = verify(&case, &["--policy", rules.to_str().unwrap()]);
     let findings = verdict["findings"].as_array().unwrap();

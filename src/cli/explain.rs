@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
+use super::Form;
 use crate::tell::{explain, explanation_text};
 
 /// Say why an event is in its task: each link up to the first event, with its evidence
@@ -26,12 +26,6 @@ pub struct Args {
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
 }
 
 impl Args {

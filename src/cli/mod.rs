@@ -86,6 +86,13 @@ impl Cli {
     }
 }
 
+/// The forms of answers that are a table for people and JSON for programs.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Form {
+    Table,
+    Json,
+}
+
 /// The reader of our output has gone: no failure (`trail … | head`).
 #[derive(Debug, thiserror::Error, miette::Diagnostic)]
 #[error("nobody reads the output any more")]

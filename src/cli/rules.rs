@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Subcommand, ValueEnum};
+use clap::Subcommand;
 use miette::{IntoDiagnostic, Result, miette};
 
+use super::Form;
 use crate::check::{Policy, Record, explain_rule, test_examples};
 use crate::store::{EventRef, EventView, read_events};
 use crate::tell::safe::{cut, terminal};
@@ -64,12 +65,6 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Form::Table)]
         format: Form,
     },
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
 }
 
 impl Args {

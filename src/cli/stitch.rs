@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
+use super::Form;
 use crate::config::Config;
 use crate::store::Store;
 use crate::tell::{stitching, stitching_text};
@@ -28,12 +28,6 @@ pub struct Args {
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Form {
-    Table,
-    Json,
 }
 
 impl Args {

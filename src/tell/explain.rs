@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::safe::{cut, terminal};
-use super::timeline::evidence;
+use super::timeline::{evidence, likelihood};
 use crate::model::KeyKind;
 use crate::model::time::format_utc;
 use crate::stitch::{Candidate, TaskIndex};
@@ -291,7 +291,7 @@ pub fn explanation_text(explanation: &Explanation, columns: usize) -> String {
         match (&step.cause, step.rule) {
             (Some(cause), "weighed") => out.push_str(&format!(
                 "   joined by evidence, {} sure, to\n   {}\n",
-                percent(step.probability),
+                likelihood(step.probability),
                 line(cause, columns)
             )),
             (Some(cause), _) => out.push_str(&format!(
@@ -310,15 +310,6 @@ pub fn explanation_text(explanation: &Explanation, columns: usize) -> String {
         }
     }
     out
-}
-
-fn percent(probability: f64) -> String {
-    // Evidence is never certain, whatever it rounds to.
-    if probability > 0.99 {
-        "over 99 %".to_owned()
-    } else {
-        format!("{:.0} %", probability * 100.0)
-    }
 }
 
 fn line(event: &Summary, columns: usize) -> String {
@@ -372,7 +363,7 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     row("user".to_owned(), &|c| bits(c.actor));
     row("odds before".to_owned(), &|c| bits(c.prior));
     row("sum".to_owned(), &|c| bits(c.bits));
-    row("likelihood".to_owned(), &|c| percent(c.probability));
+    row("likelihood".to_owned(), &|c| likelihood(c.probability));
     for column in 1..3 {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::safe::{csv_cell, cut, markdown, terminal};
 use super::timeline::{Line, TaskBlock, Timeline};
-use crate::check::{Finding, Level, Verdict};
+use crate::check::{Excepted, Finding, Level, Verdict};
 use crate::model::time::{Time, Zoneless, format_in};
 use jiff::tz::TimeZone;
 
@@ -420,16 +420,7 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
         }
     }
     for excepted in &verdict.excepted {
-        let exception = &excepted.exception;
-        let line = format!(
-            "allowed: {} {} by {} until {}, granted by {}: {}",
-            excepted.finding.rule,
-            excepted.finding.message,
-            exception.id,
-            exception.until,
-            exception.granted_by,
-            exception.reason
-        );
+        let line = format!("allowed: {}", allowance(excepted));
         out.push_str(&format!("{}\n", cut(&terminal(&line), columns)));
     }
     for rule in &verdict.not_evaluable {
@@ -442,6 +433,20 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
     out.push_str(&summary(verdict));
     out.push('\n');
     out
+}
+
+/// What an exception allows, and who allowed it.
+fn allowance(excepted: &Excepted) -> String {
+    let exception = &excepted.exception;
+    format!(
+        "{} {} by {} until {}, granted by {}: {}",
+        excepted.finding.rule,
+        excepted.finding.message,
+        exception.id,
+        exception.until,
+        exception.granted_by,
+        exception.reason
+    )
 }
 
 /// The beginning of a task id; empty for a finding that belongs to no task.
@@ -480,16 +485,7 @@ pub fn findings_markdown(verdict: &Verdict) -> String {
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
     for excepted in &verdict.excepted {
-        let exception = &excepted.exception;
-        let line = format!(
-            "Allowed: {} {} by {} until {}, granted by {}: {}",
-            excepted.finding.rule,
-            excepted.finding.message,
-            exception.id,
-            exception.until,
-            exception.granted_by,
-            exception.reason
-        );
+        let line = format!("Allowed: {}", allowance(excepted));
         out.push_str(&format!("\n- {}", markdown(&line)));
     }
     for rule in &verdict.not_evaluable {

@@ -498,6 +498,15 @@ fn policy(event: &EventView<'_>) -> Option<String> {
     }
 }
 
+/// A likelihood in percent. Evidence is never certain, whatever it rounds to.
+pub(super) fn likelihood(probability: f64) -> String {
+    if probability > 0.99 {
+        "over 99 %".to_owned()
+    } else {
+        format!("{:.0} %", probability * 100.0)
+    }
+}
+
 /// Where the record behind an event lies.
 pub(crate) fn evidence(store: &Store, event: &EventView<'_>) -> String {
     let batch = store.batches().get(event.place().batch);
@@ -525,13 +534,12 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
             None => amount.to_string(),
         });
     let link = match index.link(number) {
-        // Evidence is never certain, whatever it rounds to.
-        Some(link) if link.kind == KeyKind::Value && link.probability > 0.99 => {
-            format!("evidence, over 99 % sure: {}", link.value)
-        }
         Some(link) if link.kind == KeyKind::Value => {
-            let percent = link.probability * 100.0;
-            format!("evidence, {percent:.0} % sure: {}", link.value)
+            format!(
+                "evidence, {} sure: {}",
+                likelihood(link.probability),
+                link.value
+            )
         }
         Some(link) => format!("{}={}", link.kind, link.value),
         None => "first of its task".to_owned(),

@@ -7,6 +7,9 @@
 mod conditions;
 mod examples;
 mod exceptions;
+mod fields;
+mod files;
+mod form;
 mod judge;
 mod record;
 mod rules;
@@ -17,6 +20,7 @@ pub use examples::{Explained, Failure, breaches_at_end, explain_rule, test_examp
 pub use exceptions::{
     Excepted, Exception, Scope, apply_exceptions, known_findings, leave_out_known,
 };
+pub use form::{Example, LogSource};
 pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read, sort_findings};
 pub use record::{Given, Record};
-pub use rules::{Example, Level, LogSource, Policy, PolicyError, Rule};
+pub use rules::{Level, Policy, PolicyError, Rule};

@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::conditions::Condition;
 use super::exceptions::Exception;
-use super::record::Given;
+use super::fields::{fields_of, known_field, odd_values};
+use super::files::{Head, read_folder, shipped, with_line, without_examples};
+use super::form::{Example, RuleFile, TaskPart, duration};
 use crate::model::{Digest, Kind};
 
 /// How grave a finding is (Sigma's levels).
@@ -63,156 +65,6 @@ pub enum PolicyError {
         /// What is wrong.
         reason: String,
     },
-}
-
-#[derive(Deserialize)]
-struct RuleFile {
-    title: String,
-    id: String,
-    /// By which correlations may refer to it, beside its id.
-    name: Option<String>,
-    #[serde(default)]
-    description: String,
-    level: Option<Level>,
-    #[serde(default)]
-    tags: Vec<String>,
-    /// Kinds of events without which the rule cannot be judged.
-    #[serde(default)]
-    needs: Vec<String>,
-    #[serde(default)]
-    logsource: LogSource,
-    task: Option<TaskPart>,
-    detection: Option<Value>,
-    correlation: Option<CorrelationPart>,
-    #[serde(default)]
-    examples: ExamplesPart,
-}
-
-/// What a Sigma rule says of the logs that it is for.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub struct LogSource {
-    /// Product, e.g. `aws`.
-    pub product: Option<String>,
-    /// Service, e.g. `cloudtrail`.
-    pub service: Option<String>,
-    /// Category.
-    pub category: Option<String>,
-}
-
-impl LogSource {
-    /// Formats whose records a public rule for that source is written for, by their own names; `None`
-    /// for a rule over the normalised fields.
-    fn formats(&self) -> Option<Vec<&str>> {
-        let service = self.service.as_deref().unwrap_or_default();
-        let formats = match self.product.as_deref()? {
-            "trail" => return None,
-            "aws" => vec!["cloudtrail"],
-            "azure" => match service {
-                "signinlogs" => vec!["entra_signin"],
-                "auditlogs" => vec!["entra_audit"],
-                "activitylogs" => vec!["azure_activity"],
-                _ => vec!["entra_audit", "entra_signin", "azure_activity"],
-            },
-            "gcp" | "google_workspace" => vec!["gcp_audit"],
-            "m365" => vec!["m365_unified_audit"],
-            "okta" | "onelogin" | "github" | "windows" | "linux" | "macos" => Vec::new(),
-            own => vec![own],
-        };
-        Some(formats)
-    }
-
-    /// `aws/cloudtrail`.
-    fn name(&self) -> String {
-        let parts = [&self.product, &self.service, &self.category];
-        let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
-        parts.join("/")
-    }
-}
-
-/// What of a correlation concerns the rules it builds on.
-#[derive(Deserialize)]
-struct CorrelationPart {
-    #[serde(default)]
-    rules: Vec<String>,
-    /// Whether these rules give findings of their own too.
-    #[serde(default)]
-    generate: bool,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ExamplesPart {
-    #[serde(default, rename = "match")]
-    matching: Vec<Value>,
-    #[serde(default)]
-    no_match: Vec<Value>,
-}
-
-/// A task that a rule must find broken, or must not.
-#[derive(Clone, Debug)]
-pub struct Example {
-    /// Whether the rule must match.
-    pub matches: bool,
-    /// The events, in order.
-    pub events: Vec<Given>,
-}
-
-impl ExamplesPart {
-    fn read(&self) -> Result<Vec<Example>, String> {
-        let of = |list: &[Value], matches: bool| -> Result<Vec<Example>, String> {
-            list.iter()
-                .map(|example| {
-                    // One event stands for a task of one.
-                    let events = example
-                        .as_array()
-                        .cloned()
-                        .unwrap_or_else(|| vec![example.clone()]);
-                    let events = events.iter().map(Given::new).collect::<Result<_, _>>()?;
-                    Ok(Example { matches, events })
-                })
-                .collect()
-        };
-        let mut all = of(&self.matching, true)?;
-        all.extend(of(&self.no_match, false)?);
-        Ok(all)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TaskPart {
-    kind: Template,
-    when: Option<serde_json::Value>,
-    what: serde_json::Value,
-    after: Option<serde_json::Value>,
-    with: Option<serde_json::Value>,
-    unless_before: Option<serde_json::Value>,
-    unless_between: Option<serde_json::Value>,
-    #[serde(default)]
-    conditions: Vec<String>,
-    /// `90s`, `30m`, `24h`, `2d`: how near the two events must be.
-    within: Option<String>,
-    /// For `at_most`: how many.
-    times: Option<usize>,
-    /// For `at_most`: counted by the value of that field.
-    per: Option<String>,
-}
-
-/// Microseconds of `90s`, `30m`, `24h`, `2d`.
-fn duration(text: &str) -> Result<i64, String> {
-    let wrong = || format!("`{text}` is no time; write 90s, 30m, 24h or 2d");
-    let text = text.trim();
-    let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit.trim() {
-        "s" => 1,
-        "m" | "min" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: i64 = number.parse().map_err(|_| wrong())?;
-    number.checked_mul(seconds * 1_000_000).ok_or_else(wrong)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -330,10 +182,6 @@ pub struct Policy {
     /// Values of Sigma's placeholders (`%name%` with the modifier `expand`).
     placeholders: BTreeMap<String, Vec<String>>,
 }
-
-/// The shipped baseline.
-static BASELINE: include_dir::Dir<'_> =
-    include_dir::include_dir!("$CARGO_MANIFEST_DIR/policies/baseline");
 
 /// More selections would only make a policy slow; nobody reads that many rules.
 const MOST_SELECTIONS: Selection = 10_000;
@@ -686,104 +534,6 @@ impl Policy {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Head {
-    name: String,
-    version: String,
-    valid_from: Option<String>,
-    #[serde(default)]
-    placeholders: BTreeMap<String, Vec<String>>,
-}
-
-impl Head {
-    fn read(path: &str, text: &str) -> Result<Self, PolicyError> {
-        let wrong = |reason: String| PolicyError::Rule {
-            path: path.to_owned(),
-            reason,
-        };
-        let head: Self = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
-        if let Some(day) = &head.valid_from
-            && day.parse::<jiff::civil::Date>().is_err()
-        {
-            return Err(wrong(format!(
-                "valid_from `{day}` is no day; write YYYY-MM-DD"
-            )));
-        }
-        Ok(head)
-    }
-}
-
-/// Adds the line of the word that a reason quotes, where it does not say one itself.
-fn with_line(reason: String, text: &str) -> String {
-    let quoted = reason.split('`').nth(1).filter(|word| !word.is_empty());
-    let Some(word) = quoted.filter(|_| !reason.contains("line ")) else {
-        return reason;
-    };
-    match text.lines().position(|line| line.contains(word)) {
-        Some(at) => format!("{reason} (line {})", at + 1),
-        None => reason,
-    }
-}
-
-/// The shipped files, by name.
-fn shipped() -> Vec<(String, String)> {
-    let mut files: Vec<(String, String)> = BASELINE
-        .files()
-        .filter_map(|file| {
-            let name = file.path().to_str()?.to_owned();
-            Some((name, file.contents_utf8()?.to_owned()))
-        })
-        .collect();
-    files.sort();
-    files
-}
-
-/// A rule file without its `examples`: the lines from that key to the next one at the margin.
-fn without_examples(text: &str) -> Cow<'_, str> {
-    if !text.contains("\nexamples:") {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut within = false;
-    for line in text.split_inclusive('\n') {
-        let starts_key = line.starts_with(|c: char| c.is_alphabetic() || c == '"' || c == '\'');
-        if starts_key || line.starts_with("---") {
-            within = line.starts_with("examples:");
-        }
-        if !within {
-            out.push_str(line);
-        }
-    }
-    Cow::Owned(out)
-}
-
-fn read_folder(path: &Path) -> Result<Vec<(String, String)>, PolicyError> {
-    let mut files = Vec::new();
-    for entry in walkdir::WalkDir::new(path).sort_by_file_name() {
-        let entry = entry.map_err(|error| {
-            let error = error
-                .into_io_error()
-                .unwrap_or_else(|| std::io::Error::other("a loop of links"));
-            PolicyError::Io {
-                path: path.display().to_string(),
-                error,
-            }
-        })?;
-        let name = entry.path().display().to_string();
-        let wanted =
-            name.ends_with(".yml") || name.ends_with(".yaml") || name.ends_with("policy.toml");
-        if entry.file_type().is_file() && wanted {
-            let text = std::fs::read_to_string(entry.path()).map_err(|error| PolicyError::Io {
-                path: name.clone(),
-                error,
-            })?;
-            files.push((name, text));
-        }
-    }
-    Ok(files)
-}
-
 fn compile(engine: &mut Engine, number: Selection, detection: &Value) -> Result<(), String> {
     if number >= MOST_SELECTIONS {
         return Err(format!(
@@ -805,123 +555,6 @@ fn compile(engine: &mut Engine, number: Selection, detection: &Value) -> Result<
     // One by one: adding a collection makes the index of all rules anew.
     for rule in &parsed.rules {
         engine.add_rule(rule).map_err(|error| error.to_string())?;
-    }
-    Ok(())
-}
-
-/// Names of the fields that a detection asks for; says whether it looks for words anywhere.
-fn fields_of(detection: &Value, keywords: &mut bool) -> BTreeSet<String> {
-    fn walk(value: &Value, fields: &mut BTreeSet<String>, keywords: &mut bool) {
-        match value {
-            Value::Object(map) => {
-                for (key, value) in map {
-                    let mut parts = key.split('|');
-                    fields.extend(parts.next().map(str::to_owned));
-                    // The value of a field reference is a field.
-                    if parts.any(|modifier| modifier == "fieldref") {
-                        let names = value
-                            .as_array()
-                            .cloned()
-                            .unwrap_or_else(|| vec![value.clone()]);
-                        fields.extend(names.iter().filter_map(Value::as_str).map(str::to_owned));
-                    }
-                }
-            }
-            Value::Array(list) => {
-                for value in list {
-                    walk(value, fields, keywords);
-                }
-            }
-            _ => *keywords = true,
-        }
-    }
-    let mut fields = BTreeSet::new();
-    for (name, selection) in detection.as_object().into_iter().flatten() {
-        if name != "condition" && name != "timeframe" {
-            walk(selection, &mut fields, keywords);
-        }
-    }
-    fields
-}
-
-/// Fields beside the text columns.
-const OTHER_FIELDS: [&str; 6] = [
-    "amount",
-    "tokens_in",
-    "tokens_out",
-    "time",
-    "hour",
-    "weekday",
-];
-
-/// A field is a column or an attribute; a name that is nearly a column's is a slip.
-fn known_field(name: &str) -> Result<(), String> {
-    let columns: Vec<&str> = crate::store::Col::ALL
-        .iter()
-        .map(|column| column.name())
-        .chain(OTHER_FIELDS)
-        .collect();
-    if columns.contains(&name) {
-        return Ok(());
-    }
-    let near = columns
-        .iter()
-        .filter(|column| column.len() > 3)
-        .find(|column| strsim::damerau_levenshtein(column, name) <= 1);
-    match near {
-        Some(column) => Err(format!("unknown field `{name}`; did you mean `{column}`?")),
-        None => Ok(()),
-    }
-}
-
-/// Refuses values that a closed list does not have, and bounds that leave nothing.
-fn odd_values(selection: &Value) -> Result<(), String> {
-    use crate::model::{ActorType, Outcome};
-    let Value::Object(map) = selection else {
-        for inner in selection.as_array().into_iter().flatten() {
-            odd_values(inner)?;
-        }
-        return Ok(());
-    };
-    let bound = |suffix: &str| {
-        map.iter()
-            .filter_map(|(key, value)| Some((key.strip_suffix(suffix)?, value.as_f64()?)))
-            .collect::<Vec<_>>()
-    };
-    for (field, least) in [bound("|gte"), bound("|gt")].concat() {
-        let most = [bound("|lte"), bound("|lt")].concat();
-        if most
-            .iter()
-            .any(|(other, most)| *other == field && *most < least)
-        {
-            return Err(format!(
-                "`{field}` can never be at least {least} and below that"
-            ));
-        }
-    }
-    for (key, value) in map {
-        let names: Vec<&str> = match value {
-            Value::String(text) => vec![text],
-            Value::Array(list) => list.iter().filter_map(Value::as_str).collect(),
-            inner @ Value::Object(_) => {
-                odd_values(inner)?;
-                continue;
-            }
-            _ => continue,
-        };
-        for name in names.into_iter().filter(|name| !name.contains(['*', '?'])) {
-            let known = match key.as_str() {
-                "kind" => Kind::from_name(name).is_some(),
-                "actor_type" => ActorType::from_name(name).is_some(),
-                "outcome" => Outcome::from_name(name).is_some(),
-                _ => true,
-            };
-            if !known {
-                return Err(format!(
-                    "`{key}` is never `{name}`: the condition is never true"
-                ));
-            }
-        }
     }
     Ok(())
 }
@@ -953,7 +586,7 @@ mod tests {
     fn the_baseline_is_the_whole_folder() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/baseline");
         let files = std::fs::read_dir(folder).unwrap().count();
-        assert_eq!(files, BASELINE.files().count());
+        assert_eq!(files, shipped().len());
     }
 
     #[test]

@@ -38,6 +38,8 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the f
 complete -c trail -n "__fish_trail_needs_command" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
 complete -c trail -n "__fish_trail_needs_command" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
 complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_needs_command" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_needs_command" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l source -d 'Attribute everything to this source, e.g. `sap:prod`' -r
@@ -85,6 +87,8 @@ high\t''
 critical\t''"
 complete -c trail -n "__fish_trail_using_subcommand verify" -l as-of -d 'Use the version of the policy that was in force on this day' -r
 complete -c trail -n "__fish_trail_using_subcommand verify" -l baseline -d 'Report only what an earlier verdict (its JSON output) does not have' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l key -d 'Public key, or file of public keys, one of which has to have signed the log\'s checkpoint [default: `public_key` of [seal] in trail.toml]' -r
+complete -c trail -n "__fish_trail_using_subcommand verify" -l pin -d 'A checkpoint that was kept elsewhere, from which the log has to have grown' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''
 junit\t''
@@ -93,7 +97,8 @@ github\t''
 markdown\t''"
 complete -c trail -n "__fish_trail_using_subcommand verify" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
-complete -c trail -n "__fish_trail_using_subcommand verify" -l integrity -d 'Check the files of the store against its manifests and judge nothing'
+complete -c trail -n "__fish_trail_using_subcommand verify" -l integrity -d 'Check every file against its manifest and every record against the log, and judge nothing'
+complete -c trail -n "__fish_trail_using_subcommand verify" -l derived -d 'Make the derived tables (tasks, links) anew too, and compare'
 complete -c trail -n "__fish_trail_using_subcommand verify" -l strict -d 'A rule that cannot be judged makes the exit code 2'
 complete -c trail -n "__fish_trail_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand gate" -l policy -d 'Folder or file of rules [default: `policy` of [gate] in trail.toml, else the shipped baseline]' -r -F
@@ -164,25 +169,91 @@ complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form o
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "status" -d 'Say how far the log has come and who signed it'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "checkpoint" -d 'Seal what is not sealed yet (the gate\'s decisions, looks at contents) and sign the checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "witness" -d 'Check the store in full, then add one\'s own signature to its checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "pin" -d 'Write the checkpoint to a file, to be kept elsewhere; with FILE.tsq, a request for a time stamp'
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l name -d 'Name of the key, shown with each signature' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l key -d 'Secret key of the witness' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l pin -d 'A checkpoint that the witness has seen before' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l tsa -d 'Write FILE.tsq too'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "status" -d 'Say how far the log has come and who signed it'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "checkpoint" -d 'Seal what is not sealed yet (the gate\'s decisions, looks at contents) and sign the checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "witness" -d 'Check the store in full, then add one\'s own signature to its checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "pin" -d 'Write the checkpoint to a file, to be kept elsewhere; with FILE.tsq, a request for a time stamp'
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l check -d 'Check this proof; no store is needed' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l key -d 'Public key, or file of public keys, one of which has to have signed' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l format -d 'Form of the output of --check' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "event" -d 'Prove the record behind an event'
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "task" -d 'Prove the records of all events of a task'
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l with-contents -d 'Put the records themselves into the proof'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l with-contents -d 'Put the records themselves into the proof'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l from -d 'The earlier checkpoint' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "event" -d 'Prove the record behind an event'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "task" -d 'Prove the records of all events of a task'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "gate" -d 'Ask the policy before an action runs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "explain" -d 'Say why a rule matches a task, or why it does not, condition by condition'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from sources" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from seal" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from seal" -f -a "status" -d 'Say how far the log has come and who signed it'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from seal" -f -a "checkpoint" -d 'Seal what is not sealed yet (the gate\'s decisions, looks at contents) and sign the checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from seal" -f -a "witness" -d 'Check the store in full, then add one\'s own signature to its checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from seal" -f -a "pin" -d 'Write the checkpoint to a file, to be kept elsewhere; with FILE.tsq, a request for a time stamp'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "event" -d 'Prove the record behind an event'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "task" -d 'Prove the records of all events of a task'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'

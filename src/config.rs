@@ -18,6 +18,9 @@ pub struct Config {
     /// How records are joined where they share no id.
     #[serde(default)]
     pub stitch: StitchConfig,
+    /// Who signs and who is believed.
+    #[serde(default)]
+    pub seal: SealConfig,
     /// What the gate does.
     #[serde(default)]
     pub gate: crate::gate::GateConfig,
@@ -35,6 +38,32 @@ pub struct Config {
 pub struct StitchConfig {
     /// How likely a cause must be to join its effect to its task, between 0.5 and 1.
     pub threshold: f64,
+}
+
+/// The section `[seal]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SealConfig {
+    /// File of the secret key that signs checkpoints, relative to the store. It should lie where nobody
+    /// can write who can write to the store.
+    pub key: Option<std::path::PathBuf>,
+    /// Public keys of which one has to have signed: a file, or the key itself.
+    pub public_key: Option<String>,
+}
+
+impl SealConfig {
+    /// Who signs: `TRAIL_SEAL_KEY`, else what the settings say.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub fn signer(
+        &self,
+        store: &Path,
+    ) -> Result<Option<signed_note::StandardSigner>, crate::seal::KeyError> {
+        let given = std::env::var_os("TRAIL_SEAL_KEY").map(std::path::PathBuf::from);
+        let path = given.or_else(|| self.key.as_ref().map(|key| store.join(key)));
+        path.map(|path| crate::seal::read_signer(&path)).transpose()
+    }
 }
 
 impl Default for StitchConfig {
@@ -57,7 +86,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9) and [gate] (deny = \"critical\")"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\") and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.

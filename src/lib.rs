@@ -13,6 +13,7 @@ pub mod ingest;
 pub mod model;
 pub mod normalise;
 pub mod read;
+pub mod seal;
 pub mod stitch;
 pub mod store;
 pub mod tell;

@@ -54,16 +54,13 @@ pub(super) const OTHER_FIELDS: [&str; 7] = [
 
 /// A field is a column or an attribute; a name that is nearly a column's is a slip.
 pub(super) fn known_field(name: &str) -> Result<(), String> {
-    let columns: Vec<&str> = crate::store::Col::ALL
-        .iter()
-        .map(|column| column.name())
-        .chain(OTHER_FIELDS)
-        .collect();
-    if columns.contains(&name) {
+    let texts = crate::store::Col::ALL.iter().map(|column| column.name());
+    let mut columns = texts.chain(OTHER_FIELDS);
+    if columns.clone().any(|column| column == name) {
         return Ok(());
     }
     let near = columns
-        .iter()
+        .by_ref()
         .filter(|column| column.len() > 3)
         .find(|column| strsim::damerau_levenshtein(column, name) <= 1);
     match near {

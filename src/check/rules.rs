@@ -14,6 +14,7 @@ use super::fields::{fields_of, known_field, odd_values};
 use super::files::{Head, read_folder, shipped, with_line, without_examples};
 use super::form::{Example, RuleFile, TaskPart, duration};
 use crate::model::{Digest, Kind};
+use crate::store::side_by_side;
 
 /// How grave a finding is (Sigma's levels).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, serde::Serialize)]
@@ -179,8 +180,21 @@ pub struct Policy {
     /// Rules that correlations build on, silent or not.
     pub(super) bases: BTreeSet<String>,
     ids_by_name: BTreeMap<String, String>,
+    /// Selections that are still to be compiled.
+    waiting: Vec<Waiting>,
+    /// Selections over normalised fields, by the JSON of their detection.
+    known: BTreeMap<String, Selection>,
     /// Values of Sigma's placeholders (`%name%` with the modifier `expand`).
     placeholders: BTreeMap<String, Vec<String>>,
+}
+
+/// What a policy is compiled for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// Judging single tasks: neither examples nor correlations, which look over all of a store.
+    Judging,
+    /// All that a policy can do.
+    Everything,
 }
 
 /// More selections would only make a policy slow; nobody reads that many rules.
@@ -203,8 +217,8 @@ impl Policy {
         Self::from_files(read_folder(path)?)
     }
 
-    /// The rules of a folder, or the shipped ones, without their examples: these are most of the text,
-    /// and nobody who waits for a decision needs them.
+    /// The rules of a folder, or the shipped ones, without their examples and correlations: nobody who
+    /// waits for the verdict on one task needs them.
     ///
     /// # Errors
     /// As [`Policy::load`].
@@ -213,7 +227,7 @@ impl Policy {
             Some(path) => read_folder(path)?,
             None => shipped(),
         };
-        Self::compile(&files, without_examples)
+        Self::compile(&files, For::Judging)
     }
 
     /// The version of a policy that was in force on a day. Versions are folders below `path`, each with
@@ -254,15 +268,18 @@ impl Policy {
         }
     }
 
-    fn from_files(files: Vec<(String, String)>) -> Result<Self, PolicyError> {
-        Self::compile(&files, |text| Cow::Borrowed(text))
+    /// The columns of the events table by which this policy judges tasks.
+    #[must_use]
+    pub fn columns(&self) -> Vec<&str> {
+        super::select::columns_to_judge(self)
     }
 
-    /// Compiles rules. `read` may leave out parts of a file; the digest is that of all files in whole.
-    fn compile(
-        files: &[(String, String)],
-        read: impl Fn(&str) -> Cow<'_, str>,
-    ) -> Result<Self, PolicyError> {
+    fn from_files(files: Vec<(String, String)>) -> Result<Self, PolicyError> {
+        Self::compile(&files, For::Everything)
+    }
+
+    /// Compiles rules. The digest is that of all files in whole, whatever of them is needed.
+    fn compile(files: &[(String, String)], need: For) -> Result<Self, PolicyError> {
         let mut policy = Self {
             name: "unnamed".to_owned(),
             version: "0".to_owned(),
@@ -280,10 +297,11 @@ impl Policy {
             silent: BTreeSet::new(),
             bases: BTreeSet::new(),
             ids_by_name: BTreeMap::new(),
+            waiting: Vec::new(),
+            known: BTreeMap::new(),
             placeholders: BTreeMap::new(),
         };
         let mut identity = Vec::new();
-        let mut base = String::new();
         for (path, text) in files {
             identity.extend_from_slice(text.as_bytes());
             identity.push(0);
@@ -294,44 +312,57 @@ impl Policy {
                 policy.placeholders.extend(head.placeholders);
             }
         }
-        for (path, text) in files
+        let rules: Vec<&(String, String)> = files
             .iter()
             .filter(|(path, _)| !path.ends_with("policy.toml"))
-        {
-            policy.add(path, &read(text), &mut base)?;
+            .collect();
+        let documents = side_by_side(&rules, |(path, text)| {
+            let text = match need {
+                For::Judging => without_examples(text),
+                For::Everything => Cow::Borrowed(text.as_str()),
+            };
+            documents(path, &text)
+        })?;
+        // Texts of Sigma rules and correlations.
+        let mut base = String::new();
+        for ((path, text), documents) in rules.into_iter().zip(documents) {
+            for document in documents {
+                policy.add(path, text, document, &mut base)?;
+            }
         }
+        policy.compile_selections()?;
         policy.name_bases_by_id();
-        policy.compile_correlations(&base)?;
+        if need == For::Everything {
+            policy.compile_correlations(&base)?;
+        }
         policy.digest = Digest::of(&identity);
         policy.rules.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(policy)
     }
 
-    /// Adds the documents of a file. `base` collects the texts of Sigma rules and correlations.
-    fn add(&mut self, path: &str, text: &str, base: &mut String) -> Result<(), PolicyError> {
+    /// Adds a document of a file. `base` collects the texts of Sigma rules and correlations.
+    fn add(
+        &mut self,
+        path: &str,
+        text: &str,
+        mut value: Value,
+        base: &mut String,
+    ) -> Result<(), PolicyError> {
         let wrong = |reason: String| PolicyError::Rule {
             path: path.to_owned(),
             reason: with_line(reason, text),
         };
-        for document in yaml_serde::Deserializer::from_str(text) {
-            let mut value =
-                Value::deserialize(document).map_err(|error| wrong(error.to_string()))?;
-            self.expand(&mut value).map_err(wrong)?;
-            if value.is_null() {
-                continue;
-            }
-            if value.get("exception").is_some() {
-                self.exceptions
-                    .push(Exception::read(path, &value).map_err(wrong)?);
-                continue;
-            }
-            if value.get("detection").is_some() || value.get("correlation").is_some() {
-                // JSON is YAML.
-                base.push_str(&format!("---\n{value}\n"));
-            }
-            self.add_rule(path, value).map_err(wrong)?;
+        self.expand(&mut value).map_err(wrong)?;
+        if value.get("exception").is_some() {
+            self.exceptions
+                .push(Exception::read(path, &value).map_err(wrong)?);
+            return Ok(());
         }
-        Ok(())
+        if value.get("detection").is_some() || value.get("correlation").is_some() {
+            // JSON is YAML.
+            base.push_str(&format!("---\n{value}\n"));
+        }
+        self.add_rule(path, text, value).map_err(wrong)
     }
 
     /// Puts the values of placeholders in their places.
@@ -374,7 +405,8 @@ impl Policy {
         Ok(())
     }
 
-    fn add_rule(&mut self, path: &str, value: Value) -> Result<(), String> {
+    fn add_rule(&mut self, path: &str, text: &str, value: Value) -> Result<(), String> {
+        let before = self.waiting.len();
         let file: RuleFile = serde_json::from_value(value).map_err(|error| error.to_string())?;
         if let Some(other) = self.rules.iter().find(|rule| rule.id == file.id) {
             return Err(format!("the id {} is used in {} too", file.id, other.path));
@@ -399,7 +431,7 @@ impl Policy {
                     Logic::Event(self.detect(detection)?)
                 }
                 Some(formats) => Logic::Raw(RawRule {
-                    selection: self.detect_raw(&detection, &formats)?,
+                    selection: self.detect_raw(detection, &formats)?,
                     formats: formats.into_iter().map(str::to_owned).collect(),
                     source: file.logsource.name(),
                 }),
@@ -426,6 +458,9 @@ impl Policy {
             needs,
             logic,
         });
+        for waiting in &mut self.waiting[before..] {
+            (waiting.path, waiting.file) = (path.to_owned(), text.to_owned());
+        }
         Ok(())
     }
 
@@ -478,25 +513,54 @@ impl Policy {
     /// Compiles a Sigma detection over the normalised fields under a number of its own.
     fn detect(&mut self, detection: Value) -> Result<Selection, String> {
         for field in fields_of(&detection, &mut self.keywords) {
-            known_field(&field)?;
-            self.fields.insert(field);
+            if !self.fields.contains(&field) {
+                known_field(&field)?;
+                self.fields.insert(field);
+            }
+        }
+        // Many rules ask for the same events, an approval for one.
+        let text = detection.to_string();
+        if let Some(known) = self.known.get(&text) {
+            return Ok(*known);
         }
         let number = self.selections;
-        compile(&mut self.engine, number, &detection)?;
+        self.waiting.push(Waiting::new(number, detection, None)?);
+        self.known.insert(text, number);
         self.selections += 1;
         Ok(number)
     }
 
-    fn detect_raw(&mut self, detection: &Value, formats: &[&str]) -> Result<Selection, String> {
+    fn detect_raw(&mut self, detection: Value, formats: &[&str]) -> Result<Selection, String> {
         let number = self.raw_selections;
-        // Rules for logs that trail has no reader of are checked all the same.
-        compile(&mut Engine::new(), number, detection)?;
-        for format in formats {
-            let engine = self.raw_engines.entry((*format).to_owned()).or_default();
-            compile(engine, number, detection)?;
-        }
+        let formats = formats.iter().map(|format| (*format).to_owned()).collect();
+        let waiting = Waiting::new(number, detection, Some(formats))?;
+        self.waiting.push(waiting);
         self.raw_selections += 1;
         Ok(number)
+    }
+
+    /// Compiles the selections that wait for it, on all cores.
+    fn compile_selections(&mut self) -> Result<(), PolicyError> {
+        let waiting = std::mem::take(&mut self.waiting);
+        let parsed = side_by_side(&waiting, |one| {
+            one.parse().map_err(|reason| one.wrong(reason))
+        })?;
+        for (one, rules) in waiting.iter().zip(&parsed) {
+            let add = |engine: &mut Engine| {
+                // One by one: adding a collection makes the index of all rules anew.
+                rules.iter().try_for_each(|rule| engine.add_rule(rule))
+            };
+            let added = match &one.formats {
+                None => add(&mut self.engine),
+                // Rules for logs that trail has no reader of are checked all the same.
+                Some(formats) if formats.is_empty() => add(&mut Engine::new()),
+                Some(formats) => formats.iter().try_for_each(|format| {
+                    add(self.raw_engines.entry(format.clone()).or_default())
+                }),
+            };
+            added.map_err(|error| one.wrong(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// A correlation refers to a rule by id or by name, perhaps before the rule was read.
@@ -534,29 +598,73 @@ impl Policy {
     }
 }
 
-fn compile(engine: &mut Engine, number: Selection, detection: &Value) -> Result<(), String> {
-    if number >= MOST_SELECTIONS {
-        return Err(format!(
-            "a policy may have {MOST_SELECTIONS} selections at most"
-        ));
+/// A selection that is still to be compiled.
+struct Waiting {
+    number: Selection,
+    detection: Value,
+    /// The formats whose records it looks at, of a selection over records as they were logged.
+    formats: Option<Vec<String>>,
+    path: String,
+    file: String,
+}
+
+impl Waiting {
+    fn new(
+        number: Selection,
+        detection: Value,
+        formats: Option<Vec<String>>,
+    ) -> Result<Self, String> {
+        if number >= MOST_SELECTIONS {
+            return Err(format!(
+                "a policy may have {MOST_SELECTIONS} selections at most"
+            ));
+        }
+        Ok(Self {
+            number,
+            detection,
+            formats,
+            path: String::new(),
+            file: String::new(),
+        })
     }
-    let rule = serde_json::json!({
-        "title": format!("selection {number}"),
-        "id": number.to_string(),
-        "logsource": { "product": "trail" },
-        "detection": detection,
-    });
-    // JSON is YAML.
-    let parsed =
-        rsigma_parser::parse_sigma_yaml(&rule.to_string()).map_err(|error| error.to_string())?;
-    if let Some(error) = parsed.errors.first() {
-        return Err(error.clone());
+
+    fn parse(&self) -> Result<Vec<rsigma_parser::SigmaRule>, String> {
+        let rule = serde_json::json!({
+            "title": format!("selection {}", self.number),
+            "id": self.number.to_string(),
+            "logsource": { "product": "trail" },
+            "detection": self.detection,
+        });
+        // JSON is YAML.
+        let parsed = rsigma_parser::parse_sigma_yaml(&rule.to_string())
+            .map_err(|error| error.to_string())?;
+        match parsed.errors.first() {
+            Some(error) => Err(error.clone()),
+            None => Ok(parsed.rules),
+        }
     }
-    // One by one: adding a collection makes the index of all rules anew.
-    for rule in &parsed.rules {
-        engine.add_rule(rule).map_err(|error| error.to_string())?;
+
+    fn wrong(&self, reason: String) -> PolicyError {
+        PolicyError::Rule {
+            path: self.path.clone(),
+            reason: with_line(reason, &self.file),
+        }
     }
-    Ok(())
+}
+
+/// The documents of a YAML file.
+fn documents(path: &str, text: &str) -> Result<Vec<Value>, PolicyError> {
+    let mut documents = Vec::new();
+    for document in yaml_serde::Deserializer::from_str(text) {
+        let value = Value::deserialize(document).map_err(|error| PolicyError::Rule {
+            path: path.to_owned(),
+            reason: with_line(error.to_string(), text),
+        })?;
+        if !value.is_null() {
+            documents.push(value);
+        }
+    }
+    Ok(documents)
 }
 
 #[cfg(test)]

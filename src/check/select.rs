@@ -10,6 +10,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 
 use rsigma_eval::Engine;
 
+use super::conditions::Condition;
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
 use crate::store::{
@@ -124,7 +125,7 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
         });
     }
     let columns = columns_of(policy);
-    let found = side_by_side(&parts, |(batch, path)| {
+    let found = side_by_side::<_, _, StoreError>(&parts, |(batch, path)| {
         let mut hits = Hits::default();
         let mut classifier = Classifier::new(policy);
         scan_part_columns::<StoreError>(path, *batch, &columns, |table| {
@@ -152,25 +153,39 @@ fn rows_of(store: &Store, batch: usize, path: &std::path::Path) -> u64 {
     found.map_or(0, |table| table.rows)
 }
 
-/// The columns that the fields of a policy are in.
+/// The columns that the fields of a policy's selections are in.
 fn columns_of(policy: &Policy) -> Vec<&str> {
     if policy.keywords {
         let texts = Col::ALL.iter().map(|column| column.name());
         return texts.chain(["attributes"]).collect();
     }
-    policy
-        .fields
-        .iter()
-        .map(|field| match field.as_str() {
-            "hour" | "weekday" => "time",
-            "changed_fields" => "changes",
-            column @ ("amount" | "tokens_in" | "tokens_out" | "time") => column,
-            name => match Col::from_name(name) {
-                Some(column) => column.name(),
-                None => "attributes",
-            },
-        })
-        .collect()
+    policy.fields.iter().map(|field| column_of(field)).collect()
+}
+
+/// The column that a field of a rule is in.
+fn column_of(field: &str) -> &str {
+    match field {
+        "hour" | "weekday" => "time",
+        "changed_fields" => "changes",
+        column @ ("amount" | "tokens_in" | "tokens_out" | "time") => column,
+        name => Col::from_name(name).map_or("attributes", Col::name),
+    }
+}
+
+/// All columns by which tasks are judged: of selections, of conditions, and of what is said of an event.
+pub(super) fn columns_to_judge(policy: &Policy) -> Vec<&str> {
+    let mut columns = columns_of(policy);
+    columns.extend(["time", "amount", "attributes"]);
+    columns.extend(["kind", "action", "object", "actor"]);
+    for rule in &policy.rules {
+        if let Logic::Task(task) = &rule.logic {
+            let compared = task.conditions.iter().flat_map(Condition::fields);
+            columns.extend(compared.chain(task.per.as_deref()).map(column_of));
+        }
+    }
+    columns.sort_unstable();
+    columns.dedup();
+    columns
 }
 
 /// A record that a public rule matches.
@@ -238,7 +253,7 @@ pub(super) fn raw_hits(
                     .filter(|row| kinds.value(*row) == "raw" && !values.is_null(*row))
                     .filter(|row| wanted.contains_key(&files.value(*row)))
                     .collect();
-                let matched = side_by_side(&rows, |row| {
+                let matched = side_by_side::<_, _, StoreError>(&rows, |row| {
                     let Ok(json) = serde_json::from_slice(values.value(*row)) else {
                         return Ok(Vec::new());
                     };

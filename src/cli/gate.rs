@@ -1,5 +1,6 @@
 //! `trail gate`
 
+use std::convert::Infallible;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -66,29 +67,25 @@ impl Args {
                 let decided = config
                     .map_err(miette::Report::from)
                     .and_then(|config| self.decide(store, &config, &proposal, now));
-                match decided {
-                    Ok((text, code)) => {
-                        super::print(&text, None)?;
-                        Ok(code)
-                    }
-                    Err(error) => failed(&proposal, &gate, &error),
-                }
+                let Err(error) = decided;
+                failed(&proposal, &gate, &error)
             }
         }
     }
 
+    /// Decides, tells, and ends the process.
     fn decide(
         &self,
         store: Option<&Path>,
         config: &Config,
         proposal: &Proposal,
         now: i64,
-    ) -> Result<(String, ExitCode)> {
+    ) -> Result<Infallible> {
         let store = super::open_store(store)?;
         let own = config.gate.policy.as_ref();
         let own = own.map(|path| store.layout().root.join(path));
         let load = || Policy::load_to_judge(self.policy.as_deref().or(own.as_deref()));
-        // Somebody waits for the answer: rules are compiled while the task is read.
+        // Somebody waits for the answer: rules are compiled while the task is looked for.
         let (policy, so_far) = std::thread::scope(|scope| {
             let policy = scope.spawn(load);
             let so_far = so_far(&store, config, proposal);
@@ -99,19 +96,22 @@ impl Args {
             (policy, so_far)
         });
         let so_far = so_far.map_err(|error| miette!("{error}"))?;
-        let decision = decide(&store, config, &policy?, proposal, &so_far, now)
+        let policy = policy?;
+        let decision = decide(&store, config, &policy, proposal, &so_far, now)
             .map_err(|error| miette!("{error}"))?;
-        let text = format!("{}\n", answer(proposal, &decision));
-        Ok((text, code(proposal, decision.decision)))
+        super::print(&format!("{}\n", answer(proposal, &decision)), None)?;
+        // Somebody waits: what is in memory goes with the process, piece by piece would take a tenth of
+        // the time.
+        std::process::exit(code(proposal, decision.decision));
     }
 }
 
-fn code(proposal: &Proposal, decision: Answer) -> ExitCode {
+fn code(proposal: &Proposal, decision: Answer) -> i32 {
     match decision {
-        _ if proposal.protocol == Protocol::ClaudeCode => ExitCode::SUCCESS,
-        Answer::Allow => ExitCode::SUCCESS,
-        Answer::Deny => ExitCode::from(1),
-        Answer::Ask => ExitCode::from(3),
+        _ if proposal.protocol == Protocol::ClaudeCode => 0,
+        Answer::Allow => 0,
+        Answer::Deny => 1,
+        Answer::Ask => 3,
     }
 }
 
@@ -129,5 +129,6 @@ fn failed(proposal: &Proposal, config: &GateConfig, error: &miette::Report) -> R
     };
     let _ = writeln!(std::io::stderr(), "{error:?}");
     super::print(&format!("{}\n", answer(proposal, &decision)), None)?;
-    Ok(code(proposal, config.on_error))
+    let code = u8::try_from(code(proposal, config.on_error)).unwrap_or(2);
+    Ok(ExitCode::from(code))
 }

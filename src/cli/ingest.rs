@@ -122,13 +122,14 @@ impl Args {
         };
         let request = IngestRequest {
             paths: self.paths.clone(),
-            store: path,
+            store: path.clone(),
             source: self.source.clone(),
             format,
             formats,
             lenient: self.lenient,
             zones: Zones::new(&config, &self.tz)?,
             limits,
+            signer: config.seal.signer(&path)?,
             workers: self.jobs.unwrap_or_else(|| {
                 std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
             }),

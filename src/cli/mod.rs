@@ -5,9 +5,11 @@ mod explain;
 mod export;
 mod gate;
 mod ingest;
+mod prove;
 mod rejects;
 mod report;
 mod rules;
+mod seal;
 mod sources;
 mod stitch;
 mod timeline;
@@ -50,6 +52,8 @@ enum Command {
     Stitch(stitch::Args),
     Explain(explain::Args),
     Export(export::Args),
+    Seal(seal::Args),
+    Prove(prove::Args),
     Demo(demo::Args),
 }
 
@@ -71,6 +75,8 @@ impl Cli {
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),
             Command::Export(args) => args.run(store),
+            Command::Seal(args) => args.run(store),
+            Command::Prove(args) => args.run(store),
             Command::Demo(args) => args.run(),
         };
         match result {
@@ -150,6 +156,8 @@ fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
     })?;
     Ok((store, index))
 }
+
+use seal::trusted as trusted_keys;
 
 /// The policy at that path, else the shipped baseline.
 fn policy(given: Option<&Path>) -> Result<Policy> {

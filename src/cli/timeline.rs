@@ -163,9 +163,18 @@ impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
         let request = self.request()?;
         let zone = zone_of(&self.tz)?;
-        let (store, index) = super::open(store)?;
-        let found = timeline(&store, &index, &Policy::load_to_judge(None)?, &request)
-            .map_err(|error| miette!("{error}"))?;
+        // The rules are compiled while the store is opened, or even stitched.
+        let (policy, opened) = std::thread::scope(|scope| {
+            let policy = scope.spawn(|| Policy::load_to_judge(None));
+            let opened = super::open(store);
+            match policy.join() {
+                Ok(policy) => (policy, opened),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+        let (store, index) = opened?;
+        let found =
+            timeline(&store, &index, &policy?, &request).map_err(|error| miette!("{error}"))?;
         let text = match self.format {
             Form::Table => timeline_table(&found, &zone, super::columns(), self.verbose),
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",

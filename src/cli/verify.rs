@@ -10,7 +10,10 @@ use miette::{IntoDiagnostic, Result, miette};
 use crate::check::{
     Level, Policy, Verdict, apply_exceptions, judge, known_findings, leave_out_known, sort_findings,
 };
-use crate::store::check_files;
+use crate::config::Config;
+use crate::seal::{Depth, SealVerdict, check_seal};
+use crate::stitch::{check_derived, remake_derived};
+use crate::store::{Store, check_files};
 use crate::tell;
 
 /// Hold the store against a policy
@@ -33,9 +36,19 @@ pub struct Args {
     /// Report only what an earlier verdict (its JSON output) does not have
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Check the files of the store against its manifests and judge nothing
+    /// Check every file against its manifest and every record against the log, and judge nothing
     #[arg(long, conflicts_with_all = ["policy", "baseline", "strict"])]
     integrity: bool,
+    /// Make the derived tables (tasks, links) anew too, and compare
+    #[arg(long, requires = "integrity")]
+    derived: bool,
+    /// Public key, or file of public keys, one of which has to have signed the log's checkpoint
+    /// [default: `public_key` of [seal] in trail.toml]
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
+    /// A checkpoint that was kept elsewhere, from which the log has to have grown
+    #[arg(long, value_name = "FILE")]
+    pin: Vec<PathBuf>,
     /// A rule that cannot be judged makes the exit code 2
     #[arg(long)]
     strict: bool,
@@ -93,23 +106,36 @@ fn step_summary(verdict: &Verdict) -> Result<()> {
 }
 
 impl Args {
+    /// Holds files against manifests, and manifests or every record against the log.
+    fn check(&self, store: &Store, depth: Depth) -> Result<(usize, SealVerdict)> {
+        let config = Config::load(&store.layout().config())?;
+        let keys = super::trusted_keys(&config, &self.key, &store.layout().root)?;
+        let pins = super::seal::read_pins(&self.pin)?;
+        let (mut damages, files) = check_files(store).map_err(|error| miette!("{error}"))?;
+        let mut verdict =
+            check_seal(store, &keys, &pins, depth).map_err(|error| miette!("{error}"))?;
+        damages.append(&mut verdict.damages);
+        damages.extend(check_derived(store));
+        if self.derived && damages.is_empty() {
+            let remade = remake_derived(store, &config).map_err(|error| miette!("{error}"))?;
+            damages.extend(remade);
+        }
+        verdict.damages = damages;
+        Ok((files, verdict))
+    }
+
     fn check_integrity(&self, store: Option<&Path>) -> Result<ExitCode> {
         let store = super::open_store(store)?;
-        let (damages, files) = check_files(&store, true).map_err(|error| miette!("{error}"))?;
+        let (files, verdict) = self.check(&store, Depth::Leaves)?;
         let text = if self.format == Form::Json {
-            let found = serde_json::json!({"files": files, "damages": damages});
+            let mut found = serde_json::to_value(&verdict).into_diagnostic()?;
+            found["files"] = files.into();
             serde_json::to_string_pretty(&found).into_diagnostic()? + "\n"
         } else {
-            let mut out = String::new();
-            for damage in &damages {
-                let line = format!("{} {}", damage.file, damage.reason);
-                out.push_str(&tell::safe::terminal(&line));
-                out.push('\n');
-            }
-            out + &format!("{files} files checked, {} damaged\n", damages.len())
+            tell::integrity_text(&verdict, files)
         };
         super::print(&text, self.output.as_deref())?;
-        Ok(if damages.is_empty() {
+        Ok(if verdict.damages.is_empty() {
             ExitCode::SUCCESS
         } else {
             ExitCode::from(2)
@@ -132,14 +158,13 @@ impl Args {
             return self.check_integrity(store);
         }
         let policy = self.policy()?;
-        let damages = check_files(&super::open_store(store)?, false)
-            .map_err(|error| miette!("{error}"))?
-            .0;
+        let (_, SealVerdict { damages, .. }) =
+            self.check(&super::open_store(store)?, Depth::Files)?;
         if let Some(damage) = damages.first() {
             // What is damaged may not be readable, and what it says is worth nothing.
             return Err(miette!(
                 help = "`trail verify --integrity` lists all",
-                "{} files of the store are not as they were written; {}: {}",
+                "{} places of the store are not as they were written; {}: {}",
                 damages.len(),
                 damage.file,
                 damage.reason

@@ -1,90 +1,94 @@
-//! The gate's decisions and people's answers, one JSON line each, in `gate/decisions.jsonl` of the
-//! store. Lines are only ever added, and are on disk before the caller hears of them. `trail ingest`
-//! reads the file as any other log (format `trail_gate`).
-
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+//! The gate's decisions (`gate/decisions.jsonl` of the store) and people's answers
+//! (`gate/approvals.jsonl`): journals whose lines are on disk before the caller hears of them. `trail
+//! ingest` reads them as any other log (format `trail_gate`).
+//!
+//! A decision looks for what people have said of the same action before. Answers of people are few, so
+//! they lie in a file of their own that is read whole; decisions may be millions.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Approval, Decision, Proposal};
 use crate::model::Digest;
 use crate::model::time::format_utc;
-use crate::store::{Store, StoreError};
+use crate::store::{Chain, Store, StoreError};
 
-/// The journal of a store.
+/// The gate's journals of a store.
 pub struct Journal {
-    path: PathBuf,
+    decisions: Chain,
+    approvals: Chain,
 }
 
-/// One line, as far as the gate needs it.
+/// What a person said of an action.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Entry {
-    /// `decision` or `approval`.
-    #[serde(rename = "trail_gate")]
-    pub kind: String,
-    /// Its id.
-    pub id: String,
+pub struct Answered {
     /// UTC.
     pub time: String,
-    /// Digest of the action that was decided on.
-    pub action: Option<String>,
-    /// The decision that an approval answers.
-    pub decision_id: Option<String>,
-    /// Whether it was granted.
-    pub granted: Option<bool>,
-    /// By whom.
-    pub by: Option<String>,
+    /// Digest of the action.
+    pub action: String,
+    /// Whether it may be done.
+    pub granted: bool,
+    /// Who said so.
+    pub by: String,
 }
 
+/// Field of each line that says what it is.
+const LABEL: &str = "trail_gate";
+
 impl Journal {
-    /// The journal of that store.
+    /// The journals of that store.
     #[must_use]
     pub fn of(store: &Store) -> Self {
+        let folder = store.layout().root.join("gate");
         Self {
-            path: store.layout().root.join("gate").join("decisions.jsonl"),
+            decisions: Chain::new(folder.join("decisions.jsonl"), LABEL),
+            approvals: Chain::new(folder.join("approvals.jsonl"), LABEL),
         }
     }
 
-    /// Its file.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// All entries. A last line without an end was cut by a crash and was never answered.
+    /// What people have said of that action, in the order in which they did.
     ///
     /// # Errors
-    /// The file cannot be read, or a line of it is damaged.
-    pub fn read(&self) -> Result<Vec<Entry>, StoreError> {
-        let text = match fs::read(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(StoreError::io("reading", &self.path)(error)),
-        };
-        let whole = text
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |end| end + 1);
-        let mut entries = Vec::new();
-        for (number, line) in (1..).zip(text[..whole].split(|byte| *byte == b'\n')) {
-            if line.is_empty() {
-                continue;
-            }
-            let entry = serde_json::from_slice(line).map_err(|error| StoreError::Damaged {
-                path: self.path.clone(),
-                reason: format!("line {number} is damaged: {error}"),
-            })?;
-            entries.push(entry);
-        }
-        Ok(entries)
+    /// The journal cannot be read, or a line of it is damaged.
+    pub fn answers_to(&self, action: &Digest) -> Result<Vec<Answered>, StoreError> {
+        let action = action.to_string();
+        let all = self.approvals.entries::<Value>()?;
+        let whole = all
+            .into_iter()
+            .filter_map(|entry| serde_json::from_value::<Answered>(entry).ok());
+        Ok(whole.filter(|entry| entry.action == action).collect())
     }
 
-    /// An id that no earlier decision has.
-    pub(super) fn next_id(&self, earlier: &[Entry], proposal: &Proposal, now_us: i64) -> String {
-        let identity = format!("{} {now_us} {}", proposal.digest, earlier.len());
+    /// Digest of the action that was decided on.
+    fn action_of(&self, decision: &str) -> Result<String, StoreError> {
+        #[derive(Deserialize)]
+        struct Line {
+            #[serde(rename = "trail_gate")]
+            kind: String,
+            id: String,
+            action: Option<String>,
+        }
+        let mut found = None;
+        let finder = memchr::memmem::Finder::new(decision);
+        self.decisions.lines(|_, line| {
+            if finder.find(line).is_some()
+                && let Ok(entry) = serde_json::from_slice::<Line>(line)
+                && entry.kind == "decision"
+                && entry.id == decision
+            {
+                found = entry.action;
+            }
+            Ok(())
+        })?;
+        found.ok_or_else(|| StoreError::Damaged {
+            path: self.decisions.path().to_owned(),
+            reason: format!("there is no decision `{decision}`"),
+        })
+    }
+
+    /// An id for a decision.
+    pub(super) fn new_id(proposal: &Proposal, now_us: i64) -> String {
+        let identity = format!("{} {now_us} {}", proposal.digest, std::process::id());
         Digest::of(identity.as_bytes()).short(12)
     }
 
@@ -99,8 +103,8 @@ impl Journal {
             .iter()
             .map(|(kind, value)| json!({"kind": kind, "value": value}))
             .collect();
-        self.append(&json!({
-            "trail_gate": "decision",
+        self.decisions.append(&object(json!({
+            LABEL: "decision",
             "id": decision.id,
             "time": format_utc(now_us),
             "decision": decision.decision,
@@ -115,7 +119,7 @@ impl Journal {
             "action": proposal.digest.to_string(),
             "task": decision.task,
             "policy": {"name": decision.policy[0], "version": decision.policy[1], "digest": decision.policy[2]},
-        }))
+        })))
     }
 
     pub(super) fn append_approval(
@@ -123,61 +127,24 @@ impl Journal {
         approval: &Approval,
         now_us: i64,
     ) -> Result<(), StoreError> {
+        let action = self.action_of(&approval.decision)?;
         let identity = format!("{} {} {now_us}", approval.decision, approval.by);
-        self.append(&json!({
-            "trail_gate": "approval",
+        self.approvals.append(&object(json!({
+            LABEL: "approval",
             "id": Digest::of(identity.as_bytes()).short(12),
             "time": format_utc(now_us),
             "decision_id": approval.decision,
+            "action": action,
             "granted": approval.granted,
             "by": approval.by,
             "comment": approval.comment,
-        }))
-    }
-
-    fn append(&self, entry: &Value) -> Result<(), StoreError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
-        let mut file = File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&self.path)
-            .map_err(StoreError::io("opening", &self.path))?;
-        file.lock().map_err(StoreError::io("locking", &self.path))?;
-        let mut line = Vec::new();
-        let cut = take_cut(&mut file).map_err(StoreError::io("mending", &self.path))?;
-        if let Some(cut) = cut {
-            let id = Digest::of(&cut).short(12);
-            let time = entry.get("time").cloned().unwrap_or_default();
-            let text = String::from_utf8_lossy(&cut).into_owned();
-            let kept = json!({"trail_gate": "cut", "id": id, "time": time, "text": text});
-            line.extend_from_slice(kept.to_string().as_bytes());
-            line.push(b'\n');
-        }
-        line.extend_from_slice(entry.to_string().as_bytes());
-        line.push(b'\n');
-        file.write_all(&line)
-            .map_err(StoreError::io("writing", &self.path))?;
-        file.sync_all()
-            .map_err(StoreError::io("syncing", &self.path))
+        })))
     }
 }
 
-/// Takes a last line that a crash has cut off the end; nobody was answered by it. It goes on as an entry
-/// of its own.
-fn take_cut(file: &mut File) -> std::io::Result<Option<Vec<u8>>> {
-    use std::io::{Read, Seek, SeekFrom};
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(0))?;
-    file.read_to_end(&mut bytes)?;
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |end| end + 1);
-    if whole == bytes.len() {
-        return Ok(None);
+fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map,
+        _ => Map::new(),
     }
-    file.set_len(whole as u64)?;
-    Ok(Some(bytes.split_off(whole)))
 }

@@ -7,7 +7,7 @@
 mod journal;
 mod proposal;
 
-pub use journal::{Entry, Journal};
+pub use journal::{Answered, Journal};
 pub use proposal::{Approval, Proposal, Protocol, Question};
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::check::{Given, Level, Policy, Record, breaches_at_end};
 use crate::config::Config;
 use crate::model::Kind;
 use crate::store::{
-    EventRef, EventSet, EventView, Store, StoreError, find_first, find_key, read_events,
+    EventRef, EventView, Store, StoreError, find_first, find_key, read_event_columns,
 };
 
 /// The section `[gate]` of trail.toml.
@@ -109,23 +109,20 @@ pub struct Broken {
     pub message: String,
 }
 
-/// The events of an action's task so far.
+/// An action's task so far.
 pub struct SoFar {
     /// The task's id, where the index of tasks is current.
     task: Option<String>,
-    events: EventSet,
+    places: Vec<EventRef>,
 }
 
-/// Reads the events of an action's task so far.
+/// Finds the events of an action's task so far.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn so_far(store: &Store, config: &Config, proposal: &Proposal) -> Result<SoFar, StoreError> {
     let (task, places) = task_so_far(store, config, proposal)?;
-    Ok(SoFar {
-        task,
-        events: read_events(store, &places)?,
-    })
+    Ok(SoFar { task, places })
 }
 
 /// Decides on an action, and puts the decision on disk.
@@ -141,10 +138,11 @@ pub fn decide(
     now_us: i64,
 ) -> Result<Decision, StoreError> {
     let journal = Journal::of(store);
-    let earlier = journal.read()?;
-    let (task, set) = (so_far.task.clone(), &so_far.events);
+    let answers = journal.answers_to(&proposal.digest)?;
+    let task = so_far.task.clone();
+    let set = read_event_columns(store, &so_far.places, Some(&policy.columns()))?;
     let views: Vec<EventView<'_>> = set.iter().collect();
-    let approvals = approvals_of(&earlier, proposal);
+    let approvals = approvals_of(&answers, proposal);
     let mut records: Vec<&dyn Record> = views.iter().map(|view| view as &dyn Record).collect();
     records.extend(approvals.events.iter().map(|event| event as &dyn Record));
     let proposed = proposal.event.at(now_us);
@@ -172,7 +170,7 @@ pub fn decide(
         (None, _) => (Answer::Allow, "no rule speaks against it".to_owned()),
     };
     let decision = Decision {
-        id: journal.next_id(&earlier, proposal, now_us),
+        id: Journal::new_id(proposal, now_us),
         decision,
         rules,
         reason,
@@ -193,18 +191,7 @@ pub fn decide(
 /// # Errors
 /// There is no such decision, or the journal cannot be read or written.
 pub fn approve(store: &Store, approval: &Approval, now_us: i64) -> Result<(), StoreError> {
-    let journal = Journal::of(store);
-    let known = journal
-        .read()?
-        .iter()
-        .any(|entry| entry.kind == "decision" && entry.id == approval.decision);
-    if !known {
-        return Err(StoreError::Damaged {
-            path: journal.path().to_owned(),
-            reason: format!("there is no decision `{}`", approval.decision),
-        });
-    }
-    journal.append_approval(approval, now_us)
+    Journal::of(store).append_approval(approval, now_us)
 }
 
 fn because(rules: &[Broken]) -> String {
@@ -251,42 +238,26 @@ struct Approvals {
     verdict: Option<(bool, String)>,
 }
 
-fn approvals_of(earlier: &[Entry], proposal: &Proposal) -> Approvals {
-    let digest = proposal.digest.to_string();
-    let decisions: Vec<&str> = earlier
-        .iter()
-        .filter(|entry| entry.kind == "decision" && entry.action.as_deref() == Some(&digest))
-        .map(|entry| entry.id.as_str())
-        .collect();
+fn approvals_of(answers: &[Answered], proposal: &Proposal) -> Approvals {
     let mut found = Approvals {
         events: Vec::new(),
         verdict: None,
     };
-    for entry in earlier {
-        let answers = entry.kind == "approval"
-            && entry
-                .decision_id
-                .as_deref()
-                .is_some_and(|id| decisions.contains(&id));
-        if !answers {
-            continue;
-        }
-        let granted = entry.granted.unwrap_or(false);
-        let by = entry.by.clone().unwrap_or_default();
+    for answer in answers {
         let field = |name: &str| proposal.event.field(name).map(std::borrow::Cow::into_owned);
         let event = json!({
-            "kind": if granted { "approval" } else { "rejection" },
-            "outcome": if granted { "ok" } else { "denied" },
-            "actor": by,
+            "kind": if answer.granted { "approval" } else { "rejection" },
+            "outcome": if answer.granted { "ok" } else { "denied" },
+            "actor": answer.by,
             "actor_type": "human",
             "object": field("object"),
             "amount": field("amount"),
-            "time": entry.time,
+            "time": answer.time,
         });
         if let Ok(event) = Given::new(&event) {
             found.events.push(event);
         }
-        found.verdict = Some((granted, by));
+        found.verdict = Some((answer.granted, answer.by.clone()));
     }
     found
 }

@@ -18,7 +18,8 @@ use crate::config::Zones;
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
 use crate::read::{Limits, ReadError};
-use crate::store::{BatchWriter, Commit, Custody, CustodyFile, Store, StoreError};
+use crate::seal::{self, LogSealer};
+use crate::store::{BatchWriter, Commit, Custody, CustodyFile, LeafCounts, Store, StoreError};
 
 /// What is to be ingested.
 pub struct IngestRequest {
@@ -40,6 +41,8 @@ pub struct IngestRequest {
     pub limits: Limits,
     /// Number of workers.
     pub workers: usize,
+    /// Who signs the checkpoint of the log, if anybody does.
+    pub signer: Option<signed_note::StandardSigner>,
 }
 
 /// Is told how far an ingest has come.
@@ -129,7 +132,7 @@ pub fn ingest(
     let mut unreadable = unreadable;
     loop {
         let store = Store::open_or_create(&request.store)?;
-        let mut writer = BatchWriter::new(&store)?;
+        let mut writer = BatchWriter::new(&store, seal::random32())?;
         let outcome = pipeline::run(request, &store, &mut writer, &dumps, progress);
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -155,7 +158,8 @@ pub fn ingest(
             });
         }
         let custody = manifest(&files);
-        match writer.commit(&store, custody, &outcome.seen)? {
+        let mut sealer = LogSealer::new(request.signer.clone());
+        match writer.commit(&store, custody, &outcome.seen, &mut sealer)? {
             Commit::Done(custody) => {
                 unreadable.extend(outcome.unreadable);
                 return Ok(IngestReport {
@@ -215,5 +219,7 @@ fn manifest(files: &[CustodyFile]) -> Custody {
         ingested_at: crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond()),
         files: files.to_vec(),
         tables: Vec::new(),
+        others: Vec::new(),
+        leaves: LeafCounts::default(),
     }
 }

@@ -64,13 +64,14 @@ pub(super) fn run(
         let (flushes, flush_queue) = unbounded::<(u32, Part)>();
         let (results, result_queue) = bounded::<Message>(workers * 2);
         let mut handles = Vec::new();
+        let salt = writer.salt();
         for _ in 0..workers {
             let (job_queue, flush_queue, results) =
                 (job_queue.clone(), flush_queue.clone(), results.clone());
             let (factory, folder) = (Arc::clone(&factory), folder.clone());
             handles.push(scope.spawn(move || {
                 worker(job_queue, flush_queue, &results, &folder, |job| {
-                    work(job, &factory)
+                    work(job, &factory, &salt)
                 })
             }));
         }
@@ -242,6 +243,7 @@ fn collect(
             rejected.fetch_add(worked.tables.rejects.len() as u64, Ordering::Relaxed);
             let stored = writer
                 .append_contents(worked.tables.contents)
+                .and_then(|()| writer.append_leaves(&worked.leaves, &worked.reject_leaves))
                 .and_then(|()| writer.append_rejects(worked.tables.rejects));
             if let Err(error) = stored {
                 failed = Some(error);

@@ -11,6 +11,7 @@ use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
 use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, MapError, Record};
 use crate::read::{Header, Span, parse_row, to_utf8};
+use crate::seal::{self, ContentDigest, SaltKey};
 use crate::store::{
     ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError,
 };
@@ -48,10 +49,18 @@ pub(super) struct Worked {
     pub tables: ChunkTables,
     pub first_us: Option<i64>,
     pub last_us: Option<i64>,
+    /// Hashes of the leaves of its records.
+    pub leaves: Vec<[u8; 32]>,
+    /// Hashes of the leaves of what could not be read.
+    pub reject_leaves: Vec<[u8; 32]>,
 }
 
 /// Maps and encodes.
-pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<Worked, StoreError> {
+pub(super) fn work(
+    work: Work,
+    factory: &ArrowRowGroupWriterFactory,
+    salt: &SaltKey,
+) -> Result<Worked, StoreError> {
     let stream = &*work.stream;
     let chunk_bytes = Buffer::from_vec(work.bytes);
     let mut chunk = Mapped {
@@ -60,6 +69,8 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
         contents: ContentsBuilder::new(chunk_bytes.clone(), work.records.len() * 4),
         rejects: work.rejects,
         times: None,
+        digests: Vec::with_capacity(work.records.len()),
+        salt,
     };
     let with_format = stream.format.iter().flat_map(|format| {
         let format = *format;
@@ -83,8 +94,15 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
     let (first_us, last_us) = chunk
         .times
         .map_or((None, None), |(first, last)| (Some(first), Some(last)));
+    let events = chunk.events.finish()?;
+    let leaves = seal::chunk_leaves(&chunk.digests, &events)?;
+    let reject_leaves = chunk
+        .rejects
+        .iter()
+        .map(|row| seal::reject_leaf(salt, row).0)
+        .collect();
     let tables = ChunkTables {
-        events: chunk.events.finish()?,
+        events,
         keys: chunk.keys,
         contents: chunk.contents.encode(factory)?,
         rejects: chunk.rejects,
@@ -94,10 +112,15 @@ pub(super) fn work(work: Work, factory: &ArrowRowGroupWriterFactory) -> Result<W
         tables,
         first_us,
         last_us,
+        leaves,
+        reject_leaves,
     })
 }
 
-struct Mapped {
+struct Mapped<'s> {
+    salt: &'s SaltKey,
+    /// Commitments to the records.
+    digests: Vec<ContentDigest>,
     events: EventsBuilder,
     keys: KeyRows,
     contents: ContentsBuilder,
@@ -105,7 +128,7 @@ struct Mapped {
     times: Option<(i64, i64)>,
 }
 
-impl Mapped {
+impl Mapped<'_> {
     fn take(
         &mut self,
         format: &'static dyn Format,
@@ -139,6 +162,12 @@ impl Mapped {
         }
         self.contents
             .push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes)?;
+        self.digests.push(ContentDigest::of(
+            self.salt,
+            origin.file,
+            origin.ordinal,
+            bytes,
+        ));
         for (part, mut event) in (0i32..).zip(mapped) {
             if windows_1252 {
                 event

@@ -6,10 +6,12 @@
 
 mod closure;
 mod column;
+mod derived;
 mod index;
 mod tables;
 mod weigh;
 
+pub use derived::{check_derived, remake_derived};
 pub use index::{Link, TaskIndex};
 pub use weigh::{Candidate, Cause, Clock, Weighing};
 
@@ -104,6 +106,7 @@ fn make(
     let mut clock = StepClock::default();
     let (index, ids) = closure::close(store, limits, threshold, state, &mut clock)?;
     tables::write(store, &index, &ids)?;
+    derived::write_list(store)?;
     clock.done("writing tasks and links");
     Ok((index, clock.steps))
 }

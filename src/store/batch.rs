@@ -15,8 +15,55 @@ use sha2::{Digest as _, Sha256};
 use super::files::TABLES;
 use super::part::{part_name, write_table};
 use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
-use super::{Contents, Custody, RejectRow, SeenIndex, Store, StoreError, TableFile};
+use super::{Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile};
 use crate::model::Digest;
+
+/// Puts a batch into the log of the store while it is committed.
+pub trait Sealer {
+    /// Adds the leaves of a batch: those in two files of hashes (records, rejects), and the manifest.
+    /// Nothing counts yet.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    fn add(
+        &mut self,
+        store: &Store,
+        batch: &str,
+        manifest: &[u8],
+        leaves: [&Path; 2],
+    ) -> Result<(), StoreError>;
+
+    /// Makes them count, once the batch is visible.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    fn publish(&mut self) -> Result<(), StoreError>;
+}
+
+/// Hashes of leaves, kept aside until the batch is committed.
+struct LeafFile {
+    path: PathBuf,
+    writer: io::BufWriter<File>,
+    count: u64,
+}
+
+impl LeafFile {
+    fn new(path: PathBuf) -> Result<Self, StoreError> {
+        let file = File::create(&path).map_err(StoreError::io("creating", &path))?;
+        Ok(Self {
+            path,
+            writer: io::BufWriter::with_capacity(1 << 18, file),
+            count: 0,
+        })
+    }
+
+    fn append(&mut self, leaves: &[[u8; 32]]) -> Result<(), StoreError> {
+        self.count += leaves.len() as u64;
+        self.writer
+            .write_all(leaves.as_flattened())
+            .map_err(StoreError::io("writing", &self.path))
+    }
+}
 
 /// A batch that is being built in `_staging/`.
 pub struct BatchWriter {
@@ -28,6 +75,9 @@ pub struct BatchWriter {
     factory: Arc<ArrowRowGroupWriterFactory>,
     rejects: Vec<RejectRow>,
     reject_parts: u32,
+    record_leaves: LeafFile,
+    reject_leaves: LeafFile,
+    salt: [u8; 32],
 }
 
 /// How a commit ended.
@@ -43,11 +93,12 @@ pub enum Commit {
 const REJECTS: usize = 4096;
 
 impl BatchWriter {
-    /// Starts a batch; leftovers of crashed ingests are removed.
+    /// Starts a batch; leftovers of crashed ingests are removed. `salt` is the secret from which the
+    /// salts of its records are made.
     ///
     /// # Errors
     /// The store's folder cannot be written.
-    pub fn new(store: &Store) -> Result<Self, StoreError> {
+    pub fn new(store: &Store, salt: [u8; 32]) -> Result<Self, StoreError> {
         let staging = store.layout().staging();
         fs::create_dir_all(&staging).map_err(StoreError::io("creating", &staging))?;
         remove_leftovers(&staging);
@@ -73,7 +124,12 @@ impl BatchWriter {
         let (writer, factory) = ArrowWriter::try_new_with_options(file, contents_schema(), options)
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(StoreError::parquet(&contents_path))?;
+        let salt_path = folder.join("contents").join("_salt");
+        fs::write(&salt_path, salt).map_err(StoreError::io("writing", &salt_path))?;
         Ok(Self {
+            record_leaves: LeafFile::new(folder.join("record_leaves"))?,
+            reject_leaves: LeafFile::new(folder.join("reject_leaves"))?,
+            salt,
             folder,
             _lock: lock,
             contents: Some(writer),
@@ -94,6 +150,25 @@ impl BatchWriter {
     #[must_use]
     pub fn contents_factory(&self) -> Arc<ArrowRowGroupWriterFactory> {
         Arc::clone(&self.factory)
+    }
+
+    /// The secret from which the salts of the batch's records are made.
+    #[must_use]
+    pub fn salt(&self) -> [u8; 32] {
+        self.salt
+    }
+
+    /// Appends hashes of leaves: of records, and of rejects.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append_leaves(
+        &mut self,
+        records: &[[u8; 32]],
+        rejects: &[[u8; 32]],
+    ) -> Result<(), StoreError> {
+        self.record_leaves.append(records)?;
+        self.reject_leaves.append(rejects)
     }
 
     /// Appends an encoded row group.
@@ -177,6 +252,7 @@ impl BatchWriter {
         store: &Store,
         mut custody: Custody,
         seen: &[(u128, u32)],
+        sealer: &mut dyn Sealer,
     ) -> Result<Commit, StoreError> {
         if let Some(writer) = self.contents.take() {
             let file = writer
@@ -200,7 +276,20 @@ impl BatchWriter {
             }
         }
         custody.batch = free_id(&now, &custody.batch);
-        custody.tables = list_tables(&self.folder, &custody.batch)?;
+        (custody.tables, custody.others) = list_files(&self.folder, &custody.batch)?;
+        custody.leaves = LeafCounts {
+            records: self.record_leaves.count,
+            rejects: self.reject_leaves.count,
+        };
+        for leaves in [&mut self.record_leaves, &mut self.reject_leaves] {
+            leaves
+                .writer
+                .flush()
+                .map_err(StoreError::io("writing", &leaves.path))?;
+        }
+        let text = manifest_text(&custody)?;
+        let leaves: [&Path; 2] = [&self.record_leaves.path, &self.reject_leaves.path];
+        sealer.add(&now, &custody.batch, &text, leaves)?;
         for table in TABLES {
             let from = self.folder.join(table);
             let to = store.layout().table(table, &custody.batch);
@@ -218,7 +307,9 @@ impl BatchWriter {
             sync_folder(&to)?;
             to.parent().map_or(Ok(()), sync_folder)?;
         }
-        write_manifest(&store.layout().custody(), &custody)?;
+        let name = format!("{}.json", custody.batch);
+        write_atomically(&store.layout().custody().join(name), &text)?;
+        sealer.publish()?;
         self.discard();
         Ok(Commit::Done(Box::new(custody)))
     }
@@ -258,26 +349,32 @@ fn free_id(store: &Store, wanted: &str) -> String {
     id
 }
 
-fn list_tables(folder: &Path, batch: &str) -> Result<Vec<TableFile>, StoreError> {
-    let mut tables = Vec::new();
+/// The tables of a batch, and its other files.
+fn list_files(folder: &Path, batch: &str) -> Result<(Vec<TableFile>, Vec<TableFile>), StoreError> {
+    let (mut tables, mut others) = (Vec::new(), Vec::new());
     for table in TABLES {
         let below = folder.join(table);
         let mut names: Vec<String> = fs::read_dir(&below)
             .map_err(StoreError::io("listing", &below))?
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .filter(|name| name.ends_with(".parquet"))
             .collect();
         names.sort();
         for name in names {
             let path = below.join(&name);
             let (size, sha256) = hash_file(&path)?;
-            let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
-            let rows = parquet::file::metadata::ParquetMetaDataReader::new()
-                .parse_and_finish(&file)
-                .map_err(StoreError::parquet(&path))?
-                .file_metadata()
-                .num_rows();
-            tables.push(TableFile {
+            let is_table = name.ends_with(".parquet");
+            let rows = if is_table {
+                let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+                parquet::file::metadata::ParquetMetaDataReader::new()
+                    .parse_and_finish(&file)
+                    .map_err(StoreError::parquet(&path))?
+                    .file_metadata()
+                    .num_rows()
+            } else {
+                0
+            };
+            let list = if is_table { &mut tables } else { &mut others };
+            list.push(TableFile {
                 path: format!("{table}/batch={batch}/{name}"),
                 rows: u64::try_from(rows).unwrap_or(0),
                 size,
@@ -285,7 +382,7 @@ fn list_tables(folder: &Path, batch: &str) -> Result<Vec<TableFile>, StoreError>
             });
         }
     }
-    Ok(tables)
+    Ok((tables, others))
 }
 
 /// Size and SHA-256 of a file.
@@ -310,13 +407,11 @@ pub(crate) fn hash_file(path: &Path) -> Result<(u64, Digest), StoreError> {
     Ok((size, Digest(hasher.0.finalize().into())))
 }
 
-fn write_manifest(folder: &Path, custody: &Custody) -> Result<(), StoreError> {
-    let path = folder.join(format!("{}.json", custody.batch));
-    let text = serde_json::to_vec_pretty(custody).map_err(|error| StoreError::Damaged {
-        path: path.clone(),
+fn manifest_text(custody: &Custody) -> Result<Vec<u8>, StoreError> {
+    serde_json::to_vec_pretty(custody).map_err(|error| StoreError::Damaged {
+        path: custody.batch.clone().into(),
         reason: error.to_string(),
-    })?;
-    write_atomically(&path, &text)
+    })
 }
 
 /// Writes a file aside, syncs it, and renames it into place.

@@ -19,6 +19,19 @@ pub struct Custody {
     pub files: Vec<CustodyFile>,
     /// The tables that hold what they said.
     pub tables: Vec<TableFile>,
+    /// Other files of the batch: indexes, filters, salts.
+    pub others: Vec<TableFile>,
+    /// How many leaves of the log are the batch's, beside that of this manifest.
+    pub leaves: LeafCounts,
+}
+
+/// Leaves of a batch in the log of the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeafCounts {
+    /// Records, in the order of the dumps.
+    pub records: u64,
+    /// Places that no reader understood, behind the records.
+    pub rejects: u64,
 }
 
 /// One dump, or one member of an archive.
@@ -77,12 +90,12 @@ impl CustodyFile {
     }
 }
 
-/// One Parquet file of the batch.
+/// One file of the batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TableFile {
     /// Path below the store.
     pub path: String,
-    /// Rows in it.
+    /// Rows in it, of a table.
     pub rows: u64,
     /// Size in bytes.
     pub size: u64,

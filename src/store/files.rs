@@ -159,10 +159,10 @@ impl Store {
 ///
 /// # Errors
 /// The first that `read` gives.
-pub(crate) fn side_by_side<I: Sync, T: Send>(
+pub(crate) fn side_by_side<I: Sync, T: Send, E: Send>(
     items: &[I],
-    read: impl Fn(&I) -> Result<T, StoreError> + Sync,
-) -> Result<Vec<T>, StoreError> {
+    read: impl Fn(&I) -> Result<T, E> + Sync,
+) -> Result<Vec<T>, E> {
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let share = items.len().div_ceil(workers).max(1);
     let read_share = |share: &[I]| share.iter().map(&read).collect::<Result<Vec<T>, _>>();

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::files::TABLES;
-use super::{Custody, Store, StoreError, filter, hash_file, keys};
+use super::{Custody, Store, StoreError, hash_file};
 
 /// A file that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,17 +23,19 @@ pub struct Damage {
     pub reason: String,
 }
 
-/// Holds every table file against size and SHA-256 in its batch's manifest, if wanted the filters
-/// against their keys, and looks for files that no manifest names. Gives the damages and the number of
-/// files.
+/// Holds every file of the batches against size and SHA-256 in its manifest, and looks for files that no
+/// manifest names. Gives the damages and the number of files.
 ///
 /// # Errors
 /// A folder cannot be listed.
-pub fn check_files(store: &Store, filters: bool) -> Result<(Vec<Damage>, usize), StoreError> {
+pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
     let files: Vec<(&Custody, &super::TableFile)> = store
         .batches()
         .iter()
-        .flat_map(|batch| batch.tables.iter().map(move |table| (batch, table)))
+        .flat_map(|batch| {
+            let files = batch.tables.iter().chain(&batch.others);
+            files.map(move |table| (batch, table))
+        })
         .collect();
     let found = super::side_by_side(&files, |(batch, table)| {
         let path = store.layout().root.join(&table.path);
@@ -58,27 +60,14 @@ pub fn check_files(store: &Store, filters: bool) -> Result<(Vec<Damage>, usize),
                 let reason = format!("has SHA-256 {sha256}, not {}", table.sha256);
                 damaged(table.path.clone(), reason);
             }
-            Ok(_) if filters && table.path.starts_with("keys/") && !filter_holds(&path) => {
-                let file = filter::path_of(&path);
-                damaged(below(store, &file), "does not fit its keys".to_owned());
-            }
             Ok(_) => {}
         }
-        Ok(damages)
+        Ok::<_, StoreError>(damages)
     })?;
     let mut damages: Vec<Damage> = found.into_iter().flatten().collect();
     damages.extend(strangers(store)?);
     damages.sort_by(|a, b| a.file.cmp(&b.file));
     Ok((damages, files.len()))
-}
-
-/// Whether the filter beside a keys file is that of its keys. Without one nothing is wrong: every part
-/// is then looked into.
-fn filter_holds(keys_file: &Path) -> bool {
-    let Ok(stored) = std::fs::read(filter::path_of(keys_file)) else {
-        return true;
-    };
-    keys::filter_of(keys_file).is_ok_and(|made| made == stored)
 }
 
 fn below(store: &Store, path: &Path) -> String {
@@ -94,7 +83,7 @@ fn strangers(store: &Store) -> Result<Vec<Damage>, StoreError> {
     let known: BTreeSet<PathBuf> = store
         .batches()
         .iter()
-        .flat_map(|batch| &batch.tables)
+        .flat_map(|batch| batch.tables.iter().chain(&batch.others))
         .map(|table| store.layout().root.join(&table.path))
         .collect();
     let mut damages = Vec::new();
@@ -111,9 +100,7 @@ fn strangers(store: &Store) -> Result<Vec<Damage>, StoreError> {
                     .into_io_error()
                     .unwrap_or_else(|| std::io::Error::other("a loop of links")),
             })?;
-            let name = entry.file_name().to_string_lossy();
-            let is_table = entry.file_type().is_file() && name.ends_with(".parquet");
-            if is_table && !known.contains(entry.path()) {
+            if entry.file_type().is_file() && !known.contains(entry.path()) {
                 let batch = entry.path().parent().and_then(Path::file_name);
                 damages.push(Damage {
                     file: below(store, entry.path()),

@@ -296,7 +296,7 @@ fn parts_with(store: &Store, kind: KeyKind, value: &str) -> Vec<(usize, PathBuf)
 /// A keys file cannot be read.
 pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>, StoreError> {
     let parts = parts_with(store, kind, value);
-    let hits = side_by_side(&parts, |(batch, path)| {
+    let hits = side_by_side::<_, _, StoreError>(&parts, |(batch, path)| {
         let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;
         let hit = |(row, original)| KeyHit {
             place: EventRef { batch: *batch, row },
@@ -496,37 +496,6 @@ impl KeyScan {
         }
         Ok(())
     }
-}
-
-/// The filter of a keys file, made anew.
-///
-/// # Errors
-/// The file cannot be read.
-pub(super) fn filter_of(path: &Path) -> Result<Vec<u8>, StoreError> {
-    let scan = KeyScan::open(path)?;
-    let all = (0..scan.metadata.metadata().num_row_groups()).collect();
-    let mut distinct: Vec<(KeyKind, String)> = Vec::new();
-    scan.batches(all, None, &[0, 1], |batch| {
-        let (kinds, values) = (
-            batch.column(0).as_string::<i32>(),
-            batch.column(1).as_string::<i32>(),
-        );
-        for row in 0..batch.num_rows() {
-            let Some(kind) = KeyKind::from_name(kinds.value(row)) else {
-                continue;
-            };
-            let value = values.value(row);
-            let same = distinct
-                .last()
-                .is_some_and(|last| last.0 == kind && last.1 == value);
-            if filter::is_filtered(kind) && !same {
-                distinct.push((kind, value.to_owned()));
-            }
-        }
-    })?;
-    Ok(filter::build(
-        distinct.iter().map(|(kind, value)| (*kind, value.as_str())),
-    ))
 }
 
 fn partition(len: usize, is_before: impl Fn(usize) -> bool) -> usize {

@@ -13,6 +13,7 @@
 //! Names that begin with `_` or `.` are unfinished or internal and ignored by other engines.
 
 mod batch;
+mod chain;
 mod custody;
 mod events;
 mod files;
@@ -24,9 +25,10 @@ mod read;
 mod seen;
 mod tables;
 
-pub use batch::{BatchWriter, Commit};
+pub use batch::{BatchWriter, Commit, Sealer};
 pub(crate) use batch::{hash_file, write_atomically};
-pub use custody::{Custody, CustodyFile, TableFile};
+pub use chain::{Chain, ChainHead};
+pub use custody::{Custody, CustodyFile, LeafCounts, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub(crate) use files::side_by_side;
 pub use files::{Layout as StoreLayout, Store};
@@ -36,7 +38,8 @@ pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
     ChangeView, Col, ContentRow, EventRef, EventSet, EventSlice, EventTable, EventView,
-    read_contents, read_events, read_rejects, scan_columns, scan_part, scan_part_columns,
+    content_groups, count_records_before, read_contents, read_event_columns, read_events,
+    read_rejects, scan_columns, scan_content_group, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
-use arrow_schema::SchemaRef;
+use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -416,6 +416,19 @@ fn open(path: &Path, page_index: bool) -> Result<(File, ArrowReaderMetadata), St
 /// # Errors
 /// A part file is missing or damaged, or has not that row.
 pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, StoreError> {
+    read_event_columns(store, places, None)
+}
+
+/// As [`read_events`], with only the named columns beside those that say where an event lies; the
+/// others are empty.
+///
+/// # Errors
+/// As [`read_events`].
+pub fn read_event_columns(
+    store: &Store,
+    places: &[EventRef],
+    columns: Option<&[&str]>,
+) -> Result<EventSet, StoreError> {
     let mut wanted: Vec<(EventRef, usize)> = places.iter().copied().zip(0..).collect();
     wanted.sort_unstable();
     let mut set = EventSet {
@@ -426,7 +439,7 @@ pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, Store
     let groups: Vec<&[(EventRef, usize)]> = wanted
         .chunk_by(|a, b| part_of(&a.0) == part_of(&b.0))
         .collect();
-    let tables = side_by_side(&groups, |group| read_group(store, group))?;
+    let tables = side_by_side(&groups, |group| read_group(store, group, columns))?;
     for (group, tables) in groups.into_iter().zip(tables) {
         let first_table = set.tables.len();
         set.tables.extend(tables);
@@ -452,7 +465,11 @@ fn missing(path: PathBuf) -> StoreError {
 }
 
 /// The events of one part, in the order of their rows.
-fn read_group(store: &Store, group: &[(EventRef, usize)]) -> Result<Vec<EventTable>, StoreError> {
+fn read_group(
+    store: &Store,
+    group: &[(EventRef, usize)],
+    columns: Option<&[&str]>,
+) -> Result<Vec<EventTable>, StoreError> {
     let Some((EventRef { batch, row }, _)) = group.first().copied() else {
         return Ok(Vec::new());
     };
@@ -472,7 +489,7 @@ fn read_group(store: &Store, group: &[(EventRef, usize)]) -> Result<Vec<EventTab
         .collect();
     rows.dedup();
     let mut tables = Vec::new();
-    read_rows(&path, &rows, |table| {
+    read_rows(&path, &rows, columns, |table| {
         tables.push(EventTable { batch, table });
     })?;
     Ok(tables)
@@ -482,6 +499,7 @@ fn read_group(store: &Store, group: &[(EventRef, usize)]) -> Result<Vec<EventTab
 fn read_rows(
     path: &Path,
     rows: &[usize],
+    columns: Option<&[&str]>,
     mut visit: impl FnMut(RecordBatch),
 ) -> Result<(), StoreError> {
     let (file, metadata) = open(path, true)?;
@@ -507,7 +525,13 @@ fn read_rows(
         }
         start = end;
     }
-    let filled: Vec<usize> = (0..metadata.schema().fields().len())
+    let filled: Vec<usize> = metadata
+        .schema()
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| is_wanted(field, columns))
+        .map(|(column, _)| column)
         .filter(|column| !is_empty(&metadata, &groups, *column))
         .collect();
     let schema = Arc::clone(metadata.schema());
@@ -547,6 +571,12 @@ fn widen(
         })
         .collect();
     Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// Whether a column was asked for, or says where an event lies.
+fn is_wanted(field: &Field, columns: Option<&[&str]>) -> bool {
+    let asked = |columns: &[&str]| columns.contains(&field.name().as_str());
+    !field.is_nullable() || columns.is_none_or(asked)
 }
 
 /// Whether a column has no value in those row groups, as far as the file says so.
@@ -600,7 +630,7 @@ pub fn scan_part_columns<E: From<StoreError>>(
         .fields()
         .iter()
         .enumerate()
-        .filter(|(_, field)| !field.is_nullable() || names.contains(&field.name().as_str()))
+        .filter(|(_, field)| is_wanted(field, Some(names)))
         .map(|(at, _)| at)
         .collect();
     let read_names: Vec<&str> = read
@@ -751,4 +781,77 @@ pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, Store
         })?;
     }
     Ok(rows)
+}
+
+/// Number of row groups of a contents file.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn content_groups(path: &Path) -> Result<usize, StoreError> {
+    Ok(open(path, false)?.1.metadata().num_row_groups())
+}
+
+/// Calls `visit` with file, ordinal and bytes of each raw record of a row group of a contents file, in
+/// their order.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn scan_content_group(
+    path: &Path,
+    group: usize,
+    mut visit: impl FnMut(i32, i64, &[u8]),
+) -> Result<(), StoreError> {
+    let (file, metadata) = open(path, false)?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_row_groups(vec![group])
+        .with_batch_size(256)
+        .build()
+        .map_err(StoreError::parquet(path))?;
+    for batch in reader {
+        let batch = batch?;
+        let files = batch.column(0).as_primitive::<Int32Type>();
+        let ordinals = batch.column(1).as_primitive::<Int64Type>();
+        let contents = batch.column(3).as_string::<i32>();
+        let values = batch.column(4).as_binary::<i32>();
+        for row in 0..batch.num_rows() {
+            if contents.value(row) == "raw" {
+                visit(files.value(row), ordinals.value(row), values.value(row));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Number of raw records before that one in a contents file, and whether it is there. Only the columns
+/// that say so are read.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn count_records_before(
+    path: &Path,
+    file: i32,
+    ordinal: i64,
+) -> Result<(u64, bool), StoreError> {
+    let (handle, metadata) = open(path, false)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
+    let mask = ProjectionMask::roots(builder.parquet_schema(), [0, 1, 3]);
+    let reader = builder
+        .with_projection(mask)
+        .with_batch_size(8192)
+        .build()
+        .map_err(StoreError::parquet(path))?;
+    let mut before = 0;
+    for batch in reader {
+        let batch = batch?;
+        let files = batch.column(0).as_primitive::<Int32Type>();
+        let ordinals = batch.column(1).as_primitive::<Int64Type>();
+        let contents = batch.column(2).as_string::<i32>();
+        for row in (0..batch.num_rows()).filter(|row| contents.value(*row) == "raw") {
+            if files.value(row) == file && ordinals.value(row) == ordinal {
+                return Ok((before, true));
+            }
+            before += 1;
+        }
+    }
+    Ok((before, false))
 }

@@ -3,6 +3,7 @@
 mod explain;
 mod export;
 mod gaps;
+mod integrity;
 mod outputs;
 pub mod report;
 pub mod safe;
@@ -12,6 +13,7 @@ mod timeline;
 pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
 pub use gaps::{Gap, gaps};
+pub use integrity::integrity_text;
 pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };

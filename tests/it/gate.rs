@@ -29,7 +29,11 @@ fn demo() -> Case {
 }
 
 fn journal(case: &Case) -> Vec<Value> {
-    std::fs::read_to_string(case.path("store/gate/decisions.jsonl"))
+    lines(case, "decisions")
+}
+
+fn lines(case: &Case, name: &str) -> Vec<Value> {
+    std::fs::read_to_string(case.path(&format!("store/gate/{name}.jsonl")))
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -65,7 +69,16 @@ fn an_ask_is_resolved_by_a_person() {
     let (code, third) = ask(&case, &call);
     assert_eq!((code, &third["decision"]), (1, &json!("deny")));
     assert!(third["reason"].as_str().unwrap().contains("c.lead refused"));
-    assert_eq!(journal(&case).len(), 6);
+    assert_eq!(journal(&case).len(), 4);
+    assert_eq!(lines(&case, "approvals").len(), 2);
+    let unknown = json!({"approval": {"decision": "none", "by": "c.lead", "granted": true}});
+    let output = case
+        .trail()
+        .arg("gate")
+        .write_stdin(unknown.to_string())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
 }
 
 #[test]

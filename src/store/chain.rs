@@ -1,0 +1,278 @@
+//! Journals: one JSON object a line, only ever added to, each line with the SHA-256 of the one before.
+//! A line that is changed, taken out or put in breaks the chain from there on; a cut end is found where
+//! the log of the store has sealed a longer one.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::StoreError;
+use crate::model::Digest;
+
+/// What the first line says of the one before it.
+const NONE_BEFORE: Digest = Digest([0; 32]);
+/// Field of a line that holds the SHA-256 of the line before, without its line break.
+const PREVIOUS: &str = "previous";
+/// Bytes read at a time when the last line is looked for.
+const BLOCK: u64 = 64 << 10;
+
+/// A journal.
+pub struct Chain {
+    path: PathBuf,
+    /// Field of every line that says what it is.
+    label: &'static str,
+}
+
+/// How far a journal has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainHead {
+    /// Lines.
+    pub lines: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// SHA-256 of the last line, of zeros if there is none.
+    pub last: String,
+}
+
+impl Chain {
+    /// The journal in that file, whose lines say in `label` what they are.
+    #[must_use]
+    pub fn new(path: PathBuf, label: &'static str) -> Self {
+        Self { path, label }
+    }
+
+    /// Its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Adds a line, on disk when this returns. A last line that a crash has cut is kept as an entry of
+    /// its own before it.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append(&self, entry: &Map<String, Value>) -> Result<(), StoreError> {
+        let path = &self.path;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
+        let mut file = File::options()
+            .create(true)
+            .append(true)
+            .read(true)
+            .open(path)
+            .map_err(StoreError::io("opening", path))?;
+        file.lock().map_err(StoreError::io("locking", path))?;
+        let (last, cut) = take_end(&mut file).map_err(StoreError::io("mending", path))?;
+        let mut previous = last.map_or(NONE_BEFORE, |line| Digest::of(&line));
+        let mut text = Vec::new();
+        let mut add = |entry: &Map<String, Value>| {
+            let mut entry = entry.clone();
+            entry.insert(PREVIOUS.to_owned(), previous.to_string().into());
+            let line = Value::Object(entry).to_string();
+            previous = Digest::of(line.as_bytes());
+            text.extend_from_slice(line.as_bytes());
+            text.push(b'\n');
+        };
+        if let Some(cut) = cut {
+            let mut kept = Map::new();
+            kept.insert(self.label.to_owned(), "cut".into());
+            kept.insert("id".to_owned(), Digest::of(&cut).short(12).into());
+            let time = entry.get("time").cloned().unwrap_or_default();
+            kept.insert("time".to_owned(), time);
+            kept.insert("text".to_owned(), json!(String::from_utf8_lossy(&cut)));
+            add(&kept);
+        }
+        add(entry);
+        file.write_all(&text)
+            .map_err(StoreError::io("writing", path))?;
+        file.sync_all().map_err(StoreError::io("syncing", path))
+    }
+
+    /// Calls `visit` with each whole line, from 1. A last line without an end was cut by a crash.
+    ///
+    /// # Errors
+    /// The file cannot be read, or `visit` fails.
+    pub fn lines(
+        &self,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let file = match File::open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(StoreError::io("opening", &self.path)(error)),
+        };
+        let mut reader = BufReader::with_capacity(1 << 20, file);
+        let mut line = Vec::new();
+        for number in 1.. {
+            line.clear();
+            reader
+                .read_until(b'\n', &mut line)
+                .map_err(StoreError::io("reading", &self.path))?;
+            if line.pop() != Some(b'\n') {
+                break;
+            }
+            visit(number, &line)?;
+        }
+        Ok(())
+    }
+
+    /// All entries.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a line of it is damaged.
+    pub fn entries<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        let mut entries = Vec::new();
+        self.lines(|number, line| {
+            entries.push(self.entry(number, line)?);
+            Ok(())
+        })?;
+        Ok(entries)
+    }
+
+    fn entry<T: DeserializeOwned>(&self, number: u64, line: &[u8]) -> Result<T, StoreError> {
+        serde_json::from_slice(line).map_err(|error| StoreError::Damaged {
+            path: self.path.clone(),
+            reason: format!("line {number} is damaged: {error}"),
+        })
+    }
+
+    /// Follows the chain. Gives the head at its end, and what was found at the end of line `at` on the
+    /// way.
+    ///
+    /// # Errors
+    /// The file cannot be read, or the chain is broken: which line, and why.
+    pub fn check(&self, at: u64) -> Result<(ChainHead, Option<ChainHead>), StoreError> {
+        #[derive(Deserialize)]
+        struct Line {
+            previous: String,
+        }
+        let mut head = ChainHead {
+            lines: 0,
+            bytes: 0,
+            last: NONE_BEFORE.to_string(),
+        };
+        let mut passed = (at == 0).then(|| head.clone());
+        self.lines(|number, line| {
+            let entry: Line = self.entry(number, line)?;
+            if entry.previous != head.last {
+                let before = number - 1;
+                return Err(StoreError::Damaged {
+                    path: self.path.clone(),
+                    reason: format!(
+                        "line {number} does not follow on line {before}: one of them was changed, or a line was taken out or put in"
+                    ),
+                });
+            }
+            head.lines = number;
+            head.bytes += line.len() as u64 + 1;
+            head.last = Digest::of(line).to_string();
+            if number == at {
+                passed = Some(head.clone());
+            }
+            Ok(())
+        })?;
+        Ok((head, passed))
+    }
+}
+
+/// The last whole line, and what stands behind it, which is taken off the file: a crash has cut it, and
+/// nobody was told of it.
+fn take_end(file: &mut File) -> std::io::Result<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    let size = file.metadata()?.len();
+    let mut tail: Vec<u8> = Vec::new();
+    let mut start = size;
+    let ends = |tail: &[u8]| -> Vec<usize> {
+        let breaks = tail.iter().enumerate().rev();
+        breaks
+            .filter(|(_, byte)| **byte == b'\n')
+            .map(|(at, _)| at)
+            .take(2)
+            .collect()
+    };
+    while start > 0 && ends(&tail).len() < 2 {
+        let from = start.saturating_sub(BLOCK.max(size - start));
+        let mut block = vec![0; usize::try_from(start - from).unwrap_or(0)];
+        file.seek(SeekFrom::Start(from))?;
+        file.read_exact(&mut block)?;
+        block.extend_from_slice(&tail);
+        (tail, start) = (block, from);
+    }
+    let found = ends(&tail);
+    let Some(end) = found.first().copied() else {
+        // Not one whole line.
+        file.set_len(0)?;
+        return Ok((None, (!tail.is_empty()).then_some(tail)));
+    };
+    let begin = found.get(1).map_or(0, |before| before + 1);
+    let last = tail[begin..end].to_vec();
+    let cut = tail.split_off(end + 1);
+    if !cut.is_empty() {
+        file.set_len(size - cut.len() as u64)?;
+    }
+    Ok((Some(last), (!cut.is_empty()).then_some(cut)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(text: &str) -> Map<String, Value> {
+        let mut entry = Map::new();
+        entry.insert("t".into(), "x".into());
+        entry.insert("text".into(), text.into());
+        entry
+    }
+
+    #[test]
+    fn a_chain_holds_and_shows_where_it_was_broken() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::new(folder.path().join("sub/j.jsonl"), "t");
+        let long = "y".repeat(200_000);
+        for text in ["a", &long, "b", "c"] {
+            chain.append(&entry(text)).unwrap();
+        }
+        let (head, passed) = chain.check(2).unwrap();
+        assert_eq!((head.lines, passed.unwrap().lines), (4, 2));
+        let text = fs::read_to_string(chain.path()).unwrap();
+        // The last line changed: nothing follows on it, so the chain alone cannot tell.
+        let changes: [(&str, &str, Option<u64>); 2] =
+            [("\"b\"", "\"B\"", Some(4)), ("\"c\"", "\"C\"", None)];
+        for (from, to, broken) in changes {
+            fs::write(chain.path(), text.replace(from, to)).unwrap();
+            match broken {
+                Some(line) => {
+                    let error = chain.check(0).unwrap_err().to_string();
+                    assert!(error.contains(&format!("line {line} ")), "{error}");
+                }
+                None => assert_ne!(chain.check(0).unwrap().0, head),
+            }
+        }
+        let without: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.contains("\"a\""))
+            .collect();
+        fs::write(chain.path(), without.join("\n") + "\n").unwrap();
+        assert!(chain.check(0).is_err());
+    }
+
+    #[test]
+    fn a_cut_end_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::new(folder.path().join("j.jsonl"), "t");
+        fs::write(chain.path(), "{\"t\":").unwrap();
+        chain.append(&entry("a")).unwrap();
+        let mut file = File::options().append(true).open(chain.path()).unwrap();
+        file.write_all(b"{\"t\":\"cut he").unwrap();
+        chain.append(&entry("b")).unwrap();
+        let entries: Vec<Value> = chain.entries().unwrap();
+        let kinds: Vec<&str> = entries.iter().map(|e| e["t"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["cut", "x", "cut", "x"]);
+        assert_eq!(entries[2]["text"], "{\"t\":\"cut he");
+        assert_eq!(chain.check(0).unwrap().0.lines, 4);
+    }
+}

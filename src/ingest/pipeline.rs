@@ -423,6 +423,7 @@ impl Reader<'_> {
             path: path.to_owned(),
             member: name,
             format: format.name().to_owned(),
+            reader: format.reader().to_owned(),
             source: source.clone(),
             layout: found.layout.describe(),
             encoding: encoding.as_str().to_owned(),

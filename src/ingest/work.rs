@@ -166,7 +166,7 @@ impl Mapped<'_> {
             self.salt,
             origin.file,
             origin.ordinal,
-            bytes,
+            &record.hasher.record(),
         ));
         for (part, mut event) in (0i32..).zip(mapped) {
             if windows_1252 {

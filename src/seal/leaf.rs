@@ -6,10 +6,11 @@
 //!           numbers and times are decimal digits; changes are (field, before, after) each, attributes
 //!           (name, value), each text as u8 present ‖ u32 length ‖ bytes
 //! salt    = HMAC-SHA256(key of the batch, u32 file ‖ u64 record), first 16 bytes
-//! content = H(salt ‖ the record, byte for byte)
+//! content = H(salt ‖ H(reader ‖ 0x00 ‖ the record, byte for byte)); the reader of a dump stands in the
+//!           manifest
 //! record  = "trail/record/v1\n" ‖ u32 file ‖ u64 record ‖ content ‖ u32 events ‖ H(row) of each event
 //! reject  = "trail/reject/v1\n" ‖ u32 file ‖ u64 record ‖ u64 offset ‖ u64 length ‖ H(reason)
-//!           ‖ H(salt ‖ bytes)
+//!           ‖ H(salt ‖ H(bytes))
 //! batch   = "trail/batch/v1\n" ‖ the custody manifest, byte for byte
 //! journal = "trail/journal/v1\n" ‖ the line of log/entries.jsonl that says how far journals have come
 //! ```
@@ -22,6 +23,7 @@ use arrow_schema::DataType;
 use sha2::{Digest as _, Sha256};
 use tlog_tiles::{Hash, record_hash};
 
+use crate::model::Digest;
 use crate::store::{RejectRow, StoreError};
 
 /// Secret of a batch from which the salts of its records are made.
@@ -54,11 +56,11 @@ pub(crate) fn hmac_sha256(key: &[u8; 32], message: &[u8]) -> [u8; 32] {
         .into()
 }
 
-/// Commitment to a record's bytes.
+/// Commitment to a record, by its digest.
 #[must_use]
-pub fn content(salt: &[u8; 16], bytes: &[u8]) -> [u8; 32] {
+pub fn content(salt: &[u8; 16], record: &Digest) -> [u8; 32] {
     Sha256::new_with_prefix(salt)
-        .chain_update(bytes)
+        .chain_update(record.0)
         .finalize()
         .into()
 }
@@ -87,7 +89,8 @@ pub fn reject(key: &SaltKey, row: &RejectRow) -> Vec<u8> {
         leaf.extend_from_slice(&number.to_le_bytes());
     }
     leaf.extend_from_slice(&Sha256::digest(&row.reason));
-    leaf.extend_from_slice(&content(&salt(key, row.file, row.ordinal), &row.bytes));
+    let salt = salt(key, row.file, row.ordinal);
+    leaf.extend_from_slice(&content(&salt, &Digest::of(&row.bytes)));
     leaf
 }
 
@@ -315,13 +318,13 @@ pub struct ContentDigest {
 }
 
 impl ContentDigest {
-    /// Commits to a record.
+    /// Commits to a record, by its digest.
     #[must_use]
-    pub fn of(key: &SaltKey, file: i32, ordinal: i64, bytes: &[u8]) -> Self {
+    pub fn of(key: &SaltKey, file: i32, ordinal: i64, record: &Digest) -> Self {
         Self {
             file,
             ordinal,
-            digest: content(&salt(key, file, ordinal), bytes),
+            digest: content(&salt(key, file, ordinal), record),
         }
     }
 }

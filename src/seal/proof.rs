@@ -18,9 +18,9 @@ use tlog_tiles::{
 
 use super::leaf;
 use super::log::{Log, manifest_bytes, parse_checkpoint};
-use super::recompute::{rows_of_record, salt_key};
+use super::recompute::{reader_of, rows_of_record, salt_key};
 use super::{Signatures, signatures};
-use crate::model::Digest;
+use crate::model::{Digest, RecordHasher};
 use crate::store::{Custody, Store, StoreError, read_contents};
 
 /// Why there is no proof, or a proof does not hold.
@@ -175,7 +175,8 @@ fn prove_one(
         .ok_or_else(|| ProofError::Log(format!("record {ordinal} has no bytes")))?;
     let salt = leaf::salt(&salt_key(store, &custody.batch)?, file, ordinal);
     let digests: Vec<[u8; 32]> = rows.iter().map(|row| Sha256::digest(row).into()).collect();
-    let bytes = leaf::record(file, ordinal, &leaf::content(&salt, &raw.value), &digests);
+    let record = RecordHasher::new(reader_of(custody, file), &raw.value).record();
+    let bytes = leaf::record(file, ordinal, &leaf::content(&salt, &record), &digests);
     Ok(ProvenRecord {
         batch: custody.batch.clone(),
         leaf: prove_leaf(log, index, &bytes)?,
@@ -450,7 +451,8 @@ fn check_one(
                 .try_into()
                 .map_err(|_| ProofError::Form("a salt has not 16 bytes".to_owned()))?;
             let bytes = decode(&content.bytes)?;
-            if leaf::content(&salt, &bytes) != leaf.content {
+            let record = RecordHasher::new(reader_of(custody, leaf.file), &bytes).record();
+            if leaf::content(&salt, &record) != leaf.content {
                 return Err(broken(format!(
                     "the text of record {} was changed",
                     leaf.ordinal

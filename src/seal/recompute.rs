@@ -7,6 +7,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use tlog_tiles::Hash;
 
 use super::leaf::{self, ContentDigest, RowDigest, SaltKey};
+use crate::model::RecordHasher;
 use crate::store::{
     Custody, Store, StoreError, content_groups, read_rejects, scan_columns, scan_content_group,
     side_by_side,
@@ -45,6 +46,14 @@ pub fn salt_key(store: &Store, batch: &str) -> Result<SaltKey, StoreError> {
     })
 }
 
+/// The reader of a file of a batch.
+#[must_use]
+pub fn reader_of(custody: &Custody, file: i32) -> &str {
+    let file = usize::try_from(file).ok();
+    let file = file.and_then(|file| custody.files.get(file));
+    file.map_or("", |file| file.reader.as_str())
+}
+
 /// Parts and row groups that are read at a time, each on a core of its own.
 fn window() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -71,7 +80,8 @@ pub fn batch_leaves(
             let found = side_by_side(groups, |group| {
                 let mut digests = Vec::new();
                 scan_content_group(&path, *group, |file, ordinal, bytes| {
-                    digests.push(ContentDigest::of(&key, file, ordinal, bytes));
+                    let record = RecordHasher::new(reader_of(custody, file), bytes).record();
+                    digests.push(ContentDigest::of(&key, file, ordinal, &record));
                 })?;
                 Ok::<_, StoreError>(digests)
             })?;

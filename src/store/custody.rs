@@ -48,6 +48,9 @@ pub struct CustodyFile {
     pub size: u64,
     /// Format it was read in, empty if none was recognised.
     pub format: String,
+    /// Reader of that format: event ids and leaves of the log are made with its name.
+    #[serde(default)]
+    pub reader: String,
     /// Source it was attributed to.
     pub source: String,
     /// How its records lie.

@@ -12,6 +12,7 @@ mod integrity;
 mod mapping;
 mod policy;
 mod samples;
+mod seal;
 mod stitch;
 mod store;
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::exceptions::Excepted;
 use super::record::{AsLogged, AsSigma};
 use super::rules::{Level, Logic, Policy, Rule};
-use super::select::{Hits, RawHit, raw_hits, select, selections_of};
+use super::select::{Hits, RawHit, as_json, raw_hits, select, selections_of};
 use super::task::{Breach, Seen, broken, describe, may_break, surely_kept};
 use crate::stitch::TaskIndex;
 use crate::store::{
@@ -447,8 +447,10 @@ fn raw_record(
 ) -> Result<serde_json::Value, StoreError> {
     let contents = read_contents(store, batch, file, ordinal)?;
     let raw = contents.iter().find(|row| row.content == "raw");
+    let files = store.batches().get(batch).map(|custody| &custody.files);
+    let file = files.and_then(|files| files.get(usize::try_from(file).ok()?));
     Ok(raw
-        .and_then(|row| serde_json::from_slice(&row.value).ok())
+        .and_then(|row| as_json(file, &row.value))
         .unwrap_or_default())
 }
 

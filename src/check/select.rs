@@ -9,12 +9,14 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 
 use rsigma_eval::Engine;
+use serde_json::Value;
 
 use super::conditions::Condition;
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
 use crate::store::{
-    Col, EventRef, EventView, Store, StoreError, scan_columns, scan_part_columns, side_by_side,
+    Col, CustodyFile, EventRef, EventView, Store, StoreError, scan_columns, scan_part_columns,
+    side_by_side,
 };
 
 /// The selections that each event fits, sorted.
@@ -254,10 +256,11 @@ pub(super) fn raw_hits(
                     .filter(|row| wanted.contains_key(&files.value(*row)))
                     .collect();
                 let matched = side_by_side::<_, _, StoreError>(&rows, |row| {
-                    let Ok(json) = serde_json::from_slice(values.value(*row)) else {
+                    let file = usize::try_from(files.value(*row)).ok();
+                    let file = file.and_then(|file| custody.files.get(file));
+                    let Some(json) = as_json(file, values.value(*row)) else {
                         return Ok(Vec::new());
                     };
-                    let json: serde_json::Value = json;
                     let logged = AsLogged {
                         json: rsigma_eval::JsonEvent::borrow(&json),
                     };
@@ -285,6 +288,31 @@ pub(super) fn raw_hits(
         .filter(|at| !judged[*at])
         .collect();
     Ok((hits, unjudged))
+}
+
+/// A record as an object: JSON as it is, a row by the names of its columns. Where a column holds an object
+/// itself (`AuditData` of Microsoft 365), its fields stand beside the columns.
+pub(super) fn as_json(file: Option<&CustodyFile>, record: &[u8]) -> Option<Value> {
+    let Some(columns) = file.and_then(|file| file.columns.as_ref()) else {
+        return serde_json::from_slice(record).ok();
+    };
+    let (text, _) = crate::read::to_utf8(record);
+    let row = crate::read::parse_row(&text, u8::try_from(columns.delimiter).ok()?).ok()?;
+    let mut fields = serde_json::Map::new();
+    for (at, name) in columns.names.iter().enumerate() {
+        let Some(value) = row.get(at).filter(|value| !value.is_empty()) else {
+            continue;
+        };
+        if value.starts_with('{')
+            && let Ok(Value::Object(inner)) = serde_json::from_str(value)
+        {
+            for (name, value) in inner {
+                fields.entry(name).or_insert(value);
+            }
+        }
+        fields.insert(name.clone(), value.into());
+    }
+    Some(Value::Object(fields))
 }
 
 /// Finds the first events of records.

@@ -18,8 +18,8 @@ use crate::normalise::formats::GENERIC;
 use crate::normalise::{Format, Verdict, ZoneRule};
 use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Visit, visit_members};
 use crate::store::{
-    BatchWriter, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store, StoreError,
-    hash_file,
+    BatchWriter, Columns, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store,
+    StoreError, hash_file,
 };
 
 /// What a run gave, before it is committed.
@@ -426,6 +426,13 @@ impl Reader<'_> {
             reader: format.reader().to_owned(),
             source: source.clone(),
             layout: found.layout.describe(),
+            columns: match &found.layout {
+                Layout::Delimited { header, .. } => Some(Columns {
+                    names: header.names.clone(),
+                    delimiter: char::from(header.delimiter),
+                }),
+                _ => None,
+            },
             encoding: encoding.as_str().to_owned(),
             zone: zone_name,
             zone_origin: zone_origin.to_owned(),

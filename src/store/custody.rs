@@ -55,6 +55,9 @@ pub struct CustodyFile {
     pub source: String,
     /// How its records lie.
     pub layout: String,
+    /// Names of its columns and what stands between them, of a file of rows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub columns: Option<Columns>,
     /// Character encoding.
     pub encoding: String,
     /// Zone that times without one were read in.
@@ -91,6 +94,15 @@ impl CustodyFile {
             None => self.path.clone(),
         }
     }
+}
+
+/// How the rows of a file are cut.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Columns {
+    /// Names, in their order.
+    pub names: Vec<String>,
+    /// What stands between values.
+    pub delimiter: char,
 }
 
 /// One file of the batch.

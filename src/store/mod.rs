@@ -28,7 +28,7 @@ mod tables;
 pub use batch::{BatchWriter, Commit, Sealer};
 pub(crate) use batch::{hash_file, write_atomically};
 pub use chain::{Chain, ChainHead};
-pub use custody::{Custody, CustodyFile, LeafCounts, TableFile};
+pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub(crate) use files::side_by_side;
 pub use files::{Layout as StoreLayout, Store};

@@ -186,7 +186,8 @@ fn properties() -> WriterPropertiesBuilder {
 /// How the events table is written: small pages, because few rows of it are read at a time.
 pub(super) fn events_properties() -> WriterProperties {
     let mut builder = properties()
-        .set_max_row_group_row_count(Some(32 << 10))
+        // Pages are what is skipped; each group would only make the footer longer that every reading parses.
+        .set_max_row_group_row_count(Some(PART_ROWS))
         .set_data_page_row_count_limit(2048)
         .set_write_batch_size(512)
         // Reading a few rows reads a whole dictionary first: columns of many values go without.

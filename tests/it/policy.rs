@@ -118,6 +118,22 @@ fn public_rules_run_on_the_records_own_names() {
 }
 
 #[test]
+fn public_rules_run_on_rows_by_their_columns_and_what_these_hold() {
+    let case = Case::new();
+    let rows = project("fixtures/formats/m365_unified_audit/input.csv");
+    case.ingest(&[], &[&rows], 0);
+    let rules = case.write(
+        "rules/m365.yml",
+        "title: Role given\nid: pub-3\nlogsource: {product: m365, service: audit}\ndetection:\n  selection:\n    Operation: Add member to role.\n    Workload: AzureActiveDirectory\n    UserIds|startswith: admin@\n  condition: selection\n",
+    );
+    let rules = rules.to_str().unwrap();
+    let verdict = case.json(&["verify", "--policy", rules, "--format", "json"]);
+    let findings = verdict["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 1, "{verdict}");
+    assert_eq!(findings[0]["evidence"][0]["record"], 2);
+}
+
+#[test]
 fn the_public_pack_is_valid_and_runs() {
     let rules = project("../shared/sigma/rules");
     if !rules.is_dir() {

@@ -16,6 +16,9 @@ _trail() {
             ",$1")
                 cmd="trail"
                 ;;
+            trail,bundle)
+                cmd="trail__subcmd__bundle"
+                ;;
             trail,demo)
                 cmd="trail__subcmd__demo"
                 ;;
@@ -60,6 +63,9 @@ _trail() {
                 ;;
             trail,verify)
                 cmd="trail__subcmd__verify"
+                ;;
+            trail__subcmd__help,bundle)
+                cmd="trail__subcmd__help__subcmd__bundle"
                 ;;
             trail__subcmd__help,demo)
                 cmd="trail__subcmd__help__subcmd__demo"
@@ -263,12 +269,50 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help"
+            opts="-h -V --store --help --version ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__bundle)
+            opts="-o -h --task --policy --tz --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -381,8 +425,22 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help"
+            opts="ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1724,7 +1782,7 @@ _trail() {
                     return 0
                     ;;
                 --format)
-                    COMPREPLY=($(compgen -W "table json csv markdown" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table json csv markdown html" -- "${cur}"))
                     return 0
                     ;;
                 --output)

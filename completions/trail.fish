@@ -38,6 +38,7 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the f
 complete -c trail -n "__fish_trail_needs_command" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
 complete -c trail -n "__fish_trail_needs_command" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
 complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_needs_command" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
 complete -c trail -n "__fish_trail_needs_command" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
 complete -c trail -n "__fish_trail_needs_command" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
@@ -74,7 +75,8 @@ complete -c trail -n "__fish_trail_using_subcommand timeline" -l tz -d 'Zone to 
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''
 csv\t''
-markdown\t''"
+markdown\t''
+html\t''"
 complete -c trail -n "__fish_trail_using_subcommand timeline" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand timeline" -s v -l verbose -d 'Say why each event is in its task, and where its record lies'
@@ -169,6 +171,12 @@ complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form o
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l task -d 'Beginning of the task\'s id' -r
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l tz -d 'Zone to show times in' -r
+complete -c trail -n "__fish_trail_using_subcommand bundle" -s o -l output -d 'Write to this file [default: trail-TASK.zip]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand bundle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
@@ -228,21 +236,22 @@ complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subco
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'

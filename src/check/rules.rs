@@ -217,17 +217,24 @@ impl Policy {
         Self::from_files(read_folder(path)?)
     }
 
+    /// The files of a folder, or the shipped ones: name and text.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn files(path: Option<&Path>) -> Result<Vec<(String, String)>, PolicyError> {
+        match path {
+            Some(path) => read_folder(path),
+            None => Ok(shipped()),
+        }
+    }
+
     /// The rules of a folder, or the shipped ones, without their examples and correlations: nobody who
     /// waits for the verdict on one task needs them.
     ///
     /// # Errors
     /// As [`Policy::load`].
     pub fn load_to_judge(path: Option<&Path>) -> Result<Self, PolicyError> {
-        let files = match path {
-            Some(path) => read_folder(path)?,
-            None => shipped(),
-        };
-        Self::compile(&files, For::Judging)
+        Self::compile(&Self::files(path)?, For::Judging)
     }
 
     /// The version of a policy that was in force on a day. Versions are folders below `path`, each with

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, no logic in them.
 
+mod bundle;
 mod demo;
 mod explain;
 mod export;
@@ -52,6 +53,7 @@ enum Command {
     Stitch(stitch::Args),
     Explain(explain::Args),
     Export(export::Args),
+    Bundle(bundle::Args),
     Seal(seal::Args),
     Prove(prove::Args),
     Demo(demo::Args),
@@ -75,6 +77,7 @@ impl Cli {
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),
             Command::Export(args) => args.run(store),
+            Command::Bundle(args) => args.run(store),
             Command::Seal(args) => args.run(store),
             Command::Prove(args) => args.run(store),
             Command::Demo(args) => args.run(),

@@ -11,7 +11,8 @@ use crate::config::zone_of;
 use crate::model::time::{Time, Zoneless};
 use crate::model::{KeyKind, Kind};
 use crate::tell::{
-    Selector, TimelineRequest, timeline, timeline_csv, timeline_markdown, timeline_table,
+    Selector, TimelineRequest, timeline, timeline_csv, timeline_html, timeline_markdown,
+    timeline_table,
 };
 
 /// Show what happened, in order, task by task
@@ -19,7 +20,7 @@ use crate::tell::{
 /// `4711`, `0000004711` and `INV-4711` find the same invoice. Several selectors must all hold.
 #[derive(clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  trail timeline --invoice 4711\n  trail timeline --case 5005j00000AbcdEAAR --format markdown"
+    after_long_help = "Examples:\n  trail timeline --invoice 4711\n  trail timeline --case 5005j00000AbcdEAAR --format html --output case.html"
 )]
 pub struct Args {
     /// Tasks that touch this invoice
@@ -87,6 +88,7 @@ enum Form {
     Json,
     Csv,
     Markdown,
+    Html,
 }
 
 impl Args {
@@ -180,6 +182,7 @@ impl Args {
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",
             Form::Csv => timeline_csv(&found),
             Form::Markdown => timeline_markdown(&found, &zone),
+            Form::Html => timeline_html(&found, &zone).into_diagnostic()?,
         };
         super::print(&text, self.output.as_deref())?;
         Ok(if found.tasks.is_empty() {

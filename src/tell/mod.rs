@@ -1,8 +1,10 @@
 //! Answers for people and programs: values first, forms of output second.
 
+mod bundle;
 mod explain;
 mod export;
 mod gaps;
+mod html;
 mod integrity;
 mod outputs;
 pub mod report;
@@ -10,9 +12,11 @@ pub mod safe;
 mod stitching;
 mod timeline;
 
+pub use bundle::{BundleError, BundleRequest, bundle};
 pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
 pub use gaps::{Gap, gaps};
+pub use html::timeline_html;
 pub use integrity::integrity_text;
 pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,

@@ -18,7 +18,7 @@ fn show_time(time: Option<&str>, zone: &TimeZone) -> String {
 }
 
 /// Columns that every wide form of a timeline has.
-fn cells(line: &Line, zone: &TimeZone) -> [String; 7] {
+pub(super) fn cells(line: &Line, zone: &TimeZone) -> [String; 7] {
     [
         show_time(line.time.as_deref(), zone),
         line.source.clone(),
@@ -98,7 +98,7 @@ fn context(line: &Line) -> String {
         .join(" · ")
 }
 
-fn head_lines(block: &TaskBlock) -> Vec<String> {
+pub(super) fn head_lines(block: &TaskBlock) -> Vec<String> {
     let head = &block.head;
     let list = |set: &std::collections::BTreeSet<String>| {
         let shown: Vec<&str> = set.iter().take(6).map(String::as_str).collect();
@@ -142,7 +142,7 @@ fn head_lines(block: &TaskBlock) -> Vec<String> {
     lines
 }
 
-fn matched_lines(timeline: &Timeline) -> Vec<String> {
+pub(super) fn matched_lines(timeline: &Timeline) -> Vec<String> {
     let mut lines = Vec::new();
     for found in &timeline.matched {
         let spellings = if found.spellings.is_empty() {

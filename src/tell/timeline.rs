@@ -1,6 +1,6 @@
 //! The chain of what happened, task by task.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use serde::Serialize;
 
@@ -160,6 +160,8 @@ pub struct Line {
     pub configuration: Option<String>,
     /// Why the event is in this task.
     pub link: String,
+    /// Id of the earlier event that it hangs on, if that is shown too.
+    pub cause: Option<String>,
     /// Notes on how the record was read.
     pub notes: Option<String>,
     /// Dump, record and bytes behind the event.
@@ -385,6 +387,11 @@ fn block(
         ) || event.text(Col::ActorType) == Some("agent")
     });
     let mut lines: Vec<Line> = Vec::new();
+    let places: HashMap<u32, usize> = events.iter().copied().zip(0..).collect();
+    let cause_of = |number: u32| {
+        let cause = places.get(&index.link(number)?.cause)?;
+        Some(set.get(*cause).id().to_string())
+    };
     for (event, number) in set.iter().zip(events) {
         let source = event.text(Col::Source).unwrap_or_default();
         let kind = event.text(Col::Kind).unwrap_or_default();
@@ -398,7 +405,8 @@ fn block(
         if !source_ok || !kind_ok {
             continue;
         }
-        let line = line(store, index, &event, *number);
+        let mut line = line(store, index, &event, *number);
+        line.cause = cause_of(*number);
         // Rows of one save may be parted by what another system logged in the same second.
         match lines
             .iter_mut()
@@ -436,6 +444,8 @@ fn same_change(a: &Line, b: &Line) -> bool {
 
 fn merge(last: &mut Line, next: Line) {
     last.events.extend(next.events);
+    let elsewhere = |cause: &String| !last.events.contains(cause);
+    last.cause = last.cause.take().or(next.cause).filter(elsewhere);
     last.evidence.extend(next.evidence);
     last.changes.extend(next.changes);
     last.actor = last.actor.take().or(next.actor);
@@ -579,6 +589,7 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
         knowledge: text(Col::KnowledgeSource),
         configuration: text(Col::Configuration),
         link,
+        cause: None,
         notes: text(Col::Notes),
         evidence: vec![evidence(store, event)],
     }

@@ -10,6 +10,7 @@ mod gate;
 mod hostile;
 mod integrity;
 mod mapping;
+mod page;
 mod policy;
 mod samples;
 mod seal;

@@ -52,8 +52,14 @@ _trail() {
             trail,seal)
                 cmd="trail__subcmd__seal"
                 ;;
+            trail,search)
+                cmd="trail__subcmd__search"
+                ;;
             trail,sources)
                 cmd="trail__subcmd__sources"
+                ;;
+            trail,stats)
+                cmd="trail__subcmd__stats"
                 ;;
             trail,stitch)
                 cmd="trail__subcmd__stitch"
@@ -100,8 +106,14 @@ _trail() {
             trail__subcmd__help,seal)
                 cmd="trail__subcmd__help__subcmd__seal"
                 ;;
+            trail__subcmd__help,search)
+                cmd="trail__subcmd__help__subcmd__search"
+                ;;
             trail__subcmd__help,sources)
                 cmd="trail__subcmd__help__subcmd__sources"
+                ;;
+            trail__subcmd__help,stats)
+                cmd="trail__subcmd__help__subcmd__stats"
                 ;;
             trail__subcmd__help,stitch)
                 cmd="trail__subcmd__help__subcmd__stitch"
@@ -269,7 +281,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help"
+            opts="-h -V --store --help --version ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -373,14 +385,18 @@ _trail() {
             return 0
             ;;
         trail__subcmd__export)
-            opts="-o -h --format --output --store --help tasks causes"
+            opts="-o -h --format --task --output --store --help events tasks causes"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv jsonl timesketch timesketch-jsonl ocel otlp" -- "${cur}"))
+                    return 0
+                    ;;
+                --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -425,7 +441,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help"
+            opts="ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -774,6 +790,20 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__help__subcmd__search)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__help__subcmd__sources)
             opts="new test"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -805,6 +835,20 @@ _trail() {
         trail__subcmd__help__subcmd__sources__subcmd__test)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__stats)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1550,6 +1594,72 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__search)
+            opts="-o -h --regex --where --kind --source --since --until --tz --by --limit --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --regex)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --where)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --by)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__sources)
             opts="-h --format --store --help new test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1662,6 +1772,36 @@ _trail() {
                     return 0
                     ;;
                 --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__stats)
+            opts="-o -h --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

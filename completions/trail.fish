@@ -28,6 +28,7 @@ complete -c trail -n "__fish_trail_needs_command" -l store -d 'The store\'s fold
 complete -c trail -n "__fish_trail_needs_command" -s h -l help -d 'Print help'
 complete -c trail -n "__fish_trail_needs_command" -s V -l version -d 'Print version'
 complete -c trail -n "__fish_trail_needs_command" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_needs_command" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
 complete -c trail -n "__fish_trail_needs_command" -f -a "timeline" -d 'Show what happened, in order, task by task'
 complete -c trail -n "__fish_trail_needs_command" -f -a "verify" -d 'Hold the store against a policy'
 complete -c trail -n "__fish_trail_needs_command" -f -a "gate" -d 'Ask the policy before an action runs'
@@ -35,6 +36,7 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "rules" -d 'Write rules:
 complete -c trail -n "__fish_trail_needs_command" -f -a "report" -d 'Write a Markdown report on the store'
 complete -c trail -n "__fish_trail_needs_command" -f -a "rejects" -d 'List what no reader understood, with the reason'
 complete -c trail -n "__fish_trail_needs_command" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_needs_command" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
 complete -c trail -n "__fish_trail_needs_command" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
 complete -c trail -n "__fish_trail_needs_command" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
 complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables to other programs'
@@ -56,6 +58,21 @@ complete -c trail -n "__fish_trail_using_subcommand ingest" -l lenient -d 'Take 
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l explain -d 'Say why each file is taken for what it is, and ingest nothing'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -s q -l quiet -d 'No progress'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand search" -l regex -d 'A regular expression' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l where -d 'A field has this value, or begins so: `actor=a.meier*`; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l kind -d 'Only events of this kind; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l source -d 'Only events of this source; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l since -d 'From this time on' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l until -d 'Before this time' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l tz -d 'Zone of --since and --until' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l by -d 'Count by this field instead' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l limit -d 'At most that many events' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''
+csv\t''"
+complete -c trail -n "__fish_trail_using_subcommand search" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand search" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l invoice -d 'Tasks that touch this invoice' -r
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l order -d 'Tasks that touch this order' -r
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l customer -d 'Tasks that touch this customer or vendor' -r
@@ -156,6 +173,11 @@ complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_sub
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand stats" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand stats" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stats" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand stitch" -l threshold -d 'How likely a cause must be to join its effect to its task, between 0.5 and 1; of this run only, the setting is in trail.toml' -r
 complete -c trail -n "__fish_trail_using_subcommand stitch" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
@@ -167,7 +189,13 @@ json\t''"
 complete -c trail -n "__fish_trail_using_subcommand explain" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand explain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form of the output' -r -f -a "csv\t''"
+complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form of the output' -r -f -a "csv\t''
+jsonl\t''
+timesketch\t''
+timesketch-jsonl\t''
+ocel\t''
+otlp\t''"
+complete -c trail -n "__fish_trail_using_subcommand export" -l task -d 'Only the events of this task (beginning of its id)' -r
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -236,22 +264,24 @@ complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subco
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest timeline verify gate rules report rejects sources stitch explain export bundle seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'

@@ -24,3 +24,4 @@ pub use form::{Example, LogSource};
 pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read, sort_findings};
 pub use record::{Given, Record};
 pub use rules::{Level, Policy, PolicyError, Rule};
+pub use select::column_of;

@@ -165,7 +165,8 @@ fn columns_of(policy: &Policy) -> Vec<&str> {
 }
 
 /// The column that a field of a rule is in.
-fn column_of(field: &str) -> &str {
+#[must_use]
+pub fn column_of(field: &str) -> &str {
     match field {
         "hour" | "weekday" => "time",
         "changed_fields" => "changes",

@@ -39,15 +39,7 @@ impl Args {
         let policy = super::policy(self.policy.as_deref())?;
         let policy_files = Policy::files(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
-        let found = index.by_prefix(&self.task);
-        let [task] = found[..] else {
-            return Err(miette!(
-                help = "`trail timeline` shows the ids of tasks",
-                "{} tasks have an id that begins with `{}`",
-                found.len(),
-                self.task
-            ));
-        };
+        let task = super::one_task(&index, &self.task)?;
         let id = index.id(task).to_string();
         let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
         let request = TimelineRequest {

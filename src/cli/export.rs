@@ -1,19 +1,23 @@
 //! `trail export`
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use miette::{Result, miette};
+use miette::{IntoDiagnostic, Result, miette};
 
-use crate::tell::{export_causes, export_tasks};
+use crate::tell::{EventForm, ExportError, export_causes, export_events, export_tasks};
 
 /// Give tables to other programs
 ///
-/// `tasks` says which record is in which task, `causes` which tool call caused which change.
+/// `events` are all events, or those of one task: for spreadsheets (csv), programs (jsonl), Timesketch
+/// (timesketch, timesketch-jsonl), process mining (ocel, OCEL 2.0) and tracing (otlp). `tasks` says which
+/// record is in which task, `causes` which tool call caused which change; both are csv.
 #[derive(clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  trail export tasks --format csv\n  trail export causes --format csv --output causes.csv"
+    after_long_help = "Examples:\n  trail export events --format ocel --output log.json\n  trail export tasks --format csv"
 )]
 pub struct Args {
     /// What
@@ -22,6 +26,9 @@ pub struct Args {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Csv)]
     format: Form,
+    /// Only the events of this task (beginning of its id)
+    #[arg(long, value_name = "ID")]
+    task: Option<String>,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -29,6 +36,7 @@ pub struct Args {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
+    Events,
     Tasks,
     Causes,
 }
@@ -36,18 +44,78 @@ enum What {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     Csv,
+    Jsonl,
+    Timesketch,
+    TimesketchJsonl,
+    Ocel,
+    Otlp,
+}
+
+impl From<Form> for EventForm {
+    fn from(form: Form) -> Self {
+        match form {
+            Form::Csv => Self::Csv,
+            Form::Jsonl => Self::Jsonl,
+            Form::Timesketch => Self::TimesketchCsv,
+            Form::TimesketchJsonl => Self::TimesketchJsonl,
+            Form::Ocel => Self::Ocel,
+            Form::Otlp => Self::Otlp,
+        }
+    }
 }
 
 impl Args {
     pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+        if self.what != What::Events && (self.format != Form::Csv || self.task.is_some()) {
+            return Err(miette!(
+                "`tasks` and `causes` are csv, of the whole store; --format and --task are for `events`"
+            ));
+        }
         let (store, index) = super::open(store)?;
-        let Form::Csv = self.format;
         let text = match self.what {
+            What::Events => return self.events(&store, &index),
             What::Tasks => export_tasks(&store, &index),
             What::Causes => export_causes(&store, &index),
         };
         let text = text.map_err(|error| miette!("{error}"))?;
         super::print(&text, self.output.as_deref())?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn events(
+        &self,
+        store: &crate::store::Store,
+        index: &crate::stitch::TaskIndex,
+    ) -> Result<ExitCode> {
+        let task = match &self.task {
+            None => None,
+            Some(prefix) => Some(super::one_task(index, prefix)?),
+        };
+        let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
+            None => Box::new(std::io::stdout().lock()),
+            Some(path) => Box::new(
+                File::create(path)
+                    .map_err(|error| miette!("cannot write {}: {error}", path.display()))?,
+            ),
+        });
+        let done = export_events(store, index, task, self.format.into(), &mut out)
+            .and_then(|done| out.flush().map(|()| done).map_err(ExportError::from));
+        let done = match done {
+            Err(ExportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return Err(super::BrokenPipe.into());
+            }
+            other => other.map_err(|error| miette!("{error}"))?,
+        };
+        if done.without_time > 0 {
+            let left = format!(
+                "{} events written; {} have no time, which this form needs, and were left out\n",
+                done.events, done.without_time
+            );
+            std::io::stderr()
+                .write_all(left.as_bytes())
+                .into_diagnostic()?;
+            return Ok(ExitCode::from(1));
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -11,7 +11,9 @@ mod rejects;
 mod report;
 mod rules;
 mod seal;
+mod search;
 mod sources;
+mod stats;
 mod stitch;
 mod timeline;
 mod verify;
@@ -25,6 +27,8 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use crate::check::Policy;
 use crate::config::Config;
+use crate::model::Kind;
+use crate::model::time::{Time, Zoneless};
 use crate::stitch::TaskIndex;
 use crate::store::Store;
 
@@ -43,6 +47,7 @@ pub struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Ingest(ingest::Args),
+    Search(search::Args),
     Timeline(timeline::Args),
     Verify(verify::Args),
     Gate(gate::Args),
@@ -50,6 +55,7 @@ enum Command {
     Report(report::Args),
     Rejects(rejects::Args),
     Sources(sources::Args),
+    Stats(stats::Args),
     Stitch(stitch::Args),
     Explain(explain::Args),
     Export(export::Args),
@@ -67,6 +73,7 @@ impl Cli {
         let store = self.store.as_deref();
         let result = match self.command {
             Command::Ingest(args) => args.run(store),
+            Command::Search(args) => args.run(store),
             Command::Timeline(args) => args.run(store),
             Command::Verify(args) => args.run(store),
             Command::Gate(args) => args.run(store),
@@ -74,6 +81,7 @@ impl Cli {
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),
             Command::Sources(args) => args.run(),
+            Command::Stats(args) => args.run(store),
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),
             Command::Export(args) => args.run(store),
@@ -162,12 +170,47 @@ fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
 
 use seal::trusted as trusted_keys;
 
+/// The one task whose id begins so.
+fn one_task(index: &TaskIndex, prefix: &str) -> Result<usize> {
+    match index.by_prefix(prefix)[..] {
+        [task] => Ok(task),
+        ref found => Err(miette!(
+            help = "`trail timeline` shows the ids of tasks",
+            "{} tasks have an id that begins with `{prefix}`",
+            found.len()
+        )),
+    }
+}
+
 /// The policy at that path, else the shipped baseline.
 fn policy(given: Option<&Path>) -> Result<Policy> {
     Ok(match given {
         Some(path) => Policy::load(path)?,
         None => Policy::baseline()?,
     })
+}
+
+/// A time as it is typed, in microseconds UTC.
+fn moment(text: Option<&str>, zone: &jiff::tz::TimeZone) -> Result<Option<i64>> {
+    text.map(|text| {
+        Time::parse(text, Zoneless::In(zone))
+            .map(|time| time.us)
+            .map_err(|error| miette!(help = "write 2026-03-02 or 2026-03-02T07:00:00Z", "{error}"))
+    })
+    .transpose()
+}
+
+/// Kinds of events by their names.
+fn kinds(names: &[String]) -> Result<Vec<Kind>> {
+    names
+        .iter()
+        .map(|name| {
+            Kind::from_name(name).ok_or_else(|| {
+                let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+                miette!("`{name}` is no kind of event; kinds are {}", all.join(", "))
+            })
+        })
+        .collect()
 }
 
 /// Columns of the terminal; 160 in a pipe, where nothing wraps.

@@ -124,14 +124,7 @@ impl Args {
             }
             Some(Command::Task { task, how }) => {
                 let (store, index) = super::open(store)?;
-                let found = index.by_prefix(&task);
-                let [found] = found[..] else {
-                    return Err(miette!(
-                        help = "`trail timeline` shows the ids of tasks",
-                        "{} tasks have an id that begins with `{task}`",
-                        found.len()
-                    ));
-                };
+                let found = super::one_task(&index, &task)?;
                 let members = index.members(found);
                 let places: Vec<EventRef> =
                     members.iter().map(|event| index.place(*event)).collect();

@@ -8,8 +8,7 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use crate::check::Policy;
 use crate::config::zone_of;
-use crate::model::time::{Time, Zoneless};
-use crate::model::{KeyKind, Kind};
+use crate::model::KeyKind;
 use crate::tell::{
     Selector, TimelineRequest, timeline, timeline_csv, timeline_html, timeline_markdown,
     timeline_table,
@@ -127,37 +126,12 @@ impl Args {
             selectors.push(Selector::Key(kind, value.to_owned()));
         }
         let zone = zone_of(&self.tz)?;
-        let moment = |text: &Option<String>| {
-            text.as_deref()
-                .map(|text| {
-                    Time::parse(text, Zoneless::In(&zone))
-                        .map(|time| time.us)
-                        .map_err(|error| {
-                            miette!(help = "write 2026-03-02 or 2026-03-02T07:00:00Z", "{error}")
-                        })
-                })
-                .transpose()
-        };
-        let kinds = self
-            .kind
-            .iter()
-            .map(|name| {
-                Kind::from_name(name).ok_or_else(|| {
-                    let all = Kind::ALL
-                        .iter()
-                        .map(|kind| kind.as_str())
-                        .collect::<Vec<_>>()
-                        .join(", ");
-                    miette!("`{name}` is no kind of event; kinds are {all}")
-                })
-            })
-            .collect::<Result<_>>()?;
         Ok(TimelineRequest {
             selectors,
-            since: moment(&self.since)?,
-            until: moment(&self.until)?,
+            since: super::moment(self.since.as_deref(), &zone)?,
+            until: super::moment(self.until.as_deref(), &zone)?,
             sources: self.source.clone(),
-            kinds,
+            kinds: super::kinds(&self.kind)?,
             limit: Some(self.limit),
         })
     }

@@ -39,7 +39,8 @@ pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
     ChangeView, Col, ContentRow, EventRef, EventSet, EventSlice, EventTable, EventView,
     content_groups, count_records_before, read_contents, read_event_columns, read_events,
-    read_rejects, scan_columns, scan_content_group, scan_part, scan_part_columns,
+    read_rejects, scan_columns, scan_content_group, scan_content_texts, scan_part,
+    scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

@@ -801,6 +801,23 @@ pub fn scan_content_group(
     group: usize,
     mut visit: impl FnMut(i32, i64, &[u8]),
 ) -> Result<(), StoreError> {
+    scan_content_texts(path, group, |file, ordinal, _, content, bytes| {
+        if content == "raw" {
+            visit(file, ordinal, bytes);
+        }
+    })
+}
+
+/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a row group of a
+/// contents file, in their order.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn scan_content_texts(
+    path: &Path,
+    group: usize,
+    mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
+) -> Result<(), StoreError> {
     let (file, metadata) = open(path, false)?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_row_groups(vec![group])
@@ -811,12 +828,17 @@ pub fn scan_content_group(
         let batch = batch?;
         let files = batch.column(0).as_primitive::<Int32Type>();
         let ordinals = batch.column(1).as_primitive::<Int64Type>();
+        let parts = batch.column(2).as_primitive::<Int32Type>();
         let contents = batch.column(3).as_string::<i32>();
         let values = batch.column(4).as_binary::<i32>();
         for row in 0..batch.num_rows() {
-            if contents.value(row) == "raw" {
-                visit(files.value(row), ordinals.value(row), values.value(row));
-            }
+            visit(
+                files.value(row),
+                ordinals.value(row),
+                parts.value(row),
+                contents.value(row),
+                values.value(row),
+            );
         }
     }
     Ok(())

@@ -3,18 +3,23 @@
 mod bundle;
 mod explain;
 mod export;
+mod export_events;
 mod gaps;
 mod html;
 mod integrity;
 mod outputs;
 pub mod report;
 pub mod safe;
+mod search;
+mod search_text;
+mod stats;
 mod stitching;
 mod timeline;
 
 pub use bundle::{BundleError, BundleRequest, bundle};
 pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
+pub use export_events::{EventForm, ExportError, Exported, export_events};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;
 pub use integrity::integrity_text;
@@ -22,6 +27,9 @@ pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
+pub use search::{Found, Hit, SearchError, SearchRequest, search};
+pub use search_text::{search_csv, search_text};
+pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
 pub use timeline::{
     ChangeLine, Head, Line, Matched, Selector, TaskBlock, Timeline, TimelineError, TimelineRequest,

@@ -16,6 +16,7 @@ mod samples;
 mod seal;
 mod stitch;
 mod store;
+mod tell;
 
 use std::path::{Path, PathBuf};
 

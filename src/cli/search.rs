@@ -1,0 +1,113 @@
+//! `trail search`
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use miette::{IntoDiagnostic, Result, miette};
+
+use crate::config::{Config, zone_of};
+use crate::tell::{SearchRequest, search, search_csv, search_text};
+
+/// Find words, phrases or a regular expression in what was logged
+///
+/// All words must stand in one text; quote a phrase. Conditions on fields (columns and attributes) hold
+/// beside them. Exit code: 0 something was found, 1 nothing.
+#[derive(clap::Args)]
+#[command(
+    after_long_help = "Examples:\n  trail search \"bank details\" --where actor_type=agent\n  trail search --regex 'DE\\d{20}' --by actor"
+)]
+pub struct Args {
+    /// Words; a phrase in quotes
+    #[arg(value_name = "WORDS")]
+    words: Vec<String>,
+    /// A regular expression
+    #[arg(long, value_name = "REGEX")]
+    regex: Option<String>,
+    /// A field has this value, or begins so: `actor=a.meier*`; may be repeated
+    #[arg(long = "where", value_name = "FIELD=VALUE")]
+    fields: Vec<String>,
+    /// Only events of this kind; may be repeated
+    #[arg(long, value_name = "KIND")]
+    kind: Vec<String>,
+    /// Only events of this source; may be repeated
+    #[arg(long, value_name = "NAME")]
+    source: Vec<String>,
+    /// From this time on
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Zone of --since and --until
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    tz: String,
+    /// Count by this field instead
+    #[arg(long, value_name = "FIELD")]
+    by: Option<String>,
+    /// At most that many events
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Form::Table)]
+    format: Form,
+    /// Write to this file
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Table,
+    Json,
+    Csv,
+}
+
+impl Args {
+    fn request(&self) -> Result<SearchRequest> {
+        let zone = zone_of(&self.tz)?;
+        let fields = self
+            .fields
+            .iter()
+            .map(|text| {
+                let (name, value) = text
+                    .split_once('=')
+                    .ok_or_else(|| miette!("`{text}` is not of the form FIELD=VALUE"))?;
+                Ok((name.trim().to_owned(), value.trim().to_owned()))
+            })
+            .collect::<Result<_>>()?;
+        Ok(SearchRequest {
+            words: self.words.clone(),
+            regex: self.regex.clone(),
+            fields,
+            kinds: super::kinds(&self.kind)?,
+            sources: self.source.clone(),
+            since: super::moment(self.since.as_deref(), &zone)?,
+            until: super::moment(self.until.as_deref(), &zone)?,
+            limit: self.limit,
+            by: self.by.clone(),
+        })
+    }
+
+    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+        let request = self.request()?;
+        let store = super::open_store(store)?;
+        let config = Config::load(&store.layout().config())?;
+        let index = crate::stitch::current(&store, &config);
+        let found = search(&store, index.as_ref(), &request).map_err(|error| miette!("{error}"))?;
+        let by = self.by.as_deref();
+        let text = match self.format {
+            Form::Table => {
+                let colour = self.output.is_none()
+                    && std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+                search_text(&found, by, super::columns(), colour)
+            }
+            Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",
+            Form::Csv => search_csv(&found, by),
+        };
+        super::print(&text, self.output.as_deref())?;
+        Ok(ExitCode::from(u8::from(found.events == 0)))
+    }
+}

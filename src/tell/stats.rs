@@ -1,0 +1,251 @@
+//! What a store holds, in figures.
+
+use std::collections::BTreeMap;
+
+use arrow_array::Array;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampMicrosecondType;
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+
+use super::gaps::{Gap, gaps};
+use super::safe::{cut, terminal};
+use crate::model::time::format_utc;
+use crate::stitch::{Clock, TaskIndex};
+use crate::store::{Store, StoreError, read_rejects, scan_columns, side_by_side};
+
+/// A source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SourceStats {
+    /// Events.
+    pub events: u64,
+    /// Events without a time of their own.
+    pub without_time: u64,
+    /// Earliest and latest time, UTC.
+    pub first: Option<String>,
+    /// Latest.
+    pub last: Option<String>,
+    /// Events by kind.
+    pub kinds: BTreeMap<String, u64>,
+    #[serde(skip)]
+    span: Option<(i64, i64)>,
+}
+
+/// Figures of a store.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stats {
+    /// Batches.
+    pub batches: usize,
+    /// Dumps and members of archives.
+    pub files: usize,
+    /// Bytes of the dumps.
+    pub bytes: u64,
+    /// Records that the store holds.
+    pub records: u64,
+    /// Events.
+    pub events: usize,
+    /// Tasks, also those of one event.
+    pub tasks: usize,
+    /// Sources.
+    pub sources: BTreeMap<String, SourceStats>,
+    /// Events by day, UTC.
+    pub days: BTreeMap<String, u64>,
+    /// Clocks between kinds of record, as far as evidence was weighed between them.
+    pub clocks: Vec<Clock>,
+    /// Times without events, the longest of each source first.
+    pub gaps: Vec<Gap>,
+    /// Places that no reader understood, by reason.
+    pub rejects: BTreeMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Counted {
+    sources: BTreeMap<String, SourceStats>,
+    days: BTreeMap<i64, u64>,
+}
+
+const DAY: i64 = 86_400_000_000;
+
+/// Counts.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
+    let parts: Vec<_> = store
+        .batches()
+        .iter()
+        .flat_map(|batch| store.parts("events", batch))
+        .collect();
+    let counted = side_by_side(&parts, |path| {
+        let mut counted = Counted::default();
+        scan_columns::<StoreError>(path, Some(&["time", "source", "kind"]), |table| {
+            let times = table.column(0).as_primitive::<TimestampMicrosecondType>();
+            let (sources, kinds) = (
+                table.column(1).as_string::<i32>(),
+                table.column(2).as_string::<i32>(),
+            );
+            for row in 0..table.num_rows() {
+                let source = if sources.is_null(row) {
+                    "?"
+                } else {
+                    sources.value(row)
+                };
+                if !counted.sources.contains_key(source) {
+                    counted
+                        .sources
+                        .insert(source.to_owned(), SourceStats::default());
+                }
+                let Some(of) = counted.sources.get_mut(source) else {
+                    continue;
+                };
+                of.events += 1;
+                let kind = kinds.value(row);
+                match of.kinds.get_mut(kind) {
+                    Some(count) => *count += 1,
+                    None => {
+                        of.kinds.insert(kind.to_owned(), 1);
+                    }
+                }
+                if times.is_null(row) {
+                    of.without_time += 1;
+                } else {
+                    let time = times.value(row);
+                    *counted.days.entry(time.div_euclid(DAY)).or_default() += 1;
+                    let span = of.span.get_or_insert((time, time));
+                    *span = (span.0.min(time), span.1.max(time));
+                }
+            }
+            Ok(())
+        })?;
+        Ok::<_, StoreError>(counted)
+    })?;
+    let mut sources: BTreeMap<String, SourceStats> = BTreeMap::new();
+    let mut days: BTreeMap<i64, u64> = BTreeMap::new();
+    for part in counted {
+        for (day, events) in part.days {
+            *days.entry(day).or_default() += events;
+        }
+        for (name, of) in part.sources {
+            let all = sources.entry(name).or_default();
+            all.events += of.events;
+            all.without_time += of.without_time;
+            for (kind, events) in of.kinds {
+                *all.kinds.entry(kind).or_default() += events;
+            }
+            let spans = [all.span, of.span].into_iter().flatten();
+            all.span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        }
+    }
+    for of in sources.values_mut() {
+        of.first = of.span.map(|span| format_utc(span.0));
+        of.last = of.span.map(|span| format_utc(span.1));
+    }
+    let mut rejects: BTreeMap<String, u64> = BTreeMap::new();
+    for batch in 0..store.batches().len() {
+        for reject in read_rejects(store, batch)? {
+            *rejects.entry(reject.reason).or_default() += 1;
+        }
+    }
+    let files = || store.batches().iter().flat_map(|batch| &batch.files);
+    Ok(Stats {
+        batches: store.batches().len(),
+        files: files().count(),
+        bytes: files()
+            .filter(|file| file.member.is_none())
+            .map(|file| file.size)
+            .sum(),
+        records: files()
+            .map(|file| file.records - file.known.min(file.records))
+            .sum(),
+        events: index.events(),
+        tasks: index.len(),
+        sources,
+        days: days
+            .into_iter()
+            .map(|(day, events)| (format_utc(day * DAY).chars().take(10).collect(), events))
+            .collect(),
+        clocks: index.clocks(),
+        gaps: gaps(store)?,
+        rejects,
+    })
+}
+
+/// Days that are shown one by one; more become weeks of a bar each.
+const MOST_DAYS: usize = 31;
+
+/// For people.
+#[must_use]
+pub fn stats_text(stats: &Stats, columns: usize) -> String {
+    let mut out = format!(
+        "{} events in {} tasks, of {} records in {} files of {} batches ({} bytes)\n\n",
+        stats.events, stats.tasks, stats.records, stats.files, stats.batches, stats.bytes
+    );
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["source", "events", "first", "last", "kinds"]);
+    if let Some(column) = table.column_mut(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    for (name, of) in &stats.sources {
+        let mut kinds: Vec<(&String, &u64)> = of.kinds.iter().collect();
+        kinds.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        let kinds: Vec<String> = kinds
+            .iter()
+            .map(|(kind, events)| format!("{} {events}", kind.replace('_', " ")))
+            .collect();
+        let day = |time: &Option<String>| {
+            time.clone()
+                .unwrap_or_default()
+                .chars()
+                .take(16)
+                .collect::<String>()
+        };
+        table.add_row([
+            cut(&terminal(name), 24),
+            of.events.to_string(),
+            day(&of.first),
+            day(&of.last),
+            cut(&kinds.join(", "), columns.saturating_sub(78).max(20)),
+        ]);
+    }
+    out.push_str(&format!("{table}\n"));
+    let step = stats.days.len().div_ceil(MOST_DAYS).max(1);
+    let days: Vec<(&String, &u64)> = stats.days.iter().collect();
+    let groups: Vec<(&String, u64)> = days
+        .chunks(step)
+        .map(|group| (group[0].0, group.iter().map(|(_, events)| **events).sum()))
+        .collect();
+    let most = groups
+        .iter()
+        .map(|(_, events)| *events)
+        .max()
+        .unwrap_or(1)
+        .max(1);
+    let room = u64::try_from(columns.saturating_sub(26).min(60)).unwrap_or(60);
+    out.push('\n');
+    for (day, events) in groups {
+        let bar = usize::try_from((events * room).div_ceil(most)).unwrap_or(0);
+        out.push_str(&format!(" {day} {events:>10} {}\n", "█".repeat(bar)));
+    }
+    if !stats.gaps.is_empty() {
+        out.push_str("\ntimes without events\n");
+    }
+    for gap in stats.gaps.iter().take(20) {
+        let line = format!(
+            " {}  {} to {}",
+            gap.source,
+            format_utc(gap.from),
+            format_utc(gap.to)
+        );
+        out.push_str(&cut(&terminal(&line), columns));
+        out.push('\n');
+    }
+    if !stats.rejects.is_empty() {
+        out.push_str("\nnot read\n");
+    }
+    for (reason, places) in &stats.rejects {
+        out.push_str(&cut(&terminal(&format!(" {places:>8}  {reason}")), columns));
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,243 @@
+//! Search, figures and exports.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::{Case, project};
+
+fn demo() -> Case {
+    let case = Case::new();
+    case.ingest(
+        &["--tz", "sap=Europe/Berlin"],
+        &[&project("fixtures/invoice-4711")],
+        0,
+    );
+    case
+}
+
+#[test]
+fn words_phrases_and_fields_are_found_together() {
+    let case = demo();
+    let found = |arguments: &[&str]| {
+        let mut all = vec!["search", "--format", "json"];
+        all.extend(arguments);
+        let output = case.trail().args(&all).output().unwrap();
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let events = found["events"].as_u64().unwrap();
+        assert_eq!(output.status.code(), Some(i32::from(events == 0)));
+        (events, found)
+    };
+    let (all, _) = found(&["--kind", "approval"]);
+    let (by_human, counted) = found(&[
+        "--kind",
+        "approval",
+        "--where",
+        "actor=0055j*",
+        "--by",
+        "actor",
+    ]);
+    assert!(by_human > 0 && by_human < all, "{by_human} of {all}");
+    let counts = counted["counts"].as_array().unwrap();
+    let sum: u64 = counts.iter().map(|pair| pair[1].as_u64().unwrap()).sum();
+    assert_eq!(sum, by_human);
+
+    let (events, hits) = found(&["PAYMENT-limits"]);
+    assert_eq!(events, 2);
+    let context = &hits["hits"][0]["context"];
+    assert_eq!(context[1], "payment-limits");
+    assert!(
+        context[0].as_str().unwrap().ends_with("guardrail "),
+        "{context}"
+    );
+    assert_eq!(found(&["payment-limits", "no such word"]).0, 0);
+    assert_eq!(found(&["--regex", r"payment-l\w+s"]).0, events);
+    let first = hits["hits"][0]["time"].as_str().unwrap();
+    assert_eq!(found(&["payment-limits", "--until", first]).0, 0);
+    assert_eq!(found(&["payment-limits", "--since", first]).0, events);
+    assert_eq!(found(&["payment-limits", "--source", "sap"]).0, 0);
+
+    let wrong = case
+        .trail()
+        .args(["search", "--regex", "("])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert_eq!(
+        case.trail().arg("search").output().unwrap().status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn what_is_found_never_reaches_the_terminal_raw() {
+    let case = Case::new();
+    let record = serde_json::json!({
+        "created_at": "2026-03-02T07:00:00Z",
+        "request": {"model": "m", "messages": [{"role": "user", "content": "needle \u{1b}[31mred \u{202e}"}]},
+        "response": {"id": "chatcmpl-0000000001", "object": "chat.completion", "created": 1, "model": "=cmd()",
+                     "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}]},
+    });
+    let dump = case.write("a.jsonl", record.to_string());
+    case.ingest(&[], &[&dump], 0);
+    for arguments in [
+        vec!["search", "needle"],
+        vec!["search", "needle", "--format", "csv"],
+        vec!["stats"],
+        vec!["export", "events", "--format", "csv"],
+        vec!["export", "events", "--format", "timesketch"],
+    ] {
+        let text = case.output(&arguments);
+        assert!(
+            !text.contains('\u{1b}') && !text.contains('\u{202e}'),
+            "{arguments:?}"
+        );
+        assert!(!text.contains(",=cmd"), "{text}");
+    }
+    let found = case.output(&["search", "needle"]);
+    assert!(found.contains("[needle] \\x1b[31mred"), "{found}");
+}
+
+#[test]
+fn figures_add_up() {
+    let case = demo();
+    let stats = case.json(&["stats", "--format", "json"]);
+    let sources = stats["sources"].as_object().unwrap();
+    let sum = |name: &str| -> u64 { sources.values().map(|of| of[name].as_u64().unwrap()).sum() };
+    assert_eq!(sum("events"), stats["events"].as_u64().unwrap());
+    assert_eq!(stats["records"], 4181);
+    let days: u64 = stats["days"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|n| n.as_u64().unwrap())
+        .sum();
+    assert_eq!(days + sum("without_time"), sum("events"));
+    for of in sources.values() {
+        let kinds: u64 = of["kinds"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|n| n.as_u64().unwrap())
+            .sum();
+        assert_eq!(kinds, of["events"].as_u64().unwrap());
+    }
+}
+
+/// An export, written to a file.
+fn export(case: &Case, form: &str) -> std::path::PathBuf {
+    let path = case.path(&format!("export.{form}"));
+    case.output(&[
+        "export",
+        "events",
+        "--format",
+        form,
+        "--output",
+        path.to_str().unwrap(),
+    ]);
+    path
+}
+
+#[test]
+fn every_event_is_in_every_export() {
+    let case = demo();
+    let events = 5630;
+    let lines = |form: &str| std::fs::read_to_string(export(&case, form)).unwrap();
+    let csv = lines("csv");
+    assert_eq!(csv.lines().count(), events + 1);
+    assert!(
+        csv.starts_with("time,end_time,event,task,"),
+        "{}",
+        &csv[..80]
+    );
+    let sketch = lines("timesketch");
+    assert!(sketch.starts_with("message,datetime,timestamp_desc,"));
+    assert_eq!(sketch.lines().count(), events + 1);
+    for line in lines("timesketch-jsonl").lines() {
+        let event: Value = serde_json::from_str(line).unwrap();
+        for name in ["message", "datetime", "timestamp_desc"] {
+            assert!(!event[name].as_str().unwrap().is_empty());
+        }
+    }
+    assert_eq!(lines("jsonl").lines().count(), events);
+
+    let mut spans = BTreeSet::new();
+    let mut parents = Vec::new();
+    for line in lines("otlp").lines() {
+        let request: Value = serde_json::from_str(line).unwrap();
+        for resource in request["resourceSpans"].as_array().unwrap() {
+            for span in resource["scopeSpans"][0]["spans"].as_array().unwrap() {
+                let get = |name: &str| span[name].as_str().unwrap().to_owned();
+                assert_eq!((get("traceId").len(), get("spanId").len()), (32, 16));
+                let (start, end) = (get("startTimeUnixNano"), get("endTimeUnixNano"));
+                assert!(start.parse::<u64>().unwrap() <= end.parse::<u64>().unwrap());
+                spans.insert((get("traceId"), get("spanId")));
+                parents.push((get("traceId"), get("parentSpanId")));
+            }
+        }
+    }
+    assert_eq!(spans.len(), events);
+    let roots = parents
+        .iter()
+        .filter(|(_, parent)| parent.is_empty())
+        .count();
+    assert!(
+        parents
+            .iter()
+            .all(|pair| pair.1.is_empty() || spans.contains(pair))
+    );
+    let tasks = case.json(&["stats", "--format", "json"])["tasks"]
+        .as_u64()
+        .unwrap();
+    assert!(
+        roots as u64 >= tasks && roots < events / 4,
+        "{roots} roots of {tasks} tasks"
+    );
+}
+
+#[test]
+fn the_object_centric_log_is_one() {
+    let case = demo();
+    let path = export(&case, "ocel");
+    let log: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    let list = |name: &str| log[name].as_array().unwrap();
+    let names = |of: &str| -> BTreeSet<&str> {
+        list(of)
+            .iter()
+            .map(|entry| entry["name"].as_str().unwrap())
+            .collect()
+    };
+    let (event_types, object_types) = (names("eventTypes"), names("objectTypes"));
+    assert!(event_types.len() < 60, "{event_types:?}");
+    let objects: BTreeSet<&str> = list("objects")
+        .iter()
+        .map(|o| o["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(objects.len(), list("objects").len());
+    assert!(
+        list("objects")
+            .iter()
+            .all(|o| object_types.contains(o["type"].as_str().unwrap()))
+    );
+    for event in list("events") {
+        assert!(event_types.contains(event["type"].as_str().unwrap()));
+        for relation in event["relationships"].as_array().unwrap() {
+            assert!(objects.contains(relation["objectId"].as_str().unwrap()));
+        }
+    }
+    // PM4Py reads it, where it is there.
+    let script = "import sys, pm4py; log = pm4py.read_ocel2_json(sys.argv[1]); print(len(log.events), len(log.objects))";
+    match Command::new("python3")
+        .args(["-c", script])
+        .arg(&path)
+        .output()
+    {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let wanted = format!("{} {}", list("events").len(), objects.len());
+            assert_eq!(said.trim().lines().last().unwrap(), wanted);
+        }
+        _ => eprintln!("skipped: no PM4Py to read the log with"),
+    }
+}

@@ -190,7 +190,9 @@ pub struct Policy {
 
 /// What a policy is compiled for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum For {
+enum For<'k> {
+    /// Deciding on an event of that kind, which would be the last of its task.
+    Deciding(&'k str),
     /// Judging single tasks: neither examples nor correlations, which look over all of a store.
     Judging,
     /// All that a policy can do.
@@ -235,6 +237,15 @@ impl Policy {
     /// As [`Policy::load`].
     pub fn load_to_judge(path: Option<&Path>) -> Result<Self, PolicyError> {
         Self::compile(&Self::files(path)?, For::Judging)
+    }
+
+    /// The rules that an event of that kind can break, or help to break, by coming now: all that a decision
+    /// on it needs. What a rule that is left out looks for was not compiled, so it was not checked either.
+    ///
+    /// # Errors
+    /// As [`Policy::load`].
+    pub fn load_to_decide(path: Option<&Path>, kind: &str) -> Result<Self, PolicyError> {
+        Self::compile(&Self::files(path)?, For::Deciding(kind))
     }
 
     /// The version of a policy that was in force on a day. Versions are folders below `path`, each with
@@ -286,7 +297,7 @@ impl Policy {
     }
 
     /// Compiles rules. The digest is that of all files in whole, whatever of them is needed.
-    fn compile(files: &[(String, String)], need: For) -> Result<Self, PolicyError> {
+    fn compile(files: &[(String, String)], need: For<'_>) -> Result<Self, PolicyError> {
         let mut policy = Self {
             name: "unnamed".to_owned(),
             version: "0".to_owned(),
@@ -325,7 +336,7 @@ impl Policy {
             .collect();
         let documents = side_by_side(&rules, |(path, text)| {
             let text = match need {
-                For::Judging => without_examples(text),
+                For::Judging | For::Deciding(_) => without_examples(text),
                 For::Everything => Cow::Borrowed(text.as_str()),
             };
             documents(path, &text)
@@ -334,6 +345,12 @@ impl Policy {
         let mut base = String::new();
         for ((path, text), documents) in rules.into_iter().zip(documents) {
             for document in documents {
+                if let For::Deciding(kind) = need
+                    && !may_concern(&document, kind)
+                {
+                    policy.silence_bases(&document);
+                    continue;
+                }
                 policy.add(path, text, document, &mut base)?;
             }
         }
@@ -570,6 +587,18 @@ impl Policy {
         Ok(())
     }
 
+    /// What a correlation counts is no finding by itself, also where the correlation is left out.
+    fn silence_bases(&mut self, rule: &Value) {
+        let Some(correlation) = rule.get("correlation") else {
+            return;
+        };
+        if correlation.get("generate") != Some(&Value::Bool(true)) {
+            let rules = correlation.get("rules").and_then(Value::as_array);
+            let names = rules.into_iter().flatten().filter_map(Value::as_str);
+            self.silent.extend(names.map(str::to_owned));
+        }
+    }
+
     /// A correlation refers to a rule by id or by name, perhaps before the rule was read.
     fn name_bases_by_id(&mut self) {
         for set in [&mut self.silent, &mut self.bases] {
@@ -659,6 +688,49 @@ impl Waiting {
     }
 }
 
+/// Whether a rule can be broken by an event of that kind that comes last: one of its selections lets
+/// such an event in, and it waits for nothing that comes later.
+fn may_concern(rule: &Value, kind: &str) -> bool {
+    let lets_in = |selection: &Value| match selection.get("kind") {
+        Some(Value::String(one)) => one == kind,
+        Some(Value::Array(several)) => several.iter().any(|one| one == kind),
+        _ => true,
+    };
+    if rule.get("correlation").is_some() {
+        // Correlations look over all of a store.
+        return false;
+    }
+    if let Some(task) = rule.get("task") {
+        let template = task.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let waits = ["response", "chain_response", "existence"].contains(&template);
+        let parts = [
+            "when",
+            "what",
+            "after",
+            "with",
+            "unless_before",
+            "unless_between",
+        ];
+        let mut selections = parts.iter().filter_map(|part| task.get(part));
+        return !waits && selections.any(lets_in);
+    }
+    let Some(detection) = rule.get("detection") else {
+        return true;
+    };
+    // `selection`, or `selection and …`: that selection has to fit, whatever stands behind.
+    let condition = detection
+        .get("condition")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let words: Vec<&str> = condition.split_whitespace().collect();
+    match words[..] {
+        [first] | [first, "and", ..] if !words.contains(&"or") => {
+            detection.get(first).is_none_or(lets_in)
+        }
+        _ => true,
+    }
+}
+
 /// The documents of a YAML file.
 fn documents(path: &str, text: &str) -> Result<Vec<Value>, PolicyError> {
     let mut documents = Vec::new();
@@ -677,6 +749,38 @@ fn documents(path: &str, text: &str) -> Result<Vec<Value>, PolicyError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_decision_needs_few_rules_and_finds_the_same() {
+        use super::super::{Given, Record, breaches_at_end};
+        let all = Policy::load_to_judge(None).unwrap();
+        let mut compared = 0;
+        for rule in &Policy::baseline().unwrap().rules {
+            for example in &rule.examples {
+                let records: Vec<&dyn Record> = example
+                    .events
+                    .iter()
+                    .map(|event| event as &dyn Record)
+                    .collect();
+                let Some(last) = example.events.last() else {
+                    continue;
+                };
+                let kind = Record::field(last, "kind").unwrap_or_default().into_owned();
+                let few = Policy::load_to_decide(None, &kind).unwrap();
+                assert!(few.rules.len() < all.rules.len());
+                assert_eq!(few.digest, all.digest);
+                let said = |policy| -> Vec<(String, String)> {
+                    let found = breaches_at_end(policy, &records).into_iter();
+                    found
+                        .map(|(rule, message)| (rule.id.clone(), message))
+                        .collect()
+                };
+                assert_eq!(said(&few), said(&all), "{} {kind}", rule.id);
+                compared += 1;
+            }
+        }
+        assert!(compared > 100, "{compared}");
+    }
 
     #[test]
     fn the_baseline_compiles() {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::check::Policy;
+use crate::check::{Policy, Record};
 use crate::config::Config;
 use crate::gate::{
     Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, so_far,
@@ -84,7 +84,8 @@ impl Args {
         let store = super::open_store(store)?;
         let own = config.gate.policy.as_ref();
         let own = own.map(|path| store.layout().root.join(path));
-        let load = || Policy::load_to_judge(self.policy.as_deref().or(own.as_deref()));
+        let kind = proposal.event.field("kind").unwrap_or_default();
+        let load = || Policy::load_to_decide(self.policy.as_deref().or(own.as_deref()), &kind);
         // Somebody waits for the answer: rules are compiled while the task is looked for.
         let (policy, so_far) = std::thread::scope(|scope| {
             let policy = scope.spawn(load);

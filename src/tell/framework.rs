@@ -1,0 +1,532 @@
+//! What a store shows for and against the requirements of a regulation or standard.
+//!
+//! A requirement is *shown* (there is evidence, with its count and a command that lists it),
+//! *contradicted* (a finding stands against it) or *not shown* (what would show it was not ingested);
+//! what no log can show is said beside each. Nothing here claims compliance.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+
+use super::safe::markdown;
+use super::stats::Stats;
+use crate::check::{Finding, Record, Verdict};
+use crate::model::time::format_utc;
+use crate::seal::SealVerdict;
+use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
+
+const FRAMEWORKS: &str = include_str!("../../policies/frameworks.toml");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct All {
+    framework: Vec<Framework>,
+}
+
+/// A regulation or standard.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Framework {
+    /// Short name.
+    pub id: String,
+    /// Its name and number.
+    pub name: String,
+    requirement: Vec<Requirement>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Requirement {
+    r#ref: String,
+    asks: String,
+    evidence: Vec<Figure>,
+    #[serde(default)]
+    tags: Vec<String>,
+    limit: String,
+}
+
+/// A figure that a store gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Figure {
+    Approvals,
+    Clocks,
+    Configuration,
+    Coverage,
+    Custody,
+    Denied,
+    Errors,
+    Findings,
+    Gaps,
+    Logins,
+    Messages,
+    Models,
+    Personal,
+    Policies,
+    Reads,
+    Rejects,
+    Retrieval,
+    Seal,
+    Tasks,
+    Writes,
+}
+
+/// The frameworks that are known.
+///
+/// # Errors
+/// The file is not valid (never for the one that is built in; a test holds that).
+pub fn frameworks() -> Result<Vec<Framework>, String> {
+    let all: All = toml::from_str(FRAMEWORKS).map_err(|error| error.to_string())?;
+    Ok(all.framework)
+}
+
+/// What is known of a store.
+pub struct Facts<'f> {
+    /// Its figures.
+    pub stats: &'f Stats,
+    /// What its policy says.
+    pub verdict: &'f Verdict,
+    /// What its log says.
+    pub seal: &'f SealVerdict,
+    /// Values of columns and how many events have them.
+    pub values: Values,
+}
+
+/// Values of some columns, and how many events have them.
+#[derive(Default)]
+pub struct Values {
+    models: BTreeMap<String, u64>,
+    policies: BTreeMap<String, u64>,
+    knowledge: BTreeMap<String, u64>,
+    outcomes: BTreeMap<String, u64>,
+    writers: BTreeMap<String, u64>,
+    personal: BTreeMap<String, u64>,
+}
+
+impl Values {
+    /// Counts.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn of(store: &Store) -> Result<Self, StoreError> {
+        let parts: Vec<(usize, std::path::PathBuf)> = store
+            .batches()
+            .iter()
+            .enumerate()
+            .flat_map(|(at, batch)| store.parts("events", batch).into_iter().map(move |p| (at, p)))
+            .collect();
+        let columns = [
+            "model_served",
+            "model_requested",
+            "policy_id",
+            "policy_version",
+            "knowledge_source",
+            "outcome",
+            "kind",
+            "actor_type",
+            "attributes",
+        ];
+        let counted = side_by_side(&parts, |(batch, path)| {
+            let mut values = Self::default();
+            scan_part_columns::<StoreError>(path, *batch, &columns, |table| {
+                for row in 0..table.len() {
+                    let event = table.view(row);
+                    let text = |column| event.text(column);
+                    let kind = text(Col::Kind).unwrap_or_default();
+                    add(
+                        &mut values.models,
+                        text(Col::ModelServed).or(text(Col::ModelRequested)),
+                    );
+                    let policy = [text(Col::PolicyId), text(Col::PolicyVersion)];
+                    let policy: Vec<&str> = policy.into_iter().flatten().collect();
+                    add(
+                        &mut values.policies,
+                        (!policy.is_empty()).then(|| policy.join(" ")).as_deref(),
+                    );
+                    add(&mut values.knowledge, text(Col::KnowledgeSource));
+                    add(&mut values.outcomes, text(Col::Outcome));
+                    if kind == "write" {
+                        add(
+                            &mut values.writers,
+                            Some(text(Col::ActorType).unwrap_or("unknown")),
+                        );
+                    }
+                    if event.field("personal_data").is_some() {
+                        add(&mut values.personal, Some(kind));
+                    }
+                }
+                Ok(())
+            })?;
+            Ok::<_, StoreError>(values)
+        })?;
+        let mut all = Self::default();
+        for part in counted {
+            for (into, from) in [
+                (&mut all.models, part.models),
+                (&mut all.policies, part.policies),
+                (&mut all.knowledge, part.knowledge),
+                (&mut all.outcomes, part.outcomes),
+                (&mut all.writers, part.writers),
+                (&mut all.personal, part.personal),
+            ] {
+                for (value, events) in from {
+                    *into.entry(value).or_default() += events;
+                }
+            }
+        }
+        Ok(all)
+    }
+}
+
+fn add(counts: &mut BTreeMap<String, u64>, value: Option<&str>) {
+    let Some(value) = value.filter(|value| !value.is_empty()) else {
+        return;
+    };
+    match counts.get_mut(value) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(value.to_owned(), 1);
+        }
+    }
+}
+
+/// A line of evidence, and the command that lists what is behind it.
+struct Evidence {
+    text: String,
+    command: &'static str,
+}
+
+fn list(counts: &BTreeMap<String, u64>) -> String {
+    let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
+    sorted.sort_by(|a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+    let shown: Vec<String> = sorted
+        .iter()
+        .take(8)
+        .map(|(value, events)| format!("{value} ({events})"))
+        .collect();
+    match sorted.len().saturating_sub(8) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+impl Facts<'_> {
+    fn kind(&self, kind: &str) -> u64 {
+        let sources = self.stats.sources.values();
+        sources.filter_map(|of| of.kinds.get(kind)).sum()
+    }
+
+    fn by_source(&self, kind: &str) -> String {
+        let sources = self.stats.sources.iter();
+        let counts = sources.filter_map(|(name, of)| Some((name.clone(), *of.kinds.get(kind)?)));
+        list(&counts.collect())
+    }
+
+    /// The evidence for a figure, or what would have to be ingested for it.
+    fn evidence(&self, figure: Figure) -> Result<Evidence, &'static str> {
+        let (stats, values) = (self.stats, &self.values);
+        let shown = |text: String, command| Ok(Evidence { text, command });
+        let counted = |counts: &BTreeMap<String, u64>, what: &str, command, missing| {
+            if counts.is_empty() {
+                Err(missing)
+            } else {
+                Ok(Evidence {
+                    text: format!("{what}: {}", list(counts)),
+                    command,
+                })
+            }
+        };
+        let of_kind = |kind: &str, what: &str, command, missing| match self.kind(kind) {
+            0 => Err(missing),
+            events => Ok(Evidence {
+                text: format!("{events} {what}: {}", self.by_source(kind)),
+                command,
+            }),
+        };
+        match figure {
+            Figure::Coverage => {
+                let ends = stats.sources.values();
+                let first = ends.clone().filter_map(|of| of.first.as_ref()).min();
+                let last = ends.filter_map(|of| of.last.as_ref()).max();
+                let (Some(first), Some(last)) = (first, last) else {
+                    return Err("any log with times");
+                };
+                let text = format!(
+                    "{} events of {} sources from {first} to {last}, on {} days",
+                    stats.events,
+                    stats.sources.len(),
+                    stats.days.len()
+                );
+                shown(text, "trail stats")
+            }
+            Figure::Gaps => match stats.gaps.first() {
+                None => shown(
+                    "no source with a steady rhythm has a time without events".to_owned(),
+                    "trail stats",
+                ),
+                Some(gap) => shown(
+                    format!(
+                        "{} times without events; {} from {} to {}",
+                        stats.gaps.len(),
+                        gap.source,
+                        format_utc(gap.from),
+                        format_utc(gap.to)
+                    ),
+                    "trail stats",
+                ),
+            },
+            Figure::Rejects => {
+                let places: u64 = stats.rejects.values().sum();
+                shown(
+                    format!("{places} places of the dumps could not be read; they are kept and named"),
+                    "trail rejects",
+                )
+            }
+            Figure::Tasks => shown(
+                format!("{} tasks, each with its events in order", stats.tasks),
+                "trail timeline --task ID",
+            ),
+            Figure::Custody => shown(
+                format!("{} dumps with SHA-256, time and operator", stats.files),
+                "trail report",
+            ),
+            Figure::Clocks => match stats.clocks.len() {
+                0 => Err("sources that log the same steps, so that their clocks can be compared"),
+                pairs => shown(
+                    format!("offsets of {pairs} pairs of logs are estimated, with their uncertainty"),
+                    "trail stitch",
+                ),
+            },
+            Figure::Seal => {
+                let seal = self.seal;
+                if !seal.damages.is_empty() {
+                    return Err("a store that is as it was sealed (see `trail verify --integrity`)");
+                }
+                let signed = match seal.signed_by.as_slice() {
+                    [] => "not signed by a key that is known here".to_owned(),
+                    names => format!("signed by {}", names.join(", ")),
+                };
+                shown(
+                    format!("{} leaves in a Merkle log, {signed}", seal.size),
+                    "trail verify --integrity",
+                )
+            }
+            Figure::Findings => shown(
+                format!(
+                    "{} findings by {} rules of policy {} {}; {} rules could not be judged",
+                    self.verdict.findings.len(),
+                    self.verdict.rules_judged,
+                    self.verdict.policy,
+                    self.verdict.policy_version,
+                    self.verdict.not_evaluable.len()
+                ),
+                "trail verify",
+            ),
+            Figure::Approvals => {
+                let (yes, no) = (self.kind("approval"), self.kind("rejection"));
+                if yes + no == 0 {
+                    return Err("the log of approvals (workflow, approval history, gate)");
+                }
+                shown(
+                    format!("{yes} approvals and {no} rejections"),
+                    "trail search --kind approval --kind rejection --by actor",
+                )
+            }
+            Figure::Writes => counted(
+                &values.writers,
+                "changes by",
+                "trail search --kind write --by actor_type",
+                "change logs of the business systems",
+            ),
+            Figure::Models => counted(
+                &values.models,
+                "models",
+                "trail search --kind inference --by model_served",
+                "logs of model calls",
+            ),
+            Figure::Policies => counted(
+                &values.policies,
+                "policies in force",
+                "trail search --kind policy_decision --by policy_version",
+                "logs that name the policy in force (guardrail, gateway, gate)",
+            ),
+            Figure::Retrieval => counted(
+                &values.knowledge,
+                "knowledge sources",
+                "trail search --kind retrieval --by knowledge_source",
+                "logs of retrieval with their sources",
+            ),
+            Figure::Personal => counted(
+                &values.personal,
+                "events with signs of personal data",
+                "trail search --where 'personal_data=*' --by kind",
+                "logs with texts (prompts, arguments, answers); in those that are there no sign of personal data was found",
+            ),
+            Figure::Errors => {
+                let failed = values.outcomes.get("error").copied().unwrap_or(0);
+                let exceptions = self.kind("exception");
+                if values.outcomes.is_empty() {
+                    return Err("logs that say how a step ended");
+                }
+                shown(
+                    format!("{failed} events that failed, {exceptions} exceptions"),
+                    "trail search --where outcome=error --by source",
+                )
+            }
+            Figure::Denied => {
+                if values.outcomes.is_empty() {
+                    return Err("logs that say how a step ended");
+                }
+                let denied = values.outcomes.get("denied").copied().unwrap_or(0);
+                shown(
+                    format!("{denied} steps that a control refused"),
+                    "trail search --where outcome=denied --by source",
+                )
+            }
+            Figure::Configuration => of_kind(
+                "configuration",
+                "changes of settings, rights, models or prompts",
+                "trail search --kind configuration --by source",
+                "administration logs (settings, permissions, models, prompts)",
+            ),
+            Figure::Logins => of_kind(
+                "login",
+                "log-ons",
+                "trail search --kind login --by source",
+                "log-on and access logs",
+            ),
+            Figure::Reads => of_kind(
+                "read",
+                "reads",
+                "trail search --kind read --by source",
+                "access logs of the business systems",
+            ),
+            Figure::Messages => of_kind(
+                "message",
+                "messages sent to people",
+                "trail search --kind message --by source",
+                "logs of mail and chat",
+            ),
+        }
+    }
+}
+
+/// Writes the report on a framework.
+#[must_use]
+pub fn framework_report(framework: &Framework, facts: &Facts<'_>) -> String {
+    let mut out = format!("# Evidence for and against: {}\n\n", markdown(&framework.name));
+    out.push_str(
+        "This says what the ingested logs show. It is no statement of compliance: a log is evidence, and \
+         the judgement is yours. *Shown*: there is evidence, listed by the command beside it. \
+         *Contradicted*: a finding stands against it. *Not shown*: what would show it was not ingested. \
+         Requirements are put in short; read the source before you quote it.\n\n",
+    );
+    let rows: Vec<Judged<'_>> = framework
+        .requirement
+        .iter()
+        .map(|requirement| judge(requirement, facts))
+        .collect();
+    out.push_str("## In short\n\n| requirement | asks for | state | findings against it | evidence missing |\n| --- | --- | --- | --- | --- |\n");
+    for row in &rows {
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} |\n",
+            markdown(&row.requirement.r#ref),
+            markdown(&row.requirement.asks),
+            row.state(),
+            row.against.len(),
+            row.missing.len()
+        ));
+    }
+    for row in &rows {
+        out.push_str(&format!(
+            "\n## {}\n\nAsks for: {}.\n\nState: **{}**\n\n",
+            markdown(&row.requirement.r#ref),
+            markdown(&row.requirement.asks),
+            row.state()
+        ));
+        for evidence in &row.shown {
+            out.push_str(&format!("- {} — `{}`\n", markdown(&evidence.text), evidence.command));
+        }
+        for missing in &row.missing {
+            out.push_str(&format!("- not shown; it would take: {}\n", markdown(missing)));
+        }
+        let mut rules: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        for finding in &row.against {
+            let tasks = rules.entry((&finding.rule, &finding.title)).or_default();
+            tasks.insert(&finding.task);
+        }
+        for ((rule, title), tasks) in rules {
+            let shown: Vec<&str> = tasks.iter().take(3).map(|id| &id[..id.len().min(12)]).collect();
+            out.push_str(&format!(
+                "- against it: {} {}, in {} tasks ({}) — `trail verify --format markdown`\n",
+                markdown(rule),
+                markdown(title),
+                tasks.len(),
+                shown.join(", ")
+            ));
+        }
+        out.push_str(&format!(
+            "- no log can show: {}\n",
+            markdown(&row.requirement.limit)
+        ));
+    }
+    out
+}
+
+struct Judged<'r> {
+    requirement: &'r Requirement,
+    shown: Vec<Evidence>,
+    missing: Vec<&'static str>,
+    against: Vec<&'r Finding>,
+}
+
+impl Judged<'_> {
+    fn state(&self) -> &'static str {
+        match (self.against.is_empty(), self.shown.is_empty()) {
+            (false, _) => "contradicted",
+            (true, false) if self.missing.is_empty() => "shown",
+            (true, false) => "shown in part",
+            (true, true) => "not shown",
+        }
+    }
+}
+
+fn judge<'r>(requirement: &'r Requirement, facts: &Facts<'r>) -> Judged<'r> {
+    let mut judged = Judged {
+        requirement,
+        shown: Vec::new(),
+        missing: Vec::new(),
+        against: Vec::new(),
+    };
+    for figure in &requirement.evidence {
+        match facts.evidence(*figure) {
+            Ok(evidence) => judged.shown.push(evidence),
+            Err(missing) => judged.missing.push(missing),
+        }
+    }
+    let tagged = |finding: &&&Finding| finding.tags.iter().any(|tag| requirement.tags.contains(tag));
+    judged.against = facts.verdict.findings.iter().collect::<Vec<_>>().iter().filter(tagged).copied().collect();
+    judged
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::Policy;
+
+    #[test]
+    fn every_tag_of_a_requirement_is_one_of_a_shipped_rule() {
+        let policy = Policy::baseline().unwrap();
+        let known: BTreeSet<&String> = policy.rules.iter().flat_map(|rule| &rule.tags).collect();
+        let all = frameworks().unwrap();
+        assert_eq!(all.len(), 8);
+        for framework in &all {
+            assert!(framework.requirement.len() >= 3, "{}", framework.id);
+            for requirement in &framework.requirement {
+                for tag in &requirement.tags {
+                    assert!(known.contains(tag), "{tag} of {}", requirement.r#ref);
+                }
+            }
+        }
+    }
+}

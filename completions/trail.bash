@@ -19,6 +19,9 @@ _trail() {
             trail,bundle)
                 cmd="trail__subcmd__bundle"
                 ;;
+            trail,compare)
+                cmd="trail__subcmd__compare"
+                ;;
             trail,demo)
                 cmd="trail__subcmd__demo"
                 ;;
@@ -72,6 +75,9 @@ _trail() {
                 ;;
             trail__subcmd__help,bundle)
                 cmd="trail__subcmd__help__subcmd__bundle"
+                ;;
+            trail__subcmd__help,compare)
+                cmd="trail__subcmd__help__subcmd__compare"
                 ;;
             trail__subcmd__help,demo)
                 cmd="trail__subcmd__help__subcmd__demo"
@@ -281,7 +287,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help"
+            opts="-h -V --store --help --version ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -315,6 +321,52 @@ _trail() {
                     ;;
                 --tz)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__compare)
+            opts="-o -h --before --after --all --policy --tz --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -441,7 +493,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest search timeline verify gate rules report rejects sources stats stitch explain export bundle seal prove demo help"
+            opts="ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -455,6 +507,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__compare)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1153,13 +1219,17 @@ _trail() {
             return 0
             ;;
         trail__subcmd__report)
-            opts="-o -h --policy --output --store --help"
+            opts="-o -h --policy --framework --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --framework)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

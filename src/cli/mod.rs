@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand, no logic in them.
 
 mod bundle;
+mod compare;
 mod demo;
 mod explain;
 mod export;
@@ -56,6 +57,7 @@ enum Command {
     Rejects(rejects::Args),
     Sources(sources::Args),
     Stats(stats::Args),
+    Compare(compare::Args),
     Stitch(stitch::Args),
     Explain(explain::Args),
     Export(export::Args),
@@ -81,6 +83,7 @@ impl Cli {
             Command::Report(args) => args.run(store),
             Command::Rejects(args) => args.run(store),
             Command::Sources(args) => args.run(),
+            Command::Compare(args) => args.run(store),
             Command::Stats(args) => args.run(store),
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),

@@ -15,7 +15,9 @@ use crate::tell::{Facts, Values, framework_report, frameworks, stats};
 
 /// Write a Markdown report on the store
 #[derive(clap::Args)]
-#[command(after_long_help = "Examples:\n  trail report --output report.md\n  trail report --framework eu-ai-act")]
+#[command(
+    after_long_help = "Examples:\n  trail report --output report.md\n  trail report --framework eu-ai-act"
+)]
 pub struct Args {
     /// Folder or file of rules [default: the shipped baseline]
     #[arg(long, value_name = "PATH")]
@@ -48,12 +50,7 @@ impl Args {
     }
 }
 
-fn on_framework(
-    name: &str,
-    store: &Store,
-    index: &TaskIndex,
-    verdict: &Verdict,
-) -> Result<String> {
+fn on_framework(name: &str, store: &Store, index: &TaskIndex, verdict: &Verdict) -> Result<String> {
     let all = frameworks().map_err(|error| miette!("{error}"))?;
     let Some(framework) = all.iter().find(|framework| framework.id == name) else {
         let known: Vec<&str> = all.iter().map(|framework| framework.id.as_str()).collect();

@@ -9,8 +9,8 @@ use tlog_tiles::Hash;
 use super::leaf::{self, ContentDigest, RowDigest, SaltKey};
 use crate::model::RecordHasher;
 use crate::store::{
-    Custody, Store, StoreError, content_groups, read_rejects, scan_columns, scan_content_group,
-    side_by_side,
+    Custody, Store, StoreError, content_groups, cores, read_rejects, scan_columns,
+    scan_content_group, side_by_side,
 };
 
 /// What a leaf is.
@@ -54,11 +54,6 @@ pub fn reader_of(custody: &Custody, file: i32) -> &str {
     file.map_or("", |file| file.reader.as_str())
 }
 
-/// Parts and row groups that are read at a time, each on a core of its own.
-fn window() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
 /// Calls `visit` with each leaf of a batch in its order, but for the manifest.
 ///
 /// # Errors
@@ -76,7 +71,7 @@ pub fn batch_leaves(
     let mut rows = RowStream::new(store, custody);
     for path in store.parts("contents", custody) {
         let groups: Vec<usize> = (0..content_groups(&path)?).collect();
-        for groups in groups.chunks(window() * 4) {
+        for groups in groups.chunks(cores() * 4) {
             let found = side_by_side(groups, |group| {
                 let mut digests = Vec::new();
                 scan_content_group(&path, *group, |file, ordinal, bytes| {
@@ -144,7 +139,7 @@ impl RowStream {
             .last()
             .is_none_or(|row| (row.file, row.ordinal) <= record)
         {
-            let paths: Vec<PathBuf> = self.parts.by_ref().take(window()).collect();
+            let paths: Vec<PathBuf> = self.parts.by_ref().take(cores()).collect();
             if paths.is_empty() {
                 break;
             }

@@ -154,6 +154,12 @@ impl Store {
     }
 }
 
+/// Number of cores. Linux looks into several files to tell; once is enough.
+pub(crate) fn cores() -> usize {
+    static CORES: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
+
 /// Calls `read` for all items, on all cores, and gives the results in the order of the items. Part
 /// files are read so: each is a file of its own.
 ///
@@ -163,7 +169,7 @@ pub(crate) fn side_by_side<I: Sync, T: Send, E: Send>(
     items: &[I],
     read: impl Fn(&I) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let workers = cores();
     let share = items.len().div_ceil(workers).max(1);
     let read_share = |share: &[I]| share.iter().map(&read).collect::<Result<Vec<T>, _>>();
     std::thread::scope(|scope| {

@@ -113,7 +113,12 @@ impl Values {
             .batches()
             .iter()
             .enumerate()
-            .flat_map(|(at, batch)| store.parts("events", batch).into_iter().map(move |p| (at, p)))
+            .flat_map(|(at, batch)| {
+                store
+                    .parts("events", batch)
+                    .into_iter()
+                    .map(move |p| (at, p))
+            })
             .collect();
         let columns = [
             "model_served",
@@ -278,7 +283,9 @@ impl Facts<'_> {
             Figure::Rejects => {
                 let places: u64 = stats.rejects.values().sum();
                 shown(
-                    format!("{places} places of the dumps could not be read; they are kept and named"),
+                    format!(
+                        "{places} places of the dumps could not be read; they are kept and named"
+                    ),
                     "trail rejects",
                 )
             }
@@ -293,14 +300,18 @@ impl Facts<'_> {
             Figure::Clocks => match stats.clocks.len() {
                 0 => Err("sources that log the same steps, so that their clocks can be compared"),
                 pairs => shown(
-                    format!("offsets of {pairs} pairs of logs are estimated, with their uncertainty"),
+                    format!(
+                        "offsets of {pairs} pairs of logs are estimated, with their uncertainty"
+                    ),
                     "trail stitch",
                 ),
             },
             Figure::Seal => {
                 let seal = self.seal;
                 if !seal.damages.is_empty() {
-                    return Err("a store that is as it was sealed (see `trail verify --integrity`)");
+                    return Err(
+                        "a store that is as it was sealed (see `trail verify --integrity`)",
+                    );
                 }
                 let signed = match seal.signed_by.as_slice() {
                     [] => "not signed by a key that is known here".to_owned(),
@@ -414,7 +425,10 @@ impl Facts<'_> {
 /// Writes the report on a framework.
 #[must_use]
 pub fn framework_report(framework: &Framework, facts: &Facts<'_>) -> String {
-    let mut out = format!("# Evidence for and against: {}\n\n", markdown(&framework.name));
+    let mut out = format!(
+        "# Evidence for and against: {}\n\n",
+        markdown(&framework.name)
+    );
     out.push_str(
         "This says what the ingested logs show. It is no statement of compliance: a log is evidence, and \
          the judgement is yours. *Shown*: there is evidence, listed by the command beside it. \
@@ -445,10 +459,17 @@ pub fn framework_report(framework: &Framework, facts: &Facts<'_>) -> String {
             row.state()
         ));
         for evidence in &row.shown {
-            out.push_str(&format!("- {} — `{}`\n", markdown(&evidence.text), evidence.command));
+            out.push_str(&format!(
+                "- {} — `{}`\n",
+                markdown(&evidence.text),
+                evidence.command
+            ));
         }
         for missing in &row.missing {
-            out.push_str(&format!("- not shown; it would take: {}\n", markdown(missing)));
+            out.push_str(&format!(
+                "- not shown; it would take: {}\n",
+                markdown(missing)
+            ));
         }
         let mut rules: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
         for finding in &row.against {
@@ -456,7 +477,11 @@ pub fn framework_report(framework: &Framework, facts: &Facts<'_>) -> String {
             tasks.insert(&finding.task);
         }
         for ((rule, title), tasks) in rules {
-            let shown: Vec<&str> = tasks.iter().take(3).map(|id| &id[..id.len().min(12)]).collect();
+            let shown: Vec<&str> = tasks
+                .iter()
+                .take(3)
+                .map(|id| &id[..id.len().min(12)])
+                .collect();
             out.push_str(&format!(
                 "- against it: {} {}, in {} tasks ({}) — `trail verify --format markdown`\n",
                 markdown(rule),
@@ -504,8 +529,21 @@ fn judge<'r>(requirement: &'r Requirement, facts: &Facts<'r>) -> Judged<'r> {
             Err(missing) => judged.missing.push(missing),
         }
     }
-    let tagged = |finding: &&&Finding| finding.tags.iter().any(|tag| requirement.tags.contains(tag));
-    judged.against = facts.verdict.findings.iter().collect::<Vec<_>>().iter().filter(tagged).copied().collect();
+    let tagged = |finding: &&&Finding| {
+        finding
+            .tags
+            .iter()
+            .any(|tag| requirement.tags.contains(tag))
+    };
+    judged.against = facts
+        .verdict
+        .findings
+        .iter()
+        .collect::<Vec<_>>()
+        .iter()
+        .filter(tagged)
+        .copied()
+        .collect();
     judged
 }
 

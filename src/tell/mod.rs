@@ -1,6 +1,7 @@
 //! Answers for people and programs: values first, forms of output second.
 
 mod bundle;
+mod compare;
 mod explain;
 mod export;
 mod export_events;
@@ -18,6 +19,7 @@ mod stitching;
 mod timeline;
 
 pub use bundle::{BundleError, BundleRequest, bundle};
+pub use compare::{Comparison, Difference, Side, compare, comparison_text};
 pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
 pub use export_events::{EventForm, ExportError, Exported, export_events};

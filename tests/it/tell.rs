@@ -241,3 +241,162 @@ fn the_object_centric_log_is_one() {
         _ => eprintln!("skipped: no PM4Py to read the log with"),
     }
 }
+
+#[test]
+fn a_report_by_framework_claims_only_what_the_evidence_shows() {
+    let case = demo();
+    for name in [
+        "eu-ai-act",
+        "gdpr",
+        "sox",
+        "soc2",
+        "iso42001",
+        "iso27001",
+        "dora",
+        "hipaa",
+    ] {
+        let report = case.output(&["report", "--framework", name]);
+        assert_eq!(report, case.output(&["report", "--framework", name]));
+        assert!(report.contains("It is no statement of compliance"));
+        assert!(!report.to_lowercase().contains("compliant"), "{report}");
+        assert!(report.contains("no log can show"));
+    }
+    let report = case.output(&["report", "--framework", "eu-ai-act"]);
+    let row = report
+        .lines()
+        .find(|line| line.starts_with("| Art. 14 "))
+        .unwrap();
+    assert!(row.contains("| contradicted | 4 |"), "{row}");
+    // A figure is what its command counts.
+    let said = report
+        .lines()
+        .find(|line| line.contains("approvals and"))
+        .unwrap();
+    let counted = case.json(&[
+        "search",
+        "--kind",
+        "approval",
+        "--kind",
+        "rejection",
+        "--format",
+        "json",
+    ]);
+    let numbers: Vec<u64> = said
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    assert_eq!(
+        numbers.iter().sum::<u64>(),
+        counted["events"].as_u64().unwrap(),
+        "{said}"
+    );
+    // What was not ingested is said to be that.
+    let other = Case::new();
+    other.ingest(
+        &[],
+        &[&project("fixtures/formats/cloudtrail/input.json")],
+        0,
+    );
+    let report = other.output(&["report", "--framework", "eu-ai-act"]);
+    assert!(
+        report.contains("not shown; it would take: the log of approvals"),
+        "{report}"
+    );
+    let unknown = other
+        .trail()
+        .args(["report", "--framework", "nist"])
+        .output()
+        .unwrap();
+    assert_eq!(unknown.status.code(), Some(2));
+}
+
+#[test]
+fn a_clear_difference_is_told_from_chance() {
+    let case = Case::new();
+    // The second week another model serves, answers are longer, and a tool is new.
+    let record = |number: u32| {
+        let late = number >= 60;
+        let (day, model) = if late { (10, "m-2") } else { (3, "m-1") };
+        let tool = if late && number % 2 == 0 {
+            "refund_payment"
+        } else {
+            "read_invoice"
+        };
+        serde_json::json!({
+            "created_at": format!("2026-03-{day:02}T07:{:02}:00Z", number % 60),
+            "request": {"model": model, "messages": [{"role": "user", "content": format!("case {number}")}]},
+            "response": {"id": format!("chatcmpl-{number:010}"), "object": "chat.completion", "created": 1, "model": model,
+                "usage": {"prompt_tokens": 100 + number % 7, "completion_tokens": if late { 90 } else { 30 } + number % 5, "total_tokens": 1},
+                "choices": [{"index": 0, "finish_reason": "tool_calls", "message": {"role": "assistant", "content": null, "tool_calls": [
+                    {"id": format!("call_{number:08}"), "type": "function", "function": {"name": tool, "arguments": "{}"}}]}}]},
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..120).map(record).collect();
+    let dump = case.write("chat.jsonl", lines.join("\n"));
+    case.ingest(&[], &[&dump], 0);
+    let by_period = [
+        "compare",
+        "--before",
+        "..2026-03-08",
+        "--after",
+        "2026-03-08..",
+        "--format",
+        "json",
+    ];
+    let by_model = [
+        "compare",
+        "--before",
+        "model_served=m-1",
+        "--after",
+        "model_served=m-2",
+        "--format",
+        "json",
+    ];
+    let found = case.json(&by_period);
+    assert_eq!(found["tasks"], serde_json::json!([60, 60]));
+    assert_eq!(found["differences"], case.json(&by_model)["differences"]);
+    let clear: Vec<&str> = found["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|d| d["clear"] == true)
+        .map(|d| d["what"].as_str().unwrap())
+        .collect();
+    for what in [
+        "tasks with model m-2",
+        "tasks with tool refund_payment",
+        "tokens out a task",
+    ] {
+        assert!(clear.contains(&what), "{what}: {clear:?}");
+    }
+    assert!(!clear.contains(&"tokens in a task"), "{clear:?}");
+    let new = found["new"].as_array().unwrap();
+    assert!(
+        new.iter()
+            .any(|what| what == "tool refund_payment, in 30 tasks"),
+        "{new:?}"
+    );
+    // The same side twice differs in nothing.
+    let same = case.json(&[
+        "compare",
+        "--before",
+        "..2026-03-03T07:30:00Z",
+        "--after",
+        "2026-03-03T07:30:00Z..2026-03-04",
+        "--format",
+        "json",
+    ]);
+    let differs = same["differences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .any(|d| d["clear"] == true);
+    assert!(!differs, "{same}");
+    let wrong = case
+        .trail()
+        .args(["compare", "--before", "x", "--after", "y"])
+        .output()
+        .unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+}

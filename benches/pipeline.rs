@@ -218,6 +218,7 @@ fn main() -> Outcome<()> {
         lenient: false,
         zones: Zones::new(&Config::default(), &[])?,
         limits: Limits::default(),
+        signer: None,
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     let step = |name: &str, begun: Instant| {

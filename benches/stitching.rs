@@ -71,6 +71,7 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         lenient: false,
         zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
         limits: Limits::default(),
+        signer: None,
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     ingest(&request, &Silent)?;

@@ -752,7 +752,7 @@ mod tests {
 
     #[test]
     fn a_decision_needs_few_rules_and_finds_the_same() {
-        use super::super::{Given, Record, breaches_at_end};
+        use super::super::{Record, breaches_at_end};
         let all = Policy::load_to_judge(None).unwrap();
         let mut compared = 0;
         for rule in &Policy::baseline().unwrap().rules {

@@ -173,7 +173,7 @@ impl Checker<'_> {
             let pinned = (parsed.size(), *parsed.hash(), pin.name.clone());
             self.pins.push(pinned);
         }
-        self.pins.sort_by(|a, b| b.0.cmp(&a.0));
+        self.pins.sort_by_key(|pin| std::cmp::Reverse(pin.0));
         self.pass_pins();
     }
 

@@ -181,9 +181,12 @@ impl Chain {
     }
 }
 
+/// The last whole line of a journal, and what stands behind it.
+type End = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// The last whole line, and what stands behind it, which is taken off the file: a crash has cut it, and
 /// nobody was told of it.
-fn take_end(file: &mut File) -> std::io::Result<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+fn take_end(file: &mut File) -> std::io::Result<End> {
     let size = file.metadata()?.len();
     let mut tail: Vec<u8> = Vec::new();
     let mut start = size;

@@ -186,6 +186,9 @@ fn properties() -> WriterPropertiesBuilder {
 /// How the events table is written: small pages, because few rows of it are read at a time.
 pub(super) fn events_properties() -> WriterProperties {
     let mut builder = properties()
+        // A question reads single pages of many columns: making a context of zstd for each costs it more
+        // than Snappy's larger pages do.
+        .set_compression(Compression::SNAPPY)
         // Pages are what is skipped; each group would only make the footer longer that every reading parses.
         .set_max_row_group_row_count(Some(PART_ROWS))
         .set_data_page_row_count_limit(2048)

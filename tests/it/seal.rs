@@ -334,7 +334,7 @@ fn journals_that_were_cut_or_changed_are_found() {
             .output()
             .unwrap();
     };
-    ["one", "two", "three"].map(ask);
+    ["one", "two", "three"].into_iter().for_each(ask);
     sealed.case.output(&["seal", "checkpoint"]);
     ask("four");
     assert_eq!(sealed.damages(&[]), []);

@@ -317,7 +317,7 @@ fn a_clear_difference_is_told_from_chance() {
     let record = |number: u32| {
         let late = number >= 60;
         let (day, model) = if late { (10, "m-2") } else { (3, "m-1") };
-        let tool = if late && number % 2 == 0 {
+        let tool = if late && number.is_multiple_of(2) {
             "refund_payment"
         } else {
             "read_invoice"

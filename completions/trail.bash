@@ -16,6 +16,9 @@ _trail() {
             ",$1")
                 cmd="trail"
                 ;;
+            trail,access)
+                cmd="trail__subcmd__access"
+                ;;
             trail,bundle)
                 cmd="trail__subcmd__bundle"
                 ;;
@@ -72,6 +75,9 @@ _trail() {
                 ;;
             trail,verify)
                 cmd="trail__subcmd__verify"
+                ;;
+            trail__subcmd__help,access)
+                cmd="trail__subcmd__help__subcmd__access"
                 ;;
             trail__subcmd__help,bundle)
                 cmd="trail__subcmd__help__subcmd__bundle"
@@ -287,7 +293,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --help --version ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help"
+            opts="-h -V --store --help --version ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,8 +310,38 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__access)
+            opts="-o -h --format --output --store --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__bundle)
-            opts="-o -h --task --policy --tz --output --store --help"
+            opts="-o -h --task --policy --tz --reason --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -320,6 +356,10 @@ _trail() {
                     return 0
                     ;;
                 --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -437,7 +477,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__export)
-            opts="-o -h --format --task --output --store --help events tasks causes"
+            opts="-o -h --format --task --reason --output --store --help events tasks causes"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -448,6 +488,10 @@ _trail() {
                     return 0
                     ;;
                 --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -493,8 +537,22 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help"
+            opts="ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__access)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1075,12 +1133,16 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove__subcmd__event)
-            opts="-o -h --with-contents --output --store --help"
+            opts="-o -h --with-contents --reason --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1171,12 +1233,16 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove__subcmd__task)
-            opts="-o -h --with-contents --output --store --help"
+            opts="-o -h --with-contents --reason --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1665,7 +1731,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__search)
-            opts="-o -h --regex --where --kind --source --since --until --tz --by --limit --format --output --store --help"
+            opts="-o -h --regex --where --kind --source --since --until --tz --by --limit --reason --format --output --store --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1704,6 +1770,10 @@ _trail() {
                     return 0
                     ;;
                 --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -44,6 +44,7 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables
 complete -c trail -n "__fish_trail_needs_command" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
 complete -c trail -n "__fish_trail_needs_command" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
 complete -c trail -n "__fish_trail_needs_command" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_needs_command" -f -a "access" -d 'List who has looked at what was logged, and who has taken it out'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l source -d 'Attribute everything to this source, e.g. `sap:prod`' -r
@@ -68,6 +69,7 @@ complete -c trail -n "__fish_trail_using_subcommand search" -l until -d 'Before 
 complete -c trail -n "__fish_trail_using_subcommand search" -l tz -d 'Zone of --since and --until' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l by -d 'Count by this field instead' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l limit -d 'At most that many events' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''
 csv\t''"
@@ -208,12 +210,14 @@ timesketch-jsonl\t''
 ocel\t''
 otlp\t''"
 complete -c trail -n "__fish_trail_using_subcommand export" -l task -d 'Only the events of this task (beginning of its id)' -r
+complete -c trail -n "__fish_trail_using_subcommand export" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l task -d 'Beginning of the task\'s id' -r
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l tz -d 'Zone to show times in' -r
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand bundle" -s o -l output -d 'Write to this file [default: trail-TASK.zip]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand bundle" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -257,10 +261,12 @@ complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_s
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "task" -d 'Prove the records of all events of a task'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l with-contents -d 'Put the records themselves into the proof'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l with-contents -d 'Put the records themselves into the proof'
@@ -273,28 +279,34 @@ complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subco
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "task" -d 'Prove the records of all events of a task'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand access" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand access" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "gate" -d 'Ask the policy before an action runs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "compare" -d 'Hold two groups of tasks beside each other: periods, models, policies, configurations, agents'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "gate" -d 'Ask the policy before an action runs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "compare" -d 'Hold two groups of tasks beside each other: periods, models, policies, configurations, agents'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "access" -d 'List who has looked at what was logged, and who has taken it out'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'

@@ -5,6 +5,7 @@
 //! [`check`] → [`tell`]. [`ingest`] drives the first three; [`cli`] is a thin layer on top. See
 //! `docs/architecture.md`.
 
+pub mod access;
 pub mod check;
 pub mod cli;
 pub mod config;

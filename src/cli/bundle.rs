@@ -28,6 +28,8 @@ pub struct Args {
     /// Zone to show times in
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
+    #[command(flatten)]
+    reason: super::access::Reason,
     /// Write to this file [default: trail-TASK.zip]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -60,6 +62,8 @@ impl Args {
         let places: Vec<EventRef> = members.iter().map(|event| index.place(*event)).collect();
         index.check().map_err(|error| wrong(&error))?;
         let records = super::prove::records_of(&store, &places)?;
+        let what = format!("task {}", &id[..12]);
+        self.reason.record(&store, "bundle", what, records.len())?;
         let bytes = bundle(&BundleRequest {
             store: &store,
             timeline: &shown,

@@ -29,6 +29,8 @@ pub struct Args {
     /// Only the events of this task (beginning of its id)
     #[arg(long, value_name = "ID")]
     task: Option<String>,
+    #[command(flatten)]
+    reason: super::access::Reason,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -91,6 +93,14 @@ impl Args {
             None => None,
             Some(prefix) => Some(super::one_task(index, prefix)?),
         };
+        let (what, events) = match task {
+            None => ("all events".to_owned(), index.events()),
+            Some(task) => (
+                format!("task {}", index.id(task).short(12)),
+                index.size(task),
+            ),
+        };
+        self.reason.record(store, "export", what, events)?;
         let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
             None => Box::new(std::io::stdout().lock()),
             Some(path) => Box::new(

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, no logic in them.
 
+mod access;
 mod bundle;
 mod compare;
 mod demo;
@@ -64,6 +65,7 @@ enum Command {
     Bundle(bundle::Args),
     Seal(seal::Args),
     Prove(prove::Args),
+    Access(access::Args),
     Demo(demo::Args),
 }
 
@@ -90,6 +92,7 @@ impl Cli {
             Command::Export(args) => args.run(store),
             Command::Bundle(args) => args.run(store),
             Command::Seal(args) => args.run(store),
+            Command::Access(args) => args.run(store),
             Command::Prove(args) => args.run(store),
             Command::Demo(args) => args.run(),
         };

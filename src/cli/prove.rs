@@ -84,9 +84,22 @@ struct How {
     /// Put the records themselves into the proof
     #[arg(long)]
     with_contents: bool,
+    #[command(flatten)]
+    reason: super::access::Reason,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+}
+
+impl How {
+    /// A proof with contents is a look at them.
+    fn record(&self, store: &Store, records: &BTreeSet<RecordPlace>) -> Result<()> {
+        if !self.with_contents {
+            return Ok(());
+        }
+        let what = "records with their contents".to_owned();
+        self.reason.record(store, "prove", what, records.len())
+    }
 }
 
 fn not_proven(error: ProofError) -> miette::Report {
@@ -118,6 +131,7 @@ impl Args {
                     ));
                 }
                 let records = records_of(&store, &places)?;
+                how.record(&store, &records)?;
                 let proof =
                     prove_records(&store, &records, how.with_contents).map_err(not_proven)?;
                 (proof, how.output)
@@ -130,6 +144,7 @@ impl Args {
                     members.iter().map(|event| index.place(*event)).collect();
                 index.check().map_err(|error| miette!("{error}"))?;
                 let records = records_of(&store, &places)?;
+                how.record(&store, &records)?;
                 let proof =
                     prove_records(&store, &records, how.with_contents).map_err(not_proven)?;
                 (proof, how.output)

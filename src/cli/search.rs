@@ -49,6 +49,8 @@ pub struct Args {
     /// At most that many events
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
+    #[command(flatten)]
+    reason: super::access::Reason,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -96,6 +98,12 @@ impl Args {
         let config = Config::load(&store.layout().config())?;
         let index = crate::stitch::current(&store, &config);
         let found = search(&store, index.as_ref(), &request).map_err(|error| miette!("{error}"))?;
+        if !self.words.is_empty() || self.regex.is_some() {
+            let mut asked = self.words.clone();
+            asked.extend(self.regex.iter().map(|regex| format!("/{regex}/")));
+            self.reason
+                .record(&store, "search", asked.join(" "), found.events)?;
+        }
         let by = self.by.as_deref();
         let text = match self.format {
             Form::Table => {

@@ -199,27 +199,37 @@ fn manifest(files: &[CustodyFile]) -> Custody {
             identity.push_str(text);
         }
     }
-    let environment = |names: &[&str]| {
-        names
-            .iter()
-            .find_map(|name| std::env::var(name).ok())
-            .filter(|value| !value.is_empty())
-    };
-    let host = std::fs::read_to_string("/etc/hostname")
-        .ok()
-        .map(|name| name.trim().to_owned());
     Custody {
         batch: crate::model::Digest::of(identity.as_bytes()).short(16),
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        operator: environment(&["TRAIL_OPERATOR", "SUDO_USER", "USER", "LOGNAME"])
-            .unwrap_or_else(|| "unknown".to_owned()),
-        host: environment(&["HOSTNAME"])
-            .or(host)
-            .unwrap_or_else(|| "unknown".to_owned()),
+        operator: operator(),
+        host: host(),
         ingested_at: crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond()),
         files: files.to_vec(),
         tables: Vec::new(),
         others: Vec::new(),
         leaves: LeafCounts::default(),
     }
+}
+
+fn environment(names: &[&str]) -> Option<String> {
+    let mut values = names.iter().filter_map(|name| std::env::var(name).ok());
+    values.find(|value| !value.is_empty())
+}
+
+/// Who runs this, as the operating system says; `TRAIL_OPERATOR` says otherwise.
+pub(crate) fn operator() -> String {
+    environment(&["TRAIL_OPERATOR", "SUDO_USER", "USER", "LOGNAME"])
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The machine this runs on.
+pub(crate) fn host() -> String {
+    let named = || {
+        let name = std::fs::read_to_string("/etc/hostname").ok()?;
+        Some(name.trim().to_owned())
+    };
+    environment(&["HOSTNAME"])
+        .or_else(named)
+        .unwrap_or_else(|| "unknown".to_owned())
 }

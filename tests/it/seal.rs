@@ -558,3 +558,44 @@ fn an_ingest_that_died_behind_its_manifest_is_sealed_later() {
 fn sha256(bytes: &[u8]) -> String {
     trail::model::Digest::of(bytes).to_string()
 }
+
+#[test]
+fn looks_at_contents_are_written_down_and_sealed() {
+    let sealed = sealed();
+    let case = &sealed.case;
+    case.output(&["search", "invoice 5001", "--reason", "ticket 17"]);
+    case.output(&["search", "--kind", "inference"]);
+    case.output(&["export", "events", "--format", "jsonl"]);
+    case.output(&["prove", "event", "a.jsonl:17"]);
+    case.output(&["prove", "event", "a.jsonl:17", "--with-contents"]);
+    let looks = case.json(&["access", "--format", "json"]);
+    let told: Vec<(&str, &str)> = looks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|look| {
+            (
+                look["trail_access"].as_str().unwrap(),
+                look["reason"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    // A question for kinds alone shows no text, a proof without contents none either.
+    assert_eq!(
+        told,
+        [("search", "ticket 17"), ("export", ""), ("prove", "")]
+    );
+    assert_eq!(looks[0]["what"], "invoice 5001");
+    case.output(&["seal", "checkpoint"]);
+    assert_eq!(sealed.damages(&[]), []);
+    let path = sealed.store("access/log.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.lines().next().unwrap().to_owned() + "\n").unwrap();
+    let found = sealed.damages(&[]);
+    assert!(
+        found
+            .iter()
+            .any(|(file, reason)| file == "access/log.jsonl" && reason.contains("3 were sealed")),
+        "{found:?}"
+    );
+}

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 
@@ -15,8 +14,8 @@ use super::conditions::Condition;
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
 use crate::store::{
-    Col, CustodyFile, EventRef, EventView, Store, StoreError, scan_columns, scan_part_columns,
-    side_by_side,
+    Col, CustodyFile, EventRef, EventView, Store, StoreError, content_groups, scan_columns,
+    scan_content_group, scan_part_columns, side_by_side,
 };
 
 /// The selections that each event fits, sorted.
@@ -244,43 +243,34 @@ pub(super) fn raw_hits(
         for rule in wanted.values().flat_map(|(_, rules)| rules.values()) {
             judged[*rule] = true;
         }
-        let parts = store.parts("contents", custody);
-        let mut found: Vec<(i32, i64, usize)> = Vec::new();
-        for path in parts {
-            scan_columns::<StoreError>(&path, None, |table| {
-                let files = table.column(0).as_primitive::<Int32Type>();
-                let ordinals = table.column(1).as_primitive::<Int64Type>();
-                let kinds = table.column(3).as_string::<i32>();
-                let values = table.column(4).as_binary::<i32>();
-                let rows: Vec<usize> = (0..table.num_rows())
-                    .filter(|row| kinds.value(*row) == "raw" && !values.is_null(*row))
-                    .filter(|row| wanted.contains_key(&files.value(*row)))
-                    .collect();
-                let matched = side_by_side::<_, _, StoreError>(&rows, |row| {
-                    let file = usize::try_from(files.value(*row)).ok();
-                    let file = file.and_then(|file| custody.files.get(file));
-                    let Some(json) = as_json(file, values.value(*row)) else {
-                        return Ok(Vec::new());
-                    };
-                    let logged = AsLogged {
-                        json: rsigma_eval::JsonEvent::borrow(&json),
-                    };
-                    let engine = wanted.get(&files.value(*row)).map(|(engine, _)| *engine);
-                    Ok(engine.map_or_else(Vec::new, |engine| numbers(&engine.evaluate(&logged))))
-                })?;
-                for (row, selections) in rows.into_iter().zip(matched) {
-                    let file = files.value(row);
-                    let rules = wanted.get(&file);
-                    for rule in selections
-                        .iter()
-                        .filter_map(|selection| rules.and_then(|(_, rules)| rules.get(selection)))
-                    {
-                        found.push((file, ordinals.value(row), *rule));
-                    }
-                }
-                Ok(())
-            })?;
+        let mut groups: Vec<(PathBuf, usize)> = Vec::new();
+        for path in store.parts("contents", custody) {
+            let count = content_groups(&path)?;
+            groups.extend((0..count).map(|group| (path.clone(), group)));
         }
+        let found = side_by_side(&groups, |(path, group)| {
+            let mut found: Vec<(i32, i64, usize)> = Vec::new();
+            scan_content_group(path, *group, |file, ordinal, bytes| {
+                let Some((engine, rules)) = wanted.get(&file) else {
+                    return;
+                };
+                let of = usize::try_from(file).ok();
+                let of = of.and_then(|file| custody.files.get(file));
+                let Some(json) = as_json(of, bytes) else {
+                    return;
+                };
+                let logged = AsLogged {
+                    json: rsigma_eval::JsonEvent::borrow(&json),
+                };
+                let selections = numbers(&engine.evaluate(&logged));
+                let rules = selections
+                    .iter()
+                    .filter_map(|selection| rules.get(selection));
+                found.extend(rules.map(|rule| (file, ordinal, *rule)));
+            })?;
+            Ok::<_, StoreError>(found)
+        })?;
+        let found: Vec<(i32, i64, usize)> = found.into_iter().flatten().collect();
         hits.extend(place(store, batch, &found)?);
     }
     let unjudged = rules

@@ -101,6 +101,8 @@ impl BatchWriter {
     pub fn new(store: &Store, salt: [u8; 32]) -> Result<Self, StoreError> {
         let staging = store.layout().staging();
         fs::create_dir_all(&staging).map_err(StoreError::io("creating", &staging))?;
+        // A folder gets its lock before this one is given back: one without a lock is nobody's.
+        let making = store.lock_staging()?;
         remove_leftovers(&staging);
         let folder = tempfile::Builder::new()
             .prefix("batch-")
@@ -110,6 +112,7 @@ impl BatchWriter {
         let lock_path = folder.join("lock");
         let lock = File::create(&lock_path).map_err(StoreError::io("creating", &lock_path))?;
         lock.lock().map_err(StoreError::io("locking", &lock_path))?;
+        drop(making);
         for table in TABLES {
             let path = folder.join(table);
             fs::create_dir(&path).map_err(StoreError::io("creating", &path))?;
@@ -324,14 +327,8 @@ impl BatchWriter {
 fn remove_leftovers(staging: &Path) {
     for entry in fs::read_dir(staging).into_iter().flatten().flatten() {
         let lock = File::options().write(true).open(entry.path().join("lock"));
-        // A folder without lock file is just being made, or its ingest died at once: leave young ones.
-        let abandoned = match lock {
-            Ok(lock) => lock.try_lock().is_ok(),
-            Err(_) => entry
-                .metadata()
-                .and_then(|meta| meta.modified())
-                .is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60)),
-        };
+        // A folder without a lock file was being made when its ingest died.
+        let abandoned = lock.map_or(true, |lock| lock.try_lock().is_ok());
         if abandoned {
             let _ = fs::remove_dir_all(entry.path());
         }

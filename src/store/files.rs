@@ -142,7 +142,19 @@ impl Store {
     /// # Errors
     /// The lock file cannot be made.
     pub fn lock(&self) -> Result<File, StoreError> {
-        let path = self.layout.root.join(".lock");
+        self.lock_file(".lock")
+    }
+
+    /// Takes the lock under which staging folders are made and cleared away; it is held for a moment only.
+    ///
+    /// # Errors
+    /// The lock file cannot be made.
+    pub(super) fn lock_staging(&self) -> Result<File, StoreError> {
+        self.lock_file(".staging.lock")
+    }
+
+    fn lock_file(&self, name: &str) -> Result<File, StoreError> {
+        let path = self.layout.root.join(name);
         let file = File::options()
             .create(true)
             .truncate(false)

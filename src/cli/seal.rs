@@ -139,9 +139,9 @@ fn status(store: Option<&Path>, format: Form) -> Result<ExitCode> {
         Form::Table => {
             let batches = log.entries.iter().filter(|entry| entry.batch.is_some());
             let mut out = format!(
-                "{} leaves of {} batches, root {}\n",
-                log.size,
+                "batches sealed: {}; leaves: {}; root {}\n",
                 batches.count(),
+                log.size,
                 verdict.root
             );
             if !verdict.signed_by.is_empty() {

@@ -14,6 +14,7 @@
 
 mod batch;
 mod chain;
+mod contents;
 mod custody;
 mod events;
 mod files;
@@ -28,6 +29,10 @@ mod tables;
 pub use batch::{BatchWriter, Commit, Sealer};
 pub(crate) use batch::{hash_file, write_atomically};
 pub use chain::{Chain, ChainHead};
+pub use contents::{
+    ContentRow, content_groups, count_records_before, read_contents, read_rejects,
+    scan_content_group, scan_content_texts,
+};
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
 pub use events::{EventsBuilder, Origin};
 pub use files::{Layout as StoreLayout, Store};
@@ -37,10 +42,8 @@ pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
-    ChangeView, Col, ContentRow, EventRef, EventSet, EventSlice, EventTable, EventView,
-    content_groups, count_records_before, read_contents, read_event_columns, read_events,
-    read_rejects, scan_columns, scan_content_group, scan_content_texts, scan_part,
-    scan_part_columns,
+    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, read_event_columns,
+    read_events, scan_columns, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

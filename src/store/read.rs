@@ -18,7 +18,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use super::files::side_by_side;
 use super::part::PART_BITS;
 use super::tables::{TEXT_COLUMNS, event_columns, events_schema};
-use super::{RejectRow, Store, StoreError};
+use super::{Store, StoreError};
 use crate::model::{Amount, Digest, EventId};
 
 macro_rules! text_columns {
@@ -399,7 +399,10 @@ impl<'s> EventSlice<'s> {
     }
 }
 
-fn open(path: &Path, page_index: bool) -> Result<(File, ArrowReaderMetadata), StoreError> {
+pub(super) fn open(
+    path: &Path,
+    page_index: bool,
+) -> Result<(File, ArrowReaderMetadata), StoreError> {
     let file = File::open(path).map_err(StoreError::io("opening", path))?;
     let policy = if page_index {
         PageIndexPolicy::Optional
@@ -679,201 +682,4 @@ pub fn scan_columns<E: From<StoreError>>(
         visit(batch.map_err(StoreError::from)?)?;
     }
     Ok(())
-}
-
-/// One row of the contents table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContentRow {
-    /// Event of the record.
-    pub part: i32,
-    /// What it is (`raw`, `prompt`, …).
-    pub content: String,
-    /// The bytes.
-    pub value: Vec<u8>,
-}
-
-/// All contents of one record.
-///
-/// # Errors
-/// The contents table cannot be read.
-pub fn read_contents(
-    store: &Store,
-    batch: usize,
-    file: i32,
-    ordinal: i64,
-) -> Result<Vec<ContentRow>, StoreError> {
-    let mut rows = Vec::new();
-    let Some(custody) = store.batches().get(batch) else {
-        return Ok(rows);
-    };
-    for path in store.parts("contents", custody) {
-        let (handle, metadata) = open(&path, false)?;
-        let covers = |group: usize, column: usize, wanted: i64| {
-            use parquet::file::statistics::Statistics;
-            match metadata
-                .metadata()
-                .row_group(group)
-                .column(column)
-                .statistics()
-            {
-                Some(Statistics::Int32(bounds)) => {
-                    bounds.min_opt().is_none_or(|min| i64::from(*min) <= wanted)
-                        && bounds.max_opt().is_none_or(|max| i64::from(*max) >= wanted)
-                }
-                Some(Statistics::Int64(bounds)) => {
-                    bounds.min_opt().is_none_or(|min| *min <= wanted)
-                        && bounds.max_opt().is_none_or(|max| *max >= wanted)
-                }
-                _ => true,
-            }
-        };
-        let groups: Vec<usize> = (0..metadata.metadata().num_row_groups())
-            .filter(|group| covers(*group, 0, i64::from(file)) && covers(*group, 1, ordinal))
-            .collect();
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata)
-            .with_row_groups(groups)
-            .with_batch_size(1024)
-            .build()
-            .map_err(StoreError::parquet(&path))?;
-        for batch in reader {
-            let batch = batch?;
-            let files = batch.column(0).as_primitive::<Int32Type>();
-            let ordinals = batch.column(1).as_primitive::<Int64Type>();
-            for i in 0..batch.num_rows() {
-                if files.value(i) == file && ordinals.value(i) == ordinal {
-                    rows.push(ContentRow {
-                        part: batch.column(2).as_primitive::<Int32Type>().value(i),
-                        content: batch.column(3).as_string::<i32>().value(i).to_owned(),
-                        value: batch.column(4).as_binary::<i32>().value(i).to_owned(),
-                    });
-                }
-            }
-        }
-    }
-    Ok(rows)
-}
-
-/// All rejects of a batch.
-///
-/// # Errors
-/// The rejects table cannot be read.
-pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, StoreError> {
-    let mut rows = Vec::new();
-    let Some(custody) = store.batches().get(batch) else {
-        return Ok(rows);
-    };
-    for path in store.parts("rejects", custody) {
-        scan_columns::<StoreError>(&path, None, |table| {
-            let number = |column: usize, row: usize| {
-                table.column(column).as_primitive::<Int64Type>().value(row)
-            };
-            for row in 0..table.num_rows() {
-                rows.push(RejectRow {
-                    file: table.column(0).as_primitive::<Int32Type>().value(row),
-                    ordinal: number(1, row),
-                    offset: number(2, row),
-                    length: number(3, row),
-                    reason: table.column(4).as_string::<i32>().value(row).to_owned(),
-                    bytes: table.column(5).as_binary::<i32>().value(row).to_owned(),
-                });
-            }
-            Ok(())
-        })?;
-    }
-    Ok(rows)
-}
-
-/// Number of row groups of a contents file.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn content_groups(path: &Path) -> Result<usize, StoreError> {
-    Ok(open(path, false)?.1.metadata().num_row_groups())
-}
-
-/// Calls `visit` with file, ordinal and bytes of each raw record of a row group of a contents file, in
-/// their order.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn scan_content_group(
-    path: &Path,
-    group: usize,
-    mut visit: impl FnMut(i32, i64, &[u8]),
-) -> Result<(), StoreError> {
-    scan_content_texts(path, group, |file, ordinal, _, content, bytes| {
-        if content == "raw" {
-            visit(file, ordinal, bytes);
-        }
-    })
-}
-
-/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a row group of a
-/// contents file, in their order.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn scan_content_texts(
-    path: &Path,
-    group: usize,
-    mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
-) -> Result<(), StoreError> {
-    let (file, metadata) = open(path, false)?;
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-        .with_row_groups(vec![group])
-        .with_batch_size(256)
-        .build()
-        .map_err(StoreError::parquet(path))?;
-    for batch in reader {
-        let batch = batch?;
-        let files = batch.column(0).as_primitive::<Int32Type>();
-        let ordinals = batch.column(1).as_primitive::<Int64Type>();
-        let parts = batch.column(2).as_primitive::<Int32Type>();
-        let contents = batch.column(3).as_string::<i32>();
-        let values = batch.column(4).as_binary::<i32>();
-        for row in 0..batch.num_rows() {
-            visit(
-                files.value(row),
-                ordinals.value(row),
-                parts.value(row),
-                contents.value(row),
-                values.value(row),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// Number of raw records before that one in a contents file, and whether it is there. Only the columns
-/// that say so are read.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn count_records_before(
-    path: &Path,
-    file: i32,
-    ordinal: i64,
-) -> Result<(u64, bool), StoreError> {
-    let (handle, metadata) = open(path, false)?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [0, 1, 3]);
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(8192)
-        .build()
-        .map_err(StoreError::parquet(path))?;
-    let mut before = 0;
-    for batch in reader {
-        let batch = batch?;
-        let files = batch.column(0).as_primitive::<Int32Type>();
-        let ordinals = batch.column(1).as_primitive::<Int64Type>();
-        let contents = batch.column(2).as_string::<i32>();
-        for row in (0..batch.num_rows()).filter(|row| contents.value(*row) == "raw") {
-            if files.value(row) == file && ordinals.value(row) == ordinal {
-                return Ok((before, true));
-            }
-            before += 1;
-        }
-    }
-    Ok((before, false))
 }

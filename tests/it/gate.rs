@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Case, project};
+use crate::Case;
 
 /// Asks; gives the exit code and the answer.
 fn ask(case: &Case, question: &Value) -> (i32, Value) {
@@ -16,16 +16,6 @@ fn ask(case: &Case, question: &Value) -> (i32, Value) {
         panic!("{}", String::from_utf8_lossy(&output.stderr));
     });
     (output.status.code().unwrap(), answer)
-}
-
-fn demo() -> Case {
-    let case = Case::new();
-    case.ingest(
-        &["--tz", "sap=Europe/Berlin"],
-        &[&project("fixtures/invoice-4711")],
-        0,
-    );
-    case
 }
 
 fn journal(case: &Case) -> Vec<Value> {
@@ -42,7 +32,7 @@ fn lines(case: &Case, name: &str) -> Vec<Value> {
 
 #[test]
 fn an_ask_is_resolved_by_a_person() {
-    let case = demo();
+    let case = Case::demo();
     let call = json!({"type": "tool_use", "id": "toolu_gate0001", "name": "update_invoice",
         "input": {"invoice_id": "9001", "amount": "900.00"}});
     let (code, first) = ask(&case, &call);
@@ -83,7 +73,7 @@ fn an_ask_is_resolved_by_a_person() {
 
 #[test]
 fn each_caller_is_answered_in_its_protocol() {
-    let case = demo();
+    let case = Case::demo();
     let arguments = json!({"invoice_id": "9001", "amount": "900.00"});
     let hook = json!({"hook_event_name": "PreToolUse", "session_id": "s-1", "tool_name": "mcp__erp__update_invoice", "tool_input": arguments});
     let (code, answer) = ask(&case, &hook);
@@ -108,7 +98,7 @@ fn each_caller_is_answered_in_its_protocol() {
 
 #[test]
 fn the_task_so_far_counts() {
-    let case = demo();
+    let case = Case::demo();
     // A task in which somebody has refused already.
     let verdict = case.json(&["verify", "--format", "json"]);
     let refused = verdict["findings"]
@@ -163,7 +153,7 @@ fn without_a_store_it_fails_closed_or_as_configured() {
 
 #[test]
 fn a_journal_that_a_crash_cut_goes_on() {
-    let case = demo();
+    let case = Case::demo();
     let event = json!({"kind": "read", "outcome": "ok"});
     ask(&case, &event);
     let path = case.path("store/gate/decisions.jsonl");

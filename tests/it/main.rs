@@ -35,6 +35,17 @@ impl Case {
         }
     }
 
+    /// With the demo case in its store.
+    fn demo() -> Self {
+        let case = Self::new();
+        case.ingest(
+            &["--tz", "sap=Europe/Berlin"],
+            &[&project("fixtures/invoice-4711")],
+            0,
+        );
+        case
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -4,17 +4,7 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 use std::process::Command;
 
-use crate::{Case, project};
-
-fn demo() -> Case {
-    let case = Case::new();
-    case.ingest(
-        &["--tz", "sap=Europe/Berlin"],
-        &[&project("fixtures/invoice-4711")],
-        0,
-    );
-    case
-}
+use crate::Case;
 
 /// The page after its script has run, if there is a browser.
 fn in_browser(page: &Path) -> Option<String> {
@@ -34,7 +24,7 @@ fn in_browser(page: &Path) -> Option<String> {
 
 #[test]
 fn a_timeline_is_one_page_that_needs_nothing_else() {
-    let case = demo();
+    let case = Case::demo();
     let path = case.path("page.html");
     case.output(&[
         "timeline",
@@ -97,7 +87,7 @@ fn what_a_log_says_stays_text_in_a_page() {
 
 #[test]
 fn a_bundle_holds_together_without_the_store() {
-    let case = demo();
+    let case = Case::demo();
     let timeline = case.json(&["timeline", "--invoice", "4711", "--format", "json"]);
     let tasks = timeline["tasks"].as_array().unwrap();
     let task = tasks.iter().find(|task| task["by_agent"] == true).unwrap();

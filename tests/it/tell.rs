@@ -7,19 +7,9 @@ use serde_json::Value;
 
 use crate::{Case, project};
 
-fn demo() -> Case {
-    let case = Case::new();
-    case.ingest(
-        &["--tz", "sap=Europe/Berlin"],
-        &[&project("fixtures/invoice-4711")],
-        0,
-    );
-    case
-}
-
 #[test]
 fn words_phrases_and_fields_are_found_together() {
-    let case = demo();
+    let case = Case::demo();
     let found = |arguments: &[&str]| {
         let mut all = vec!["search", "--format", "json"];
         all.extend(arguments);
@@ -101,7 +91,7 @@ fn what_is_found_never_reaches_the_terminal_raw() {
 
 #[test]
 fn figures_add_up() {
-    let case = demo();
+    let case = Case::demo();
     let stats = case.json(&["stats", "--format", "json"]);
     let sources = stats["sources"].as_object().unwrap();
     let sum = |name: &str| -> u64 { sources.values().map(|of| of[name].as_u64().unwrap()).sum() };
@@ -141,7 +131,7 @@ fn export(case: &Case, form: &str) -> std::path::PathBuf {
 
 #[test]
 fn every_event_is_in_every_export() {
-    let case = demo();
+    let case = Case::demo();
     let events = 5630;
     let lines = |form: &str| std::fs::read_to_string(export(&case, form)).unwrap();
     let csv = lines("csv");
@@ -198,7 +188,7 @@ fn every_event_is_in_every_export() {
 
 #[test]
 fn the_object_centric_log_is_one() {
-    let case = demo();
+    let case = Case::demo();
     let path = export(&case, "ocel");
     let log: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
     let list = |name: &str| log[name].as_array().unwrap();
@@ -244,7 +234,7 @@ fn the_object_centric_log_is_one() {
 
 #[test]
 fn a_report_by_framework_claims_only_what_the_evidence_shows() {
-    let case = demo();
+    let case = Case::demo();
     for name in [
         "eu-ai-act",
         "gdpr",

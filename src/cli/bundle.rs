@@ -7,7 +7,6 @@ use miette::{Result, miette};
 
 use crate::check::{Policy, apply_exceptions, judge};
 use crate::config::zone_of;
-use crate::store::EventRef;
 use crate::tell::{BundleRequest, Selector, TimelineRequest, bundle, timeline};
 
 /// Write one archive on a task, for a lawyer or an auditor
@@ -58,8 +57,7 @@ impl Args {
             .to_owned();
         apply_exceptions(&mut verdict, &policy.exceptions, &day);
         verdict.findings.retain(|finding| finding.task == id);
-        let members = index.members(task);
-        let places: Vec<EventRef> = members.iter().map(|event| index.place(*event)).collect();
+        let places = index.places(task);
         index.check().map_err(|error| wrong(&error))?;
         let records = super::prove::records_of(&store, &places)?;
         let what = format!("task {}", &id[..12]);

@@ -139,9 +139,7 @@ impl Args {
             Some(Command::Task { task, how }) => {
                 let (store, index) = super::open(store)?;
                 let found = super::one_task(&index, &task)?;
-                let members = index.members(found);
-                let places: Vec<EventRef> =
-                    members.iter().map(|event| index.place(*event)).collect();
+                let places = index.places(found);
                 index.check().map_err(|error| miette!("{error}"))?;
                 let records = records_of(&store, &places)?;
                 how.record(&store, &records)?;

@@ -218,8 +218,7 @@ fn task_so_far(
         if let Some(index) = &index
             && let Some(task) = index.task_at(first)
         {
-            let members = index.members(task);
-            let places = members.iter().map(|event| index.place(*event)).collect();
+            let places = index.places(task);
             index.check()?;
             return Ok((Some(index.id(task).to_string()), places));
         }

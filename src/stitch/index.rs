@@ -396,6 +396,13 @@ impl TaskIndex {
         self.columns.members.range(start, end)
     }
 
+    /// Where the events of a task lie, in order.
+    #[must_use]
+    pub fn places(&self, task: usize) -> Vec<EventRef> {
+        let members = self.members(task).into_iter();
+        members.map(|event| self.place(event)).collect()
+    }
+
     /// Number of events of a task.
     #[must_use]
     pub fn size(&self, task: usize) -> usize {

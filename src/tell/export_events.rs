@@ -10,7 +10,7 @@ use super::timeline::evidence;
 use crate::model::Digest;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventView, Store, StoreError, read_events, scan_part};
+use crate::store::{Col, EventView, Store, StoreError, read_events, scan_part};
 
 /// Forms of an export of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +88,7 @@ fn each(
     };
     match task {
         Some(task) => {
-            let places: Vec<EventRef> = index
-                .members(task)
-                .iter()
-                .map(|event| index.place(*event))
-                .collect();
-            for event in read_events(store, &places)?.iter() {
+            for event in read_events(store, &index.places(task))?.iter() {
                 one(&event)?;
             }
         }
@@ -361,8 +356,7 @@ fn otlp(
     let tasks = task.map_or(0..index.len(), |task| task..task + 1);
     for task in tasks {
         let members = index.members(task);
-        let places: Vec<EventRef> = members.iter().map(|event| index.place(*event)).collect();
-        let set = read_events(store, &places)?;
+        let set = read_events(store, &index.places(task))?;
         let ids: BTreeMap<u32, Digest> = members
             .iter()
             .zip(set.iter())

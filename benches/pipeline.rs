@@ -219,6 +219,8 @@ fn main() -> Outcome<()> {
         zones: Zones::new(&Config::default(), &[])?,
         limits: Limits::default(),
         signer: None,
+        roles: std::collections::BTreeMap::new(),
+        identity: None,
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     let step = |name: &str, begun: Instant| {

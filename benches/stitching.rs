@@ -72,6 +72,8 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
         limits: Limits::default(),
         signer: None,
+        roles: std::collections::BTreeMap::new(),
+        identity: None,
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     ingest(&request, &Silent)?;

@@ -24,6 +24,15 @@ pub struct Config {
     /// What the gate does.
     #[serde(default)]
     pub gate: crate::gate::GateConfig,
+    /// Who may see what of a protected store.
+    #[serde(default)]
+    pub roles: BTreeMap<String, crate::protect::Role>,
+    /// How long texts are kept.
+    #[serde(default)]
+    pub retain: Vec<crate::access::Retain>,
+    /// What must not be destroyed.
+    #[serde(default)]
+    pub hold: Vec<crate::access::Hold>,
     /// Mapping files of formats of one's own, relative to the store.
     #[serde(default)]
     pub mappings: Vec<std::path::PathBuf>,
@@ -86,7 +95,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\") and [gate] (deny = \"critical\")"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.

@@ -13,6 +13,7 @@ pub mod gate;
 pub mod ingest;
 pub mod model;
 pub mod normalise;
+pub mod protect;
 pub mod read;
 pub mod seal;
 pub mod stitch;

@@ -1,6 +1,10 @@
 //! Who has looked at what was logged, and who has taken it out: a journal of the store, sealed with the
 //! next batch as the gate's are.
 
+mod erase;
+
+pub use erase::{EraseError, Erased, Expired, Hold, Retain, erase, retain};
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -129,7 +129,7 @@ pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError>
     let found = side_by_side::<_, _, StoreError>(&parts, |(batch, path)| {
         let mut hits = Hits::default();
         let mut classifier = Classifier::new(policy);
-        scan_part_columns::<StoreError>(path, *batch, &columns, |table| {
+        scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
             for row in 0..table.len() {
                 hits.push(&classifier.classify(&table.view(row)));
             }
@@ -215,7 +215,7 @@ pub(super) fn raw_hits(
             _ => None,
         })
         .collect();
-    if rules.is_empty() {
+    if rules.is_empty() || !store.access().reads_contents() {
         return Ok((Vec::new(), Vec::new()));
     }
     // Rules by format: a file's records are held against those that are for it.
@@ -245,12 +245,12 @@ pub(super) fn raw_hits(
         }
         let mut groups: Vec<(PathBuf, usize)> = Vec::new();
         for path in store.parts("contents", custody) {
-            let count = content_groups(&path)?;
+            let count = content_groups(store, &path)?;
             groups.extend((0..count).map(|group| (path.clone(), group)));
         }
         let found = side_by_side(&groups, |(path, group)| {
             let mut found: Vec<(i32, i64, usize)> = Vec::new();
-            scan_content_group(path, *group, |file, ordinal, bytes| {
+            scan_content_group(store, path, *group, |file, ordinal, bytes| {
                 let Some((engine, rules)) = wanted.get(&file) else {
                     return;
                 };

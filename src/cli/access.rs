@@ -8,16 +8,27 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use super::Form;
 use crate::access::{Look, looks, record};
+use crate::normalise::Personal;
+use crate::config::Config;
+use crate::protect::{Protector, Right, new_identity, set_up};
 use crate::store::Store;
 use crate::tell::safe::{cut, terminal};
 
-/// List who has looked at what was logged, and who has taken it out
+/// List who has looked at what was logged, and set up who may
 ///
-/// Searches in texts, exports, bundles and proofs with contents are written down before anything is
-/// shown, and sealed with the next ingest or `trail seal checkpoint`.
+/// Searches in texts, exports, bundles, proofs with contents and revealed values are written down before
+/// anything is shown, and sealed with the next ingest or `trail seal checkpoint`.
+///
+/// In a protected store people stand as pseudonyms, and records and texts are encrypted for the roles of
+/// trail.toml (docs/access.md).
 #[derive(clap::Args)]
-#[command(after_long_help = "Examples:\n  trail access\n  trail access --format json")]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_long_help = "Examples:\n  trail access\n  trail access key --output ~/trail.key\n  trail access protect"
+)]
 pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -26,44 +37,147 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
-/// Why somebody looks at what was logged.
-#[derive(clap::Args)]
-pub(super) struct Reason {
-    /// Why you look at this; it is written down with the look (`trail access`)
-    #[arg(long, value_name = "TEXT", env = "TRAIL_REASON", default_value = "")]
-    reason: String,
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Make a key of one's own, as age-keygen does; the public one is printed
+    #[command(after_long_help = "Examples:\n  trail access key --output ~/trail.key\n  trail access key --output /safe/officer.key")]
+    Key {
+        /// File of the secret key; readable for its owner only
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Protect a new store for the roles of its trail.toml
+    #[command(after_long_help = "Examples:\n  trail access protect\n  trail access protect --store /evidence/case-17")]
+    Protect,
+    /// Wrap the store's keys again, for those who have the roles now
+    #[command(after_long_help = "Examples:\n  trail access rewrap --identity ~/trail.key\n  trail access rewrap --as officer --identity /safe/officer.key")]
+    Rewrap,
+    /// Show who asks, in which role, and what that may
+    #[command(after_long_help = "Examples:\n  trail access whoami --identity ~/trail.key\n  trail access whoami --as investigator")]
+    Whoami,
 }
 
-impl Reason {
-    /// Writes down a look before anything of it is shown.
-    pub(super) fn record(
-        &self,
-        store: &Store,
-        command: &str,
-        what: String,
-        seen: usize,
-    ) -> Result<()> {
-        let now = jiff::Timestamp::now().as_microsecond();
-        record(store, command, what, seen as u64, &self.reason, now).map_err(|error| {
-            miette!(
-                help = "looks at contents are written down in the store, which has to be writable; nothing was shown",
-                "{error}"
-            )
-        })
-    }
+/// Writes down a look before anything of it is shown. In a protected store people who are named in it
+/// stand as pseudonyms.
+pub(super) fn record_look(
+    store: &Store,
+    command: &str,
+    what: String,
+    seen: usize,
+    reason: &str,
+) -> Result<()> {
+    let now = jiff::Timestamp::now().as_microsecond();
+    let (what, reason) = match store.access().names() {
+        Some(names) => {
+            let mut protector = Protector::new(names);
+            let what = protector.text(&what).into_owned();
+            (what, protector.text(reason).into_owned())
+        }
+        None => (what, reason.to_owned()),
+    };
+    record(store, command, what, seen as u64, &reason, now).map_err(|error| {
+        miette!(
+            help = "looks at contents are written down in the store, which has to be writable; nothing was shown",
+            "{error}"
+        )
+    })
+}
+
+/// Writes down a search in texts. In a protected store the words stand as pseudonyms: they may be names.
+pub(super) fn record_words(
+    store: &Store,
+    words: Vec<String>,
+    seen: usize,
+    reason: &str,
+) -> Result<()> {
+    let words: Vec<String> = match store.access().names() {
+        Some(names) => words
+            .iter()
+            .map(|word| names.of(Personal::Text, word))
+            .collect(),
+        None => words,
+    };
+    record_look(store, "search", words.join(" "), seen, reason)
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
-        let store = super::open_store(store)?;
-        let found = looks(&store).map_err(|error| miette!("{error}"))?;
-        let text = match self.format {
-            Form::Table => table(&found, super::columns()),
-            Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",
+    pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
+        let text = match &self.command {
+            None => self.list(given)?,
+            Some(Command::Key { output }) => make_key(output)?,
+            Some(Command::Protect) => protect(given)?,
+            Some(Command::Rewrap) => {
+                let store = super::open_store(given)?;
+                let config = Config::load(&store.layout().config())?;
+                let batches: Vec<String> =
+                    store.batches().iter().map(|b| b.batch.clone()).collect();
+                let keys = store.access().rewrap(&config.roles, &batches)?;
+                format!("{keys} keys are wrapped for those who have the roles now\n")
+            }
+            Some(Command::Whoami) => whoami(&super::open_store(given)?),
         };
         super::print(&text, self.output.as_deref())?;
         Ok(ExitCode::SUCCESS)
     }
+
+    fn list(&self, given: &super::Given) -> Result<String> {
+        let store = super::open_store(given)?;
+        let found = looks(&store).map_err(|error| miette!("{error}"))?;
+        Ok(match self.format {
+            Form::Table => table(&found, super::columns()),
+            Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",
+        })
+    }
+}
+
+fn make_key(path: &Path) -> Result<String> {
+    use std::io::Write;
+    let (text, public) = new_identity();
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| miette!("cannot write {}: {error}", path.display()))?;
+    Ok(format!(
+        "{public}\nThis public key goes into trail.toml, as a recipient of a role; who loses {} loses what it opens.\n",
+        terminal(&path.display().to_string())
+    ))
+}
+
+fn protect(given: &super::Given) -> Result<String> {
+    let path = given.path();
+    let config = Config::load(&path.join("trail.toml"))?;
+    let store = Store::open_or_create(&path).map_err(|error| miette!("{error}"))?;
+    if store.access().is_protected() {
+        return Err(miette!(
+            help = "`trail access rewrap` wraps its keys for others",
+            "the store is protected already"
+        ));
+    }
+    set_up(&path, &config.roles, !store.batches().is_empty())?;
+    Ok(format!(
+        "{}: people will stand as pseudonyms in it, and texts be encrypted for {} roles\n",
+        terminal(&path.display().to_string()),
+        config.roles.len()
+    ))
+}
+
+fn whoami(store: &Store) -> String {
+    let access = store.access();
+    let mut lines = vec![access.who()];
+    if !access.is_protected() {
+        lines.push("nothing in this store is protected: who can read its files sees everything".to_owned());
+    }
+    for right in Right::ALL.iter().filter(|_| access.is_protected()) {
+        let may = if access.need(*right).is_ok() { "may" } else { "may not" };
+        lines.push(format!("{may} {right}"));
+    }
+    if !access.hidden().is_empty() {
+        lines.push(format!("is not shown {}", access.hidden().join(", ")));
+    }
+    lines.iter().map(|line| terminal(line) + "\n").collect()
 }
 
 fn table(looks: &[Look], columns: usize) -> String {
@@ -81,5 +195,6 @@ fn table(looks: &[Look], columns: usize) -> String {
             cut(&terminal(&look.reason), room),
         ]);
     }
-    format!("{table}\n{} looks\n", looks.len())
+    let many = if looks.len() == 1 { "look" } else { "looks" };
+    format!("{table}\n{} {many}\n", looks.len())
 }

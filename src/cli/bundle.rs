@@ -1,8 +1,9 @@
 //! `trail bundle`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::access::record_look;
 use miette::{Result, miette};
 
 use crate::check::{Policy, apply_exceptions, judge};
@@ -27,19 +28,17 @@ pub struct Args {
     /// Zone to show times in
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     tz: String,
-    #[command(flatten)]
-    reason: super::access::Reason,
     /// Write to this file [default: trail-TASK.zip]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
         let zone = zone_of(&self.tz)?;
         let policy = super::policy(self.policy.as_deref())?;
         let policy_files = Policy::files(self.policy.as_deref())?;
-        let (store, index) = super::open(store)?;
+        let (store, index) = super::open(given)?;
         let task = super::one_task(&index, &self.task)?;
         let id = index.id(task).to_string();
         let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
@@ -61,7 +60,7 @@ impl Args {
         index.check().map_err(|error| wrong(&error))?;
         let records = super::prove::records_of(&store, &places)?;
         let what = format!("task {}", &id[..12]);
-        self.reason.record(&store, "bundle", what, records.len())?;
+        record_look(&store, "bundle", what, records.len(), &given.reason)?;
         let bytes = bundle(&BundleRequest {
             store: &store,
             timeline: &shown,

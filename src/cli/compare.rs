@@ -1,6 +1,6 @@
 //! `trail compare`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result, miette};
@@ -61,7 +61,7 @@ impl Args {
         }
     }
 
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let (before, after) = (self.side(&self.before)?, self.side(&self.after)?);
         let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;

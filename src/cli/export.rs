@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -29,8 +29,6 @@ pub struct Args {
     /// Only the events of this task (beginning of its id)
     #[arg(long, value_name = "ID")]
     task: Option<String>,
-    #[command(flatten)]
-    reason: super::access::Reason,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -67,15 +65,15 @@ impl From<Form> for EventForm {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
         if self.what != What::Events && (self.format != Form::Csv || self.task.is_some()) {
             return Err(miette!(
                 "`tasks` and `causes` are csv, of the whole store; --format and --task are for `events`"
             ));
         }
-        let (store, index) = super::open(store)?;
+        let (store, index) = super::open(given)?;
         let text = match self.what {
-            What::Events => return self.events(&store, &index),
+            What::Events => return self.events(&store, &index, &given.reason),
             What::Tasks => export_tasks(&store, &index),
             What::Causes => export_causes(&store, &index),
         };
@@ -88,6 +86,7 @@ impl Args {
         &self,
         store: &crate::store::Store,
         index: &crate::stitch::TaskIndex,
+        reason: &str,
     ) -> Result<ExitCode> {
         let task = match &self.task {
             None => None,
@@ -100,7 +99,7 @@ impl Args {
                 index.size(task),
             ),
         };
-        self.reason.record(store, "export", what, events)?;
+        super::access::record_look(store, "export", what, events, reason)?;
         let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
             None => Box::new(std::io::stdout().lock()),
             Some(path) => Box::new(

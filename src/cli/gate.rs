@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result, miette};
@@ -10,8 +10,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use crate::check::{Policy, Record};
 use crate::config::Config;
 use crate::gate::{
-    Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, so_far,
-};
+    Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, so_far, protect, protect_approval};
 
 /// Ask the policy before an action runs
 ///
@@ -33,13 +32,13 @@ pub struct Args {
 const MOST_BYTES: u64 = 16 << 20;
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let mut text = Vec::new();
         std::io::stdin()
             .take(MOST_BYTES)
             .read_to_end(&mut text)
             .into_diagnostic()?;
-        let config = Config::load(&super::store_path(store).join("trail.toml"));
+        let config = Config::load(&store.path().join("trail.toml"));
         let gate = config
             .as_ref()
             .map(|config| config.gate.clone())
@@ -51,8 +50,9 @@ impl Args {
             question.map_err(|error| miette!(help = "docs/gate.md shows each form", "{error}"))?;
         let now = jiff::Timestamp::now().as_microsecond();
         match question {
-            Question::Approval(approval) => {
+            Question::Approval(mut approval) => {
                 let store = super::open_store(store)?;
+                protect_approval(store.access(), &mut approval)?;
                 approve(&store, &approval, now).map_err(|error| miette!("{error}"))?;
                 let word = if approval.granted {
                     "granted"
@@ -76,12 +76,15 @@ impl Args {
     /// Decides, tells, and ends the process.
     fn decide(
         &self,
-        store: Option<&Path>,
+        store: &super::Given,
         config: &Config,
         proposal: &Proposal,
         now: i64,
     ) -> Result<Infallible> {
         let store = super::open_store(store)?;
+        let mut protected = proposal.clone();
+        protect(store.access(), &mut protected)?;
+        let (asked, proposal) = (proposal, &protected);
         let own = config.gate.policy.as_ref();
         let own = own.map(|path| store.layout().root.join(path));
         let kind = proposal.event.field("kind").unwrap_or_default();
@@ -100,7 +103,7 @@ impl Args {
         let policy = policy?;
         let decision = decide(&store, config, &policy, proposal, &so_far, now)
             .map_err(|error| miette!("{error}"))?;
-        super::print(&format!("{}\n", answer(proposal, &decision)), None)?;
+        super::print(&format!("{}\n", answer(asked, &decision)), None)?;
         // Somebody waits: what is in memory goes with the process, piece by piece would take a tenth of
         // the time.
         std::process::exit(code(proposal, decision.decision));

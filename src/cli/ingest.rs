@@ -94,12 +94,12 @@ impl Progress for Bar {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let limits = Limits {
             max_record: self.max_record,
             ..Limits::default()
         };
-        let path = super::store_path(store);
+        let path = store.path();
         let config = Config::load(&path.join("trail.toml"))?;
         let mut formats = Formats::default();
         let configured = config.mappings.iter().map(|file| path.join(file));
@@ -130,6 +130,8 @@ impl Args {
             zones: Zones::new(&config, &self.tz)?,
             limits,
             signer: config.seal.signer(&path)?,
+            roles: config.roles.clone(),
+            identity: store.who().1.map(Path::to_owned),
             workers: self.jobs.unwrap_or_else(|| {
                 std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
             }),

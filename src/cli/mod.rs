@@ -4,9 +4,11 @@ mod access;
 mod bundle;
 mod compare;
 mod demo;
+mod erase;
 mod explain;
 mod export;
 mod gate;
+mod given;
 mod ingest;
 mod prove;
 mod rejects;
@@ -21,7 +23,7 @@ mod timeline;
 mod verify;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -39,9 +41,8 @@ use crate::store::Store;
 #[derive(Parser)]
 #[command(name = "trail", version, max_term_width = 100)]
 pub struct Cli {
-    /// The store's folder [default: the nearest `.trail` folder upward]
-    #[arg(long, global = true, env = "TRAIL_STORE", value_name = "DIR")]
-    store: Option<PathBuf>,
+    #[command(flatten)]
+    given: Given,
     #[command(subcommand)]
     command: Command,
 }
@@ -66,6 +67,8 @@ enum Command {
     Seal(seal::Args),
     Prove(prove::Args),
     Access(access::Args),
+    Erase(erase::Args),
+    Retain(erase::RetainArgs),
     Demo(demo::Args),
 }
 
@@ -74,7 +77,7 @@ impl Cli {
     /// something left out, 2 not done.
     #[must_use]
     pub fn run(self) -> ExitCode {
-        let store = self.store.as_deref();
+        let store = &self.given;
         let result = match self.command {
             Command::Ingest(args) => args.run(store),
             Command::Search(args) => args.run(store),
@@ -93,6 +96,8 @@ impl Cli {
             Command::Bundle(args) => args.run(store),
             Command::Seal(args) => args.run(store),
             Command::Access(args) => args.run(store),
+            Command::Erase(args) => args.run(store),
+            Command::Retain(args) => args.run(store),
             Command::Prove(args) => args.run(store),
             Command::Demo(args) => args.run(),
         };
@@ -139,30 +144,13 @@ fn print(text: &str, output: Option<&Path>) -> Result<()> {
     }
 }
 
-/// `--store`, else the nearest `.trail` folder upward, else `.trail` here.
-fn store_path(given: Option<&Path>) -> PathBuf {
-    if let Some(path) = given {
-        return path.to_owned();
-    }
-    let here = std::env::current_dir().unwrap_or_default();
-    here.ancestors()
-        .map(|folder| folder.join(".trail"))
-        .find(|path| path.is_dir())
-        .unwrap_or_else(|| PathBuf::from(".trail"))
-}
-
 /// Opens the store.
-fn open_store(given: Option<&Path>) -> Result<Store> {
-    Store::open(&store_path(given)).map_err(|error| {
-        miette!(
-            help = "`trail ingest DUMPS…` makes one; --store or TRAIL_STORE says where",
-            "{error}"
-        )
-    })
+fn open_store(given: &Given) -> Result<Store> {
+    given.open()
 }
 
 /// Opens the store with its settings and tasks.
-fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
+fn open(given: &Given) -> Result<(Store, TaskIndex)> {
     let store = open_store(given)?;
     let config = Config::load(&store.layout().config())?;
     let index = crate::stitch::tasks(&store, &config).map_err(|error| {
@@ -174,6 +162,7 @@ fn open(given: Option<&Path>) -> Result<(Store, TaskIndex)> {
     Ok((store, index))
 }
 
+use given::Given;
 use seal::trusted as trusted_keys;
 
 /// The one task whose id begins so.

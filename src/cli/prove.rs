@@ -84,8 +84,6 @@ struct How {
     /// Put the records themselves into the proof
     #[arg(long)]
     with_contents: bool,
-    #[command(flatten)]
-    reason: super::access::Reason,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -93,12 +91,23 @@ struct How {
 
 impl How {
     /// A proof with contents is a look at them.
-    fn record(&self, store: &Store, records: &BTreeSet<RecordPlace>) -> Result<()> {
+    fn record(
+        &self,
+        store: &Store,
+        records: &BTreeSet<RecordPlace>,
+        reason: &str,
+    ) -> Result<()> {
         if !self.with_contents {
             return Ok(());
         }
+        if !store.access().shows_originals() {
+            return Err(miette!(
+                help = "--reveal all --reason \"why\", in a role that may; without --with-contents the proof needs no such right",
+                "records as they were logged name people, who are protected in this store"
+            ));
+        }
         let what = "records with their contents".to_owned();
-        self.reason.record(store, "prove", what, records.len())
+        super::access::record_look(store, "prove", what, records.len(), reason)
     }
 }
 
@@ -116,13 +125,13 @@ pub(super) fn records_of(store: &Store, places: &[EventRef]) -> Result<BTreeSet<
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
         if let Some(path) = &self.check {
             return self.check(path);
         }
         let (proof, output) = match self.command {
             Some(Command::Event { event, how }) => {
-                let store = super::open_store(store)?;
+                let store = super::open_store(given)?;
                 let places = find_events(&store, &event).map_err(|error| miette!("{error}"))?;
                 if places.is_empty() {
                     return Err(miette!(
@@ -131,24 +140,24 @@ impl Args {
                     ));
                 }
                 let records = records_of(&store, &places)?;
-                how.record(&store, &records)?;
+                how.record(&store, &records, &given.reason)?;
                 let proof =
                     prove_records(&store, &records, how.with_contents).map_err(not_proven)?;
                 (proof, how.output)
             }
             Some(Command::Task { task, how }) => {
-                let (store, index) = super::open(store)?;
+                let (store, index) = super::open(given)?;
                 let found = super::one_task(&index, &task)?;
                 let places = index.places(found);
                 index.check().map_err(|error| miette!("{error}"))?;
                 let records = records_of(&store, &places)?;
-                how.record(&store, &records)?;
+                how.record(&store, &records, &given.reason)?;
                 let proof =
                     prove_records(&store, &records, how.with_contents).map_err(not_proven)?;
                 (proof, how.output)
             }
             Some(Command::Consistency { from, output }) => {
-                let store = super::open_store(store)?;
+                let store = super::open_store(given)?;
                 let old = std::fs::read(&from)
                     .map_err(|error| miette!("cannot read {}: {error}", from.display()))?;
                 (prove_consistency(&store, &old).map_err(not_proven)?, output)

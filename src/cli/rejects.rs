@@ -1,6 +1,5 @@
 //! `trail rejects`
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use miette::{Result, miette};
@@ -18,7 +17,7 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let store = super::open_store(store)?;
         let mut out = String::new();
         let mut count = 0;

@@ -1,6 +1,6 @@
 //! `trail report`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use miette::{Result, miette};
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
         let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;

@@ -1,6 +1,6 @@
 //! `trail rules`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -68,7 +68,7 @@ enum Command {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         match self.command {
             Command::List { policy, format } => list(&super::policy(policy.as_deref())?, format),
             Command::Check { policy } => check(&super::policy(policy.as_deref())?),
@@ -183,7 +183,7 @@ fn test(policy: &Policy) -> Result<ExitCode> {
 }
 
 fn explain(
-    store: Option<&Path>,
+    store: &super::Given,
     policy: &Policy,
     rule: &str,
     task: &str,

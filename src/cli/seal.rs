@@ -86,7 +86,7 @@ enum Command {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         match self.command {
             Command::Key { file, name } => key(&file, &name),
             Command::Status { format } => status(store, format),
@@ -116,7 +116,7 @@ fn key(file: &Path, name: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open_log(store: Option<&Path>) -> Result<(crate::store::Store, Log)> {
+fn open_log(store: &super::Given) -> Result<(crate::store::Store, Log)> {
     let store = super::open_store(store)?;
     let log = Log::open(&store.layout().root).map_err(|error| miette!("{error}"))?;
     if log.checkpoint.is_empty() {
@@ -128,7 +128,7 @@ fn open_log(store: Option<&Path>) -> Result<(crate::store::Store, Log)> {
     Ok((store, log))
 }
 
-fn status(store: Option<&Path>, format: Form) -> Result<ExitCode> {
+fn status(store: &super::Given, format: Form) -> Result<ExitCode> {
     let (store, log) = open_log(store)?;
     let config = Config::load(&store.layout().config())?;
     let keys = super::trusted_keys(&config, &[], &store.layout().root)?;
@@ -179,11 +179,11 @@ pub(super) fn read_pins(paths: &[PathBuf]) -> Result<Vec<Pin>> {
         .collect()
 }
 
-fn witness(store: Option<&Path>, key: &Path, pins: &[PathBuf]) -> Result<ExitCode> {
+fn witness(given: &super::Given, key: &Path, pins: &[PathBuf]) -> Result<ExitCode> {
     let signer = read_signer(key)?;
-    let (store, _) = open_log(store)?;
+    let (store, _) = open_log(given)?;
     let lock = store.lock().map_err(|error| miette!("{error}"))?;
-    let (store, log) = open_log(Some(&store.layout().root))?;
+    let (store, log) = open_log(given)?;
     let (damages, _) = crate::store::check_files(&store).map_err(|error| miette!("{error}"))?;
     let verdict = check_seal(&store, &[], &read_pins(pins)?, Depth::Leaves)
         .map_err(|error| miette!("{error}"))?;
@@ -210,7 +210,7 @@ fn witness(store: Option<&Path>, key: &Path, pins: &[PathBuf]) -> Result<ExitCod
     Ok(ExitCode::SUCCESS)
 }
 
-fn pin(store: Option<&Path>, file: &Path, tsa: bool) -> Result<ExitCode> {
+fn pin(store: &super::Given, file: &Path, tsa: bool) -> Result<ExitCode> {
     let (_, log) = open_log(store)?;
     let write = |path: &Path, bytes: &[u8]| {
         std::fs::write(path, bytes)

@@ -1,7 +1,7 @@
 //! `trail search`
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -49,8 +49,6 @@ pub struct Args {
     /// At most that many events
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    #[command(flatten)]
-    reason: super::access::Reason,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -92,17 +90,16 @@ impl Args {
         })
     }
 
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
         let request = self.request()?;
-        let store = super::open_store(store)?;
+        let store = super::open_store(given)?;
         let config = Config::load(&store.layout().config())?;
         let index = crate::stitch::current(&store, &config);
         let found = search(&store, index.as_ref(), &request).map_err(|error| miette!("{error}"))?;
         if !self.words.is_empty() || self.regex.is_some() {
             let mut asked = self.words.clone();
             asked.extend(self.regex.iter().map(|regex| format!("/{regex}/")));
-            self.reason
-                .record(&store, "search", asked.join(" "), found.events)?;
+            super::access::record_words(&store, asked, found.events, &given.reason)?;
         }
         let by = self.by.as_deref();
         let text = match self.format {

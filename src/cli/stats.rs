@@ -1,6 +1,6 @@
 //! `trail stats`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result, miette};
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let (store, index) = super::open(store)?;
         let found = stats(&store, &index).map_err(|error| miette!("{error}"))?;
         let text = match self.format {

@@ -1,6 +1,6 @@
 //! `trail stitch`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result, miette};
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let store = super::open_store(store)?;
         let mut config = Config::load(&store.layout().config())?;
         if let Some(threshold) = self.threshold {

@@ -1,6 +1,6 @@
 //! `trail timeline`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -136,7 +136,7 @@ impl Args {
         })
     }
 
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let request = self.request()?;
         let zone = zone_of(&self.tz)?;
         // The rules are compiled while the store is opened, or even stitched.

@@ -124,7 +124,7 @@ impl Args {
         Ok((files, verdict))
     }
 
-    fn check_integrity(&self, store: Option<&Path>) -> Result<ExitCode> {
+    fn check_integrity(&self, store: &super::Given) -> Result<ExitCode> {
         let store = super::open_store(store)?;
         let (files, verdict) = self.check(&store, Depth::Leaves)?;
         let text = if self.format == Form::Json {
@@ -153,7 +153,7 @@ impl Args {
         Ok(Policy::load_as_of(path, day)?)
     }
 
-    pub(super) fn run(self, store: Option<&Path>) -> Result<ExitCode> {
+    pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         if self.integrity {
             return self.check_integrity(store);
         }

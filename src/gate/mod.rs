@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::check::{Given, Level, Policy, Record, breaches_at_end};
 use crate::config::Config;
 use crate::model::Kind;
+use crate::normalise::Personal;
 use crate::store::{
     EventRef, EventView, Store, StoreError, find_first, find_key, read_event_columns,
 };
@@ -114,6 +115,81 @@ pub struct SoFar {
     /// The task's id, where the index of tasks is current.
     task: Option<String>,
     places: Vec<EventRef>,
+}
+
+/// Puts pseudonyms in the place of people in an action, as they stand in a protected store: rules compare
+/// who asks with who did, and nobody is named in the journal.
+///
+/// # Errors
+/// Who asks cannot make pseudonyms.
+pub fn protect(
+    access: &crate::protect::Access,
+    proposal: &mut Proposal,
+) -> Result<(), crate::protect::AccessError> {
+    if !access.is_protected() {
+        return Ok(());
+    }
+    access.need(crate::protect::Right::LookUp)?;
+    let Some(names) = access.names() else {
+        return Ok(());
+    };
+    let mut protector = crate::protect::Protector::new(names);
+    let service = proposal
+        .event
+        .field("actor_type")
+        .is_some_and(|kind| matches!(&*kind, "agent" | "service"));
+    let mut event = proposal.event.json();
+    if let Value::Object(fields) = &mut event {
+        for (name, value) in fields {
+            let whole = match name.as_str() {
+                "actor" => !service,
+                "on_behalf_of" => true,
+                _ => false,
+            };
+            match value {
+                Value::String(text) if whole => *text = names.of(Personal::Person, text),
+                other => *other = protected_json(&mut protector, other),
+            }
+        }
+    }
+    if let Ok(event) = Given::new(&event) {
+        proposal.event = event;
+    }
+    proposal.arguments = protected_json(&mut protector, &proposal.arguments);
+    for (kind, value) in &mut proposal.keys {
+        *value = access.key(*kind, value).into_owned();
+    }
+    Ok(())
+}
+
+fn protected_json(protector: &mut crate::protect::Protector<'_>, value: &Value) -> Value {
+    let text = value.to_string();
+    match protector.text(&text) {
+        std::borrow::Cow::Borrowed(_) => value.clone(),
+        // A number that became a pseudonym is no JSON any more: the whole is a text then.
+        std::borrow::Cow::Owned(text) => {
+            serde_json::from_str(&text).unwrap_or(Value::String(text))
+        }
+    }
+}
+
+/// A person's answer, as it stands in the journal of a protected store.
+///
+/// # Errors
+/// Who asks cannot make pseudonyms.
+pub fn protect_approval(
+    access: &crate::protect::Access,
+    approval: &mut Approval,
+) -> Result<(), crate::protect::AccessError> {
+    if !access.is_protected() {
+        return Ok(());
+    }
+    access.need(crate::protect::Right::LookUp)?;
+    if let Some(names) = access.names() {
+        approval.by = names.of(Personal::Person, &approval.by);
+        approval.comment = names.of(Personal::Text, &approval.comment);
+    }
+    Ok(())
 }
 
 /// Finds the events of an action's task so far.

@@ -9,6 +9,7 @@ mod preview;
 mod recognise;
 mod work;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use preview::{Preview, head_of, preview};
@@ -18,7 +19,8 @@ use crate::config::Zones;
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
 use crate::read::{Limits, ReadError};
-use crate::seal::{self, LogSealer};
+use crate::protect::{Access, AccessError, BatchKeys, Role, is_protected};
+use crate::seal::LogSealer;
 use crate::store::{BatchWriter, Commit, Custody, CustodyFile, LeafCounts, Store, StoreError};
 
 /// What is to be ingested.
@@ -43,6 +45,10 @@ pub struct IngestRequest {
     pub workers: usize,
     /// Who signs the checkpoint of the log, if anybody does.
     pub signer: Option<signed_note::StandardSigner>,
+    /// The roles of the store, and who ingests: needed where people stand as pseudonyms.
+    pub roles: BTreeMap<String, Role>,
+    /// File of the key of who ingests.
+    pub identity: Option<PathBuf>,
 }
 
 /// Is told how far an ingest has come.
@@ -96,6 +102,9 @@ pub enum IngestError {
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The store is protected, and who ingests cannot make pseudonyms.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// Nothing was found to read.
     #[error("there is no file to read at {0}")]
     Nothing(String),
@@ -132,7 +141,8 @@ pub fn ingest(
     let mut unreadable = unreadable;
     loop {
         let store = Store::open_or_create(&request.store)?;
-        let mut writer = BatchWriter::new(&store, seal::random32())?;
+        let (store, keys) = protection(request, store)?;
+        let mut writer = BatchWriter::new(&store, keys)?;
         let outcome = pipeline::run(request, &store, &mut writer, &dumps, progress);
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -171,6 +181,21 @@ pub fn ingest(
             Commit::Overlap => progress.again(),
         }
     }
+}
+
+/// The store as who ingests sees it, and the keys of the new batch where it is protected.
+fn protection(
+    request: &IngestRequest,
+    store: Store,
+) -> Result<(Store, Option<BatchKeys>), IngestError> {
+    if !is_protected(&request.store) {
+        return Ok((store, None));
+    }
+    let identity = request.identity.as_deref();
+    let access = Access::with_key(&request.store, &request.roles, None, identity)?;
+    access.need(crate::protect::Right::LookUp)?;
+    let keys = BatchKeys::new(&request.roles)?;
+    Ok((store.with_access(access)?, Some(keys)))
 }
 
 /// Whether a dump that cannot be read was named in an earlier batch already.

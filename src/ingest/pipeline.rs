@@ -65,13 +65,14 @@ pub(super) fn run(
         let (results, result_queue) = bounded::<Message>(workers * 2);
         let mut handles = Vec::new();
         let salt = writer.salt();
+        let names = store.access().names().filter(|_| writer.is_protected());
         for _ in 0..workers {
             let (job_queue, flush_queue, results) =
                 (job_queue.clone(), flush_queue.clone(), results.clone());
             let (factory, folder) = (Arc::clone(&factory), folder.clone());
             handles.push(scope.spawn(move || {
                 worker(job_queue, flush_queue, &results, &folder, |job| {
-                    work(job, &factory, &salt)
+                    work(job, &factory, &salt, names)
                 })
             }));
         }
@@ -243,6 +244,7 @@ fn collect(
             rejected.fetch_add(worked.tables.rejects.len() as u64, Ordering::Relaxed);
             let stored = writer
                 .append_contents(worked.tables.contents)
+                .and_then(|()| writer.append_protected(worked.vault, &worked.digests))
                 .and_then(|()| writer.append_leaves(&worked.leaves, &worked.reject_leaves))
                 .and_then(|()| writer.append_rejects(worked.tables.rejects));
             if let Err(error) = stored {

@@ -1,5 +1,6 @@
 //! What a worker does: map the records of one chunk and encode the result.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow_buffer::Buffer;
@@ -10,6 +11,7 @@ use typed_arena::Arena;
 use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
 use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, MapError, Record};
+use crate::protect::{Protector, Pseudonyms, VaultRow};
 use crate::read::{Header, Span, parse_row, to_utf8};
 use crate::seal::{self, ContentDigest, SaltKey};
 use crate::store::{
@@ -53,6 +55,10 @@ pub(super) struct Worked {
     pub leaves: Vec<[u8; 32]>,
     /// Hashes of the leaves of what could not be read.
     pub reject_leaves: Vec<[u8; 32]>,
+    /// Commitments to its records, of a protected store.
+    pub digests: Vec<ContentDigest>,
+    /// What pseudonyms stand for.
+    pub vault: Vec<VaultRow>,
 }
 
 /// Maps and encodes.
@@ -60,6 +66,7 @@ pub(super) fn work(
     work: Work,
     factory: &ArrowRowGroupWriterFactory,
     salt: &SaltKey,
+    names: Option<&Pseudonyms>,
 ) -> Result<Worked, StoreError> {
     let stream = &*work.stream;
     let chunk_bytes = Buffer::from_vec(work.bytes);
@@ -71,6 +78,7 @@ pub(super) fn work(
         times: None,
         digests: Vec::with_capacity(work.records.len()),
         salt,
+        protector: names.map(Protector::new),
     };
     let with_format = stream.format.iter().flat_map(|format| {
         let format = *format;
@@ -101,10 +109,16 @@ pub(super) fn work(
         .iter()
         .map(|row| seal::reject_leaf(salt, row).0)
         .collect();
+    let contents = chunk.contents.finish();
+    let is_protected = names.is_some();
     let tables = ChunkTables {
         events,
         keys: chunk.keys,
-        contents: chunk.contents.encode(factory)?,
+        contents: if is_protected {
+            contents
+        } else {
+            contents.encode(factory, 0)?
+        },
         rejects: chunk.rejects,
     };
     Ok(Worked {
@@ -114,6 +128,15 @@ pub(super) fn work(
         last_us,
         leaves,
         reject_leaves,
+        digests: if is_protected {
+            chunk.digests
+        } else {
+            Vec::new()
+        },
+        vault: chunk
+            .protector
+            .map(Protector::into_vault)
+            .unwrap_or_default(),
     })
 }
 
@@ -126,6 +149,8 @@ struct Mapped<'s> {
     contents: ContentsBuilder,
     rejects: Vec<RejectRow>,
     times: Option<(i64, i64)>,
+    /// Of a protected store.
+    protector: Option<Protector<'s>>,
 }
 
 impl Mapped<'_> {
@@ -160,24 +185,34 @@ impl Mapped<'_> {
             self.reject(bytes, origin, error.to_string());
             return Ok(());
         }
+        for event in &mut mapped {
+            if windows_1252 {
+                event
+                    .notes
+                    .push("the record is no UTF-8; read as Windows-1252".into());
+            }
+            evidence(event);
+        }
+        let stored = match &mut self.protector {
+            Some(protector) => Cow::Owned(protector.record(
+                bytes,
+                row.as_ref().map(|(header, row)| (*header, row)),
+                &mut mapped,
+            )),
+            None => Cow::Borrowed(bytes),
+        };
         self.contents
-            .push(origin.file, origin.ordinal, 0, ContentPart::Raw, bytes)?;
+            .push(origin.file, origin.ordinal, 0, ContentPart::Raw, &stored)?;
         self.digests.push(ContentDigest::of(
             self.salt,
             origin.file,
             origin.ordinal,
             &record.hasher.record(),
         ));
-        for (part, mut event) in (0i32..).zip(mapped) {
-            if windows_1252 {
-                event
-                    .notes
-                    .push("the record is no UTF-8; read as Windows-1252".into());
-            }
+        for (part, event) in (0i32..).zip(mapped) {
             let id = record
                 .hasher
                 .event_id(part.unsigned_abs(), record.repetition);
-            evidence(&mut event);
             self.keys.push(&event);
             if let Some(time) = event.time {
                 let (first, last) = self.times.get_or_insert((time.us, time.us));

@@ -3,12 +3,14 @@
 //! Nothing in here reads a file, prints or knows a vendor.
 
 mod digest;
-mod event;
+pub(crate) mod event;
 mod key;
 mod money;
 pub mod time;
 
 pub use digest::{Digest, EventId, RecordHasher};
 pub use event::{Actor, ActorType, Change, ContentPart, Event, Kind, Object, Outcome};
-pub use key::{KeyKind, business_number, evidence_value, normalise_key, salesforce_id18};
+pub use key::{
+    KeyKind, PSEUDONYM, business_number, evidence_value, is_pseudonym, normalise_key, salesforce_id18,
+};
 pub use money::Amount;

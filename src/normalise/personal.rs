@@ -1,8 +1,41 @@
-//! Kinds of personal data in a text that goes to a model.
+//! Kinds of personal data in a text, and where in it.
 
+use std::ops::Range;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::bytes::Regex;
+
+use crate::model::event::named_enum;
+
+named_enum! {
+    /// What kind of personal datum a value is.
+    Personal {
+        /// E-mail address (RFC 5321, in its usual form).
+        Email = "email",
+        /// ISO 13616, by its checksum.
+        Iban = "iban",
+        /// Number of a payment card: ISO/IEC 7812, by its Luhn digit.
+        Card = "card",
+        /// E.164 with a plus.
+        Phone = "phone",
+        /// Number that a state gives to a person, by its form and checksum.
+        NationalId = "national_id",
+        /// What stands in a field that holds names, addresses or dates of birth of people.
+        Name = "name",
+        /// Who acted, or for whom, as a system names them.
+        Person = "person",
+        /// Number of a customer, supplier or contact.
+        Customer = "customer",
+        /// Network address.
+        Address = "address",
+        /// Text that people wrote.
+        Text = "text",
+        /// A value as evidence for joining records.
+        Value = "value",
+        /// Text that only looks like a pseudonym.
+        Literal = "literal",
+    }
+}
 
 static EMAIL: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?i)\b[a-z0-9._%+-]{1,64}@[a-z0-9.-]{1,190}\.[a-z]{2,24}\b"));
@@ -11,38 +44,108 @@ static IBAN: LazyLock<Regex> =
 static CARD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b[0-9](?:[ -]?[0-9]){12,18}\b"));
 static PHONE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\+[1-9][0-9](?:[ /()-]{0,2}[0-9]){6,12}\b"));
+/// Forms that are rare enough to be told by themselves: each is checked by [`national_id_checks`].
+static NATIONAL_ID: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(concat!(
+        r"\b(?:",
+        // United States: social security number.
+        r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
+        // Brazil: CPF.
+        r"|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2}",
+        // Switzerland: AHV number.
+        r"|756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}",
+        // Sweden: personnummer.
+        r"|(?:19|20)?[0-9]{6}[-+][0-9]{4}",
+        // Spain: DNI and NIE.
+        r"|[XYZ0-9][0-9]{7}-?[A-Z]",
+        // Italy: codice fiscale.
+        r"|[A-Z]{6}[0-9]{2}[A-EHLMPRST][0-9]{2}[A-Z][0-9]{3}[A-Z]",
+        // United Kingdom: national insurance number.
+        r"|[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]",
+        // France: numero de securite sociale.
+        r"|[12] ?[0-9]{2} ?[0-9]{2} ?[0-9][0-9AB] ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
+        // Germany: Steuer-ID in its printed groups.
+        r"|[1-9][0-9] [0-9]{3} [0-9]{3} [0-9]{3}",
+        r")\b"
+    ))
+});
+/// A field whose name says that it holds a person's name, address or date of birth, in JSON (also within
+/// a JSON string), with its value.
+static NAME_FIELD: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(
+        r#"(?i)\\*"(?:[a-z0-9_.]*_)?(?:{NAME_FIELDS})\\*"\s*:\s*\\*"([^"\\]{{2,200}})"#
+    ))
+});
+static NAME_OF_FIELD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(&format!(r"(?i)^(?:[a-z0-9_.]*[_.])?(?:{NAME_FIELDS})$")));
+const NAME_FIELDS: &str = "first_?name|last_?name|given_?name|family_?name|middle_?name|full_?name|sur_?name|maiden_?name|display_?name|customer_?name|contact_?name|employee_?name|patient_?name|recipient_?name|account_?holder|user_?display_?name|real_?name|vorname|nachname|kontoinhaber|name1|name2|name_?first|name_?last|birth_?date|date_?of_?birth|dob|geburtsdatum|bday|street|street_?address|mailing_?street|billing_?street|home_?address|stras|ssn|social_?security_?number|passport_?(?:no|number)|tax_?id|steuer_?id";
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
 }
 
-/// The kinds found: `email`, `iban` (ISO 13616 checksum), `card` (ISO/IEC 7812 Luhn), `phone`
-/// (E.164 with a plus). Joined by commas in that order; empty if there are none.
+/// Whether a field of that name holds a person's name, address or date of birth.
+#[must_use]
+pub fn is_name_field(name: &str) -> bool {
+    NAME_OF_FIELD.is_match(name.as_bytes())
+}
+
+/// Calls `found` with each personal datum of a text and where it lies: what has a form of its own, and
+/// values of fields that hold names. Places may overlap.
+pub fn find(text: &[u8], mut found: impl FnMut(Range<usize>, Personal)) {
+    // A look for one byte is much cheaper than a pattern, and most texts have none of these.
+    if memchr::memchr(b'@', text).is_some() {
+        for hit in EMAIL.find_iter(text) {
+            found(hit.range(), Personal::Email);
+        }
+    }
+    if text.iter().any(u8::is_ascii_digit) {
+        for hit in IBAN.find_iter(text) {
+            if iban_checks(hit.as_bytes()) {
+                found(hit.range(), Personal::Iban);
+            }
+        }
+        for hit in CARD.find_iter(text) {
+            if luhn_checks(hit.as_bytes()) {
+                found(hit.range(), Personal::Card);
+            }
+        }
+        if memchr::memchr(b'+', text).is_some() {
+            for hit in PHONE.find_iter(text) {
+                found(hit.range(), Personal::Phone);
+            }
+        }
+        for hit in NATIONAL_ID.find_iter(text) {
+            if national_id_checks(hit.as_bytes()) {
+                found(hit.range(), Personal::NationalId);
+            }
+        }
+    }
+    if memchr::memchr(b'"', text).is_some() {
+        for hit in NAME_FIELD.captures_iter(text) {
+            if let Some(value) = hit.get(1).filter(|value| !is_masked(value.as_bytes())) {
+                found(value.range(), Personal::Name);
+            }
+        }
+    }
+}
+
+/// Whether a value is a mask already: nothing but the signs that masks are made of.
+fn is_masked(value: &[u8]) -> bool {
+    let signs = |b: &u8| matches!(b, b'*' | b'#' | b'x' | b'X' | b'-' | b'.' | b' ' | b'[' | b']' | b'<' | b'>' | b'_');
+    value.iter().all(signs)
+        || value.first() == Some(&b'[') && value.last() == Some(&b']')
+        || value.first() == Some(&b'<') && value.last() == Some(&b'>')
+        || value.starts_with(crate::model::PSEUDONYM.as_bytes())
+}
+
+/// The kinds found, joined by commas in the order of [`Personal`]; empty if there are none.
 #[must_use]
 pub fn personal_kinds(text: &str) -> String {
-    let mut kinds = Vec::new();
-    // A look for one byte is much cheaper than a pattern, and most texts have none of these.
-    if memchr::memchr(b'@', text.as_bytes()).is_some() && EMAIL.is_match(text) {
-        kinds.push("email");
-    }
-    if text.bytes().any(|b| b.is_ascii_digit()) {
-        if IBAN
-            .find_iter(text)
-            .any(|found| iban_checks(found.as_str()))
-        {
-            kinds.push("iban");
-        }
-        if CARD
-            .find_iter(text)
-            .any(|found| luhn_checks(found.as_str()))
-        {
-            kinds.push("card");
-        }
-        if memchr::memchr(b'+', text.as_bytes()).is_some() && PHONE.is_match(text) {
-            kinds.push("phone");
-        }
-    }
-    kinds.join(",")
+    let mut there = [false; Personal::ALL.len()];
+    find(text.as_bytes(), |_, kind| there[kind as usize] = true);
+    let kinds = Personal::ALL.iter().filter(|kind| there[**kind as usize]);
+    kinds.map(|kind| kind.as_str()).collect::<Vec<_>>().join(",")
 }
 
 /// Phrases by which a text gives orders to the model that reads it, by kind.
@@ -73,12 +176,12 @@ static INJECTION: LazyLock<[(&str, Regex); 3]> = LazyLock::new(|| {
 /// `role`, joined by commas; empty if there are none. A sign is no proof.
 #[must_use]
 pub fn injection_signs(text: &str) -> String {
-    let found = INJECTION.iter().filter(|(_, phrase)| phrase.is_match(text));
+    let found = INJECTION.iter().filter(|(_, phrase)| phrase.is_match(text.as_bytes()));
     found.map(|(kind, _)| *kind).collect::<Vec<_>>().join(",")
 }
 
-fn iban_checks(text: &str) -> bool {
-    let compact: Vec<u8> = text.bytes().filter(|b| *b != b' ').collect();
+fn iban_checks(text: &[u8]) -> bool {
+    let compact: Vec<u8> = text.iter().copied().filter(|b| *b != b' ').collect();
     if !(15..=34).contains(&compact.len()) {
         return false;
     }
@@ -94,15 +197,18 @@ fn iban_checks(text: &str) -> bool {
     rest == 1
 }
 
-fn luhn_checks(text: &str) -> bool {
-    let digits: Vec<u32> = text
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .map(|b| u32::from(b - b'0'))
-        .collect();
-    if !(13..=19).contains(&digits.len()) || digits.iter().all(|d| *d == digits[0]) {
-        return false;
-    }
+fn digits(text: &[u8]) -> Vec<u32> {
+    let digits = text.iter().filter(|b| b.is_ascii_digit());
+    digits.map(|b| u32::from(b - b'0')).collect()
+}
+
+fn luhn_checks(text: &[u8]) -> bool {
+    let digits = digits(text);
+    (13..=19).contains(&digits.len()) && digits.iter().any(|d| *d != digits[0]) && luhn(&digits)
+}
+
+/// ISO/IEC 7812-1, annex B.
+fn luhn(digits: &[u32]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()
@@ -113,6 +219,89 @@ fn luhn_checks(text: &str) -> bool {
         })
         .sum();
     sum.is_multiple_of(10)
+}
+
+/// Whether a text of the form of a national id has the check digit of its country, or no value that is
+/// never given out.
+fn national_id_checks(text: &[u8]) -> bool {
+    let d = digits(text);
+    if d.iter().all(|digit| Some(digit) == d.first()) {
+        return false;
+    }
+    let weighted = |weights: &[u32]| d.iter().zip(weights).map(|(d, w)| d * w).sum::<u32>();
+    let letters = text.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let last = text.last().copied().unwrap_or_default();
+    match (d.len(), letters, text) {
+        // United States: no area 000, 666 or from 900, no group 00, no serial 0000.
+        (9, 0, [.., b'-', _, _, _, _]) if text.len() == 11 => {
+            let area = d[0] * 100 + d[1] * 10 + d[2];
+            !matches!(area, 0 | 666 | 900..) && d[3] + d[4] > 0 && d[5..].iter().any(|d| *d > 0)
+        }
+        // Brazil: two digits modulo 11.
+        (11, 0, [_, _, _, b'.', ..]) => {
+            let check = |sum: u32| (sum * 10 % 11) % 10;
+            check(weighted(&[10, 9, 8, 7, 6, 5, 4, 3, 2])) == d[9]
+                && check(weighted(&[11, 10, 9, 8, 7, 6, 5, 4, 3, 2])) == d[10]
+        }
+        // Switzerland: EAN-13.
+        (13, 0, [b'7', b'5', b'6', b'.', ..]) => {
+            weighted(&[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
+        }
+        // Sweden: Luhn over the ten digits behind the century, a month and a day that exist.
+        (10 | 12, 0, _) if text.contains(&b'-') || text.contains(&b'+') => {
+            let ten = &d[d.len() - 10..];
+            let (month, day) = (ten[2] * 10 + ten[3], ten[4] * 10 + ten[5]);
+            (1..=12).contains(&month) && (1..=31).contains(&day) && luhn(ten)
+        }
+        // Spain: a letter by the number modulo 23.
+        (7 | 8, 1 | 2, _) if last.is_ascii_uppercase() => {
+            let lead = match text[0] {
+                b'X' => Some(0),
+                b'Y' => Some(1),
+                b'Z' => Some(2),
+                b'0'..=b'9' => None,
+                _ => return false,
+            };
+            let number = lead.into_iter().chain(d.iter().copied()).fold(0, |n, d| n * 10 + d);
+            b"TRWAGMYFPDXBNJZSQVHLCKE"[(number % 23) as usize] == last
+        }
+        // Italy: the form is rare enough; its check letter.
+        (7, 9, _) if text.len() == 16 => codice_fiscale_checks(text),
+        // United Kingdom: prefixes that are not given out.
+        (6, 3, _) => !matches!(&text[..2], b"BG" | b"GB" | b"NK" | b"KN" | b"TN" | b"NT" | b"ZZ"),
+        // France: 97 minus the number modulo 97.
+        (15, 0, _) => {
+            let number = d[..13].iter().fold(0u64, |n, d| n * 10 + u64::from(*d));
+            let month = d[3] * 10 + d[4];
+            (1..=42).contains(&month) && 97 - number % 97 == u64::from(d[13] * 10 + d[14])
+        }
+        // Germany: ISO 7064 modulo 11, 10.
+        (11, 0, _) => {
+            let product = d[..10].iter().fold(10, |product, digit| {
+                let sum = (digit + product) % 10;
+                (if sum == 0 { 10 } else { sum }) * 2 % 11
+            });
+            (11 - product) % 10 == d[10]
+        }
+        _ => false,
+    }
+}
+
+/// Decree of the Italian Ministry of Finance, 23 December 1976: values of signs at odd places.
+fn codice_fiscale_checks(text: &[u8]) -> bool {
+    const ODD: [u32; 26] = [
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+    ];
+    let place = |b: u8| usize::from(if b.is_ascii_digit() { b - b'0' } else { b - b'A' });
+    let sum: u32 = text[..15]
+        .iter()
+        .enumerate()
+        .map(|(at, b)| match at % 2 {
+            0 => ODD[place(*b)],
+            _ => u32::try_from(place(*b)).unwrap_or(0),
+        })
+        .sum();
+    u32::from(text[15] - b'A') == sum % 26
 }
 
 #[cfg(test)]
@@ -131,6 +320,39 @@ mod tests {
         assert_eq!(personal_kinds("order 4111111111111112"), "");
         assert_eq!(personal_kinds("call +49 30 1234567"), "phone");
         assert_eq!(personal_kinds("nothing here, invoice 4711"), "");
+        assert_eq!(personal_kinds(r#"{"last_name": "Meier"}"#), "name");
+        assert_eq!(personal_kinds(r#"{"a": "{\"firstName\":\"Anna\"}"}"#), "name");
+        assert_eq!(personal_kinds(r#"{"last_name": "[masked]", "name": "get_invoice"}"#), "");
+    }
+
+    #[test]
+    fn national_ids() {
+        for good in [
+            "536-90-4399",
+            "529.982.247-25",
+            "756.9217.0769.85",
+            "811218-9876",
+            "12345678Z",
+            "X1234567L",
+            "RSSMRA85T10A562S",
+            "AB 12 34 56 C",
+            "1 84 12 76 451 089 46",
+            "86 095 742 719",
+        ] {
+            assert_eq!(personal_kinds(&format!("id {good}.")), "national_id", "{good}");
+        }
+        for bad in [
+            "000-90-4399",
+            "529.982.247-26",
+            "756.9217.0769.86",
+            "811218-9875",
+            "12345678A",
+            "RSSMRA85T10A562T",
+            "86 095 742 718",
+            "2026-03-02",
+        ] {
+            assert_eq!(personal_kinds(&format!("id {bad}.")), "", "{bad}");
+        }
     }
 
     #[test]

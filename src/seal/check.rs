@@ -1,6 +1,6 @@
 //! Holds a store against its log: every leaf is made again from the tables.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::log::{Entry, JOURNALS, Log, entry_line, manifest_bytes, origin_of, pa
 use super::recompute::{LeafOf, batch_leaves};
 use super::tree::{FullTile, Tree, tile_path};
 use super::{Signatures, signatures};
-use crate::store::{Chain, Custody, CustodyFile, Damage, LeafCounts, Store, StoreError};
+use crate::store::{Chain, Custody, CustodyFile, Damage, Erasures, LeafCounts, Store, StoreError};
 
 /// What a log was held against.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -23,6 +23,9 @@ pub struct SealVerdict {
     pub root: String,
     /// Records whose leaves were made again.
     pub records: u64,
+    /// Records that could not be read as they were logged (protected, or destroyed on purpose): what was
+    /// held against the log is the commitment to each that lies beside them.
+    pub withheld: u64,
     /// Names of known keys that signed the checkpoint.
     pub signed_by: Vec<String>,
     /// Names of keys that signed it too and are not known here.
@@ -89,6 +92,7 @@ pub fn check_seal(
         pins: Vec::new(),
         first_leaf: None,
         stored: Stored::default(),
+        erased: Erasures::of(store).map(|all| all.pseudonyms).unwrap_or_default(),
     };
     if log.checkpoint.is_empty() {
         checker.damage("log/checkpoint", "", "is missing: nothing is sealed");
@@ -130,6 +134,8 @@ struct Checker<'c> {
     pins: Vec<(u64, Hash, String)>,
     first_leaf: Option<Hash>,
     stored: Stored,
+    /// Pseudonyms of which nothing is known any more, on purpose.
+    erased: HashSet<String>,
 }
 
 /// So many records are named one by one; more say no more.
@@ -340,6 +346,19 @@ impl Checker<'_> {
             }
         };
         self.verdict.records += counts.records;
+        self.verdict.withheld += counts.withheld;
+        let unknown: Vec<&String> = counts
+            .unknown
+            .iter()
+            .filter(|name| !self.erased.contains(*name))
+            .collect();
+        if let Some(first) = unknown.first() {
+            let reason = format!(
+                "what {first} and {} other pseudonyms stand for is gone, and no act of erasure says so",
+                unknown.len() - 1
+            );
+            self.damage(&format!("access/vault/{batch}"), batch, reason);
+        }
         for of in &wrong {
             let reason = format!("{} is not as it was sealed", place(custody, *of));
             self.damage("log", batch, reason);

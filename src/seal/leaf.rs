@@ -318,6 +318,33 @@ pub struct ContentDigest {
 }
 
 impl ContentDigest {
+    /// Length of [`ContentDigest::to_bytes`].
+    pub const BYTES: usize = 44;
+
+    /// `u32 file ‖ u64 record ‖ digest`, little-endian.
+    #[must_use]
+    pub fn to_bytes(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..4].copy_from_slice(&self.file.to_le_bytes());
+        bytes[4..12].copy_from_slice(&self.ordinal.to_le_bytes());
+        bytes[12..].copy_from_slice(&self.digest);
+        bytes
+    }
+
+    /// What [`ContentDigest::to_bytes`] made.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; Self::BYTES]) -> Self {
+        let (mut file, mut ordinal, mut digest) = ([0; 4], [0; 8], [0; 32]);
+        file.copy_from_slice(&bytes[..4]);
+        ordinal.copy_from_slice(&bytes[4..12]);
+        digest.copy_from_slice(&bytes[12..]);
+        Self {
+            file: i32::from_le_bytes(file),
+            ordinal: i64::from_le_bytes(ordinal),
+            digest,
+        }
+    }
+
     /// Commits to a record, by its digest.
     #[must_use]
     pub fn of(key: &SaltKey, file: i32, ordinal: i64, record: &Digest) -> Self {

@@ -52,10 +52,11 @@ pub struct Log {
 }
 
 /// The journals of a store that are sealed, by their files below the store's folder.
-pub const JOURNALS: [(&str, &str); 3] = [
+pub const JOURNALS: [(&str, &str); 4] = [
     ("gate/decisions.jsonl", "trail_gate"),
     ("gate/approvals.jsonl", "trail_gate"),
     ("access/log.jsonl", "trail_access"),
+    (crate::store::ERASURES, crate::store::ERASURE_LABEL),
 ];
 
 impl Log {

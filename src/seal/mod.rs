@@ -13,10 +13,11 @@ mod tree;
 pub use check::{Depth, Pin, SealVerdict, check_seal};
 pub use commit::{LogSealer, checkpoint, unsealed};
 pub use key::{KeyError, Signatures, make_key, random32, read_signer, read_verifiers, signatures};
+pub(crate) use leaf::hmac_sha256;
 pub use leaf::{ContentDigest, SaltKey, reject_leaf};
 pub use log::{Appender, Entry, JOURNALS, Log};
 pub use proof::{
     Proof, ProofError, RecordPlace, Shown, ShownRecord, check_proof, prove_consistency,
     prove_records,
 };
-pub use recompute::{BatchLeaves, LeafOf, batch_leaves, chunk_leaves};
+pub use recompute::{BatchLeaves, LeafOf, REMOVED, batch_leaves, chunk_leaves, reader_of, salt_key};

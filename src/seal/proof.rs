@@ -18,10 +18,10 @@ use tlog_tiles::{
 
 use super::leaf;
 use super::log::{Log, manifest_bytes, parse_checkpoint};
-use super::recompute::{reader_of, rows_of_record, salt_key};
+use super::recompute::{REMOVED, stored_digest, reader_of, rows_of_record, salt_key};
 use super::{Signatures, signatures};
 use crate::model::{Digest, RecordHasher};
-use crate::store::{Custody, Store, StoreError, read_contents};
+use crate::store::{Custody, Store, StoreError, read_original_contents};
 
 /// Why there is no proof, or a proof does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -168,24 +168,39 @@ fn prove_one(
     contents: bool,
 ) -> Result<ProvenRecord, ProofError> {
     let rows = rows_of_record(store, custody, file, ordinal)?;
-    let found = read_contents(store, batch, file, ordinal)?;
+    let missing = || ProofError::Log(format!("the bytes of record {ordinal} are not in the store"));
+    let digests: Vec<[u8; 32]> = rows.iter().map(|row| Sha256::digest(row).into()).collect();
+    let proven = |content: &[u8; 32], shown: Option<Content>| {
+        let bytes = leaf::record(file, ordinal, content, &digests);
+        Ok(ProvenRecord {
+            batch: custody.batch.clone(),
+            leaf: prove_leaf(log, index, &bytes)?,
+            rows: rows.iter().map(|row| BASE64.encode(row)).collect(),
+            content: shown,
+        })
+    };
+    if !contents && store.access().is_protected() {
+        // The commitment to the record is enough, and needs no right to read it.
+        let (_, content) = stored_digest(store, custody, file, ordinal)?.ok_or_else(missing)?;
+        return proven(&content, None);
+    }
+    let found = read_original_contents(store, batch, file, ordinal)?;
+    let removed = found.iter().find(|row| row.content == REMOVED);
+    if let Some(row) = removed.filter(|_| !contents) {
+        let content = row.value.as_slice().try_into().unwrap_or_default();
+        return proven(&content, None);
+    }
     let raw = found
         .into_iter()
         .find(|row| row.content == "raw")
-        .ok_or_else(|| ProofError::Log(format!("record {ordinal} has no bytes")))?;
+        .ok_or_else(missing)?;
     let salt = leaf::salt(&salt_key(store, &custody.batch)?, file, ordinal);
-    let digests: Vec<[u8; 32]> = rows.iter().map(|row| Sha256::digest(row).into()).collect();
     let record = RecordHasher::new(reader_of(custody, file), &raw.value).record();
-    let bytes = leaf::record(file, ordinal, &leaf::content(&salt, &record), &digests);
-    Ok(ProvenRecord {
-        batch: custody.batch.clone(),
-        leaf: prove_leaf(log, index, &bytes)?,
-        rows: rows.iter().map(|row| BASE64.encode(row)).collect(),
-        content: contents.then(|| Content {
-            salt: BASE64.encode(salt),
-            bytes: BASE64.encode(&raw.value),
-        }),
-    })
+    let shown = contents.then(|| Content {
+        salt: BASE64.encode(salt),
+        bytes: BASE64.encode(&raw.value),
+    });
+    proven(&leaf::content(&salt, &record), shown)
 }
 
 fn prove_leaf(log: &Log, index: u64, leaf: &[u8]) -> Result<ProvenLeaf, ProofError> {
@@ -203,9 +218,14 @@ fn prove_leaf(log: &Log, index: u64, leaf: &[u8]) -> Result<ProvenLeaf, ProofErr
 /// How many records of the batch stand before that one.
 fn record_index(store: &Store, batch: usize, file: i32, ordinal: i64) -> Result<u64, ProofError> {
     let custody = &store.batches()[batch];
+    if store.access().is_protected()
+        && let Some((before, _)) = stored_digest(store, custody, file, ordinal)?
+    {
+        return Ok(before);
+    }
     let mut before = 0;
     for path in store.parts("contents", custody) {
-        let found = crate::store::count_records_before(&path, file, ordinal)?;
+        let found = crate::store::count_records_before(store, &path, file, ordinal)?;
         before += found.0;
         if found.1 {
             return Ok(before);

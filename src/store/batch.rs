@@ -1,5 +1,6 @@
 //! Writing a batch: aside, synced, then visible by one rename of its manifest.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -9,6 +10,9 @@ use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuil
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
+use parquet::encryption::decrypt::FileDecryptionProperties;
+use parquet::encryption::encrypt::FileEncryptionProperties;
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest as _, Sha256};
 
@@ -17,6 +21,8 @@ use super::part::{part_name, write_table};
 use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
 use super::{Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile};
 use crate::model::Digest;
+use crate::protect::{BatchKeys, DataKey, VaultRow};
+use crate::seal::ContentDigest;
 
 /// Puts a batch into the log of the store while it is committed.
 pub trait Sealer {
@@ -78,6 +84,19 @@ pub struct BatchWriter {
     record_leaves: LeafFile,
     reject_leaves: LeafFile,
     salt: [u8; 32],
+    /// Of a protected store.
+    protection: Option<Protection>,
+    /// Row groups of contents so far.
+    groups: usize,
+}
+
+/// What a batch of a protected store has besides.
+struct Protection {
+    keys: BatchKeys,
+    /// What its pseudonyms stand for.
+    vault: HashSet<VaultRow>,
+    /// Commitments to its records, for those who cannot read them.
+    digests: LeafFile,
 }
 
 /// How a commit ended.
@@ -93,12 +112,11 @@ pub enum Commit {
 const REJECTS: usize = 4096;
 
 impl BatchWriter {
-    /// Starts a batch; leftovers of crashed ingests are removed. `salt` is the secret from which the
-    /// salts of its records are made.
+    /// Starts a batch; leftovers of crashed ingests are removed. With keys its texts are encrypted.
     ///
     /// # Errors
     /// The store's folder cannot be written.
-    pub fn new(store: &Store, salt: [u8; 32]) -> Result<Self, StoreError> {
+    pub fn new(store: &Store, keys: Option<BatchKeys>) -> Result<Self, StoreError> {
         let staging = store.layout().staging();
         fs::create_dir_all(&staging).map_err(StoreError::io("creating", &staging))?;
         // A folder gets its lock before this one is given back: one without a lock is nobody's.
@@ -121,15 +139,35 @@ impl BatchWriter {
         let file =
             File::create(&contents_path).map_err(StoreError::io("creating", &contents_path))?;
         // Without the Arrow schema: readers that know no views see plain byte arrays.
+        let key = keys.as_ref().map(|keys| keys.contents);
         let options = ArrowWriterOptions::new()
-            .with_properties(contents_properties())
+            .with_properties(encrypted(contents_properties(), key)?)
             .with_skip_arrow_metadata(true);
         let (writer, factory) = ArrowWriter::try_new_with_options(file, contents_schema(), options)
             .and_then(ArrowWriter::into_serialized_writer)
             .map_err(StoreError::parquet(&contents_path))?;
-        let salt_path = folder.join("contents").join("_salt");
-        fs::write(&salt_path, salt).map_err(StoreError::io("writing", &salt_path))?;
+        // The secret from which the salts of the batch's records are made.
+        let salt = match &keys {
+            Some(keys) => salt_of(&keys.contents),
+            None => {
+                let salt = crate::seal::random32();
+                let path = folder.join("contents").join("_salt");
+                fs::write(&path, salt).map_err(StoreError::io("writing", &path))?;
+                salt
+            }
+        };
+        let digests = folder.join("contents").join("_digests");
+        let protection = match keys {
+            Some(keys) => Some(Protection {
+                keys,
+                vault: HashSet::new(),
+                digests: LeafFile::new(digests)?,
+            }),
+            None => None,
+        };
         Ok(Self {
+            protection,
+            groups: 0,
             record_leaves: LeafFile::new(folder.join("record_leaves"))?,
             reject_leaves: LeafFile::new(folder.join("reject_leaves"))?,
             salt,
@@ -174,7 +212,35 @@ impl BatchWriter {
         self.reject_leaves.append(rejects)
     }
 
-    /// Appends an encoded row group.
+    /// Whether its texts are encrypted.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.protection.is_some()
+    }
+
+    /// Adds what pseudonyms of its records stand for, and commitments to the records.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append_protected(
+        &mut self,
+        rows: Vec<VaultRow>,
+        digests: &[ContentDigest],
+    ) -> Result<(), StoreError> {
+        let Some(protection) = &mut self.protection else {
+            return Ok(());
+        };
+        protection.vault.extend(rows);
+        let file = &mut protection.digests;
+        for digest in digests {
+            file.writer
+                .write_all(&digest.to_bytes())
+                .map_err(StoreError::io("writing", &file.path))?;
+        }
+        Ok(())
+    }
+
+    /// Appends a row group.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -183,8 +249,10 @@ impl BatchWriter {
             return Ok(());
         };
         let path = &self.contents_path;
+        let contents = contents.encode(&self.factory, self.groups)?;
+        self.groups += 1;
         let mut group = writer.next_row_group().map_err(StoreError::parquet(path))?;
-        for chunk in contents.chunks {
+        for chunk in contents.into_chunks() {
             chunk
                 .append_to_row_group(&mut group)
                 .map_err(StoreError::parquet(path))?;
@@ -240,7 +308,8 @@ impl BatchWriter {
             .join("rejects")
             .join(part_name(self.reject_parts));
         self.reject_parts += 1;
-        write_table(&path, &table, rejects_properties())
+        let key = self.protection.as_ref().map(|own| own.keys.contents);
+        write_table(&path, &table, encrypted(rejects_properties(), key)?)
     }
 
     /// Makes the batch visible, or finds that another ingest was faster with some of its records.
@@ -266,6 +335,21 @@ impl BatchWriter {
         }
         self.write_rejects()?;
         SeenIndex::write(&self.folder.join("events").join("_seen.idx"), seen)?;
+        if let Some(protection) = &mut self.protection {
+            let file = &mut protection.digests;
+            file.writer
+                .flush()
+                .map_err(StoreError::io("writing", &file.path))?;
+            // Whoever cannot read them still holds them against the log.
+            let from = &mut self.reject_leaves;
+            from.writer
+                .flush()
+                .map_err(StoreError::io("writing", &from.path))?;
+            let to = self.folder.join("rejects").join("_leaves");
+            if from.count > 0 {
+                fs::copy(&from.path, &to).map_err(StoreError::io("writing", &to))?;
+            }
+        }
         let _lock = store.lock()?;
         let now = Store::open(&store.layout().root)?;
         for batch in now.batches() {
@@ -279,7 +363,15 @@ impl BatchWriter {
             }
         }
         custody.batch = free_id(&now, &custody.batch);
-        (custody.tables, custody.others) = list_files(&self.folder, &custody.batch)?;
+        if let Some(protection) = self.protection.take() {
+            let rows: Vec<VaultRow> = protection.vault.into_iter().collect();
+            let root = &store.layout().root;
+            protection.keys.store(root, &custody.batch, &rows)?;
+            let key = Some(protection.keys.contents);
+            (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, key)?;
+        } else {
+            (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, None)?;
+        }
         custody.leaves = LeafCounts {
             records: self.record_leaves.count,
             rejects: self.reject_leaves.count,
@@ -347,7 +439,11 @@ fn free_id(store: &Store, wanted: &str) -> String {
 }
 
 /// The tables of a batch, and its other files.
-fn list_files(folder: &Path, batch: &str) -> Result<(Vec<TableFile>, Vec<TableFile>), StoreError> {
+fn list_files(
+    folder: &Path,
+    batch: &str,
+    key: Option<DataKey>,
+) -> Result<(Vec<TableFile>, Vec<TableFile>), StoreError> {
     let (mut tables, mut others) = (Vec::new(), Vec::new());
     for table in TABLES {
         let below = folder.join(table);
@@ -362,7 +458,10 @@ fn list_files(folder: &Path, batch: &str) -> Result<(Vec<TableFile>, Vec<TableFi
             let is_table = name.ends_with(".parquet");
             let rows = if is_table {
                 let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+                let is_encrypted = matches!(table, "contents" | "rejects");
+                let key = key.filter(|_| is_encrypted);
                 parquet::file::metadata::ParquetMetaDataReader::new()
+                    .with_decryption_properties(key.map(decryption).transpose()?)
                     .parse_and_finish(&file)
                     .map_err(StoreError::parquet(&path))?
                     .file_metadata()
@@ -380,6 +479,94 @@ fn list_files(folder: &Path, batch: &str) -> Result<(Vec<TableFile>, Vec<TableFi
         }
     }
     Ok((tables, others))
+}
+
+/// Properties with which a table is written encrypted, if there is a key.
+fn encrypted(
+    properties: WriterProperties,
+    key: Option<DataKey>,
+) -> Result<WriterProperties, StoreError> {
+    let Some(key) = key else {
+        return Ok(properties);
+    };
+    let encryption = FileEncryptionProperties::builder(key.to_vec())
+        .build()
+        .map_err(StoreError::parquet("contents"))?;
+    let builder = properties.into_builder();
+    Ok(builder.with_file_encryption_properties(encryption).build())
+}
+
+/// Properties with which it is read again.
+pub(super) fn decryption(key: DataKey) -> Result<Arc<FileDecryptionProperties>, StoreError> {
+    FileDecryptionProperties::builder(key.to_vec())
+        .build()
+        .map_err(StoreError::parquet("contents"))
+}
+
+/// Writes a contents file anew beside it, without the texts of records for which `removed` gives the
+/// commitment that stays in the place of them. It is asked with file, record and the raw bytes as stored.
+/// Gives the number of records removed; nothing is left there if that is none, or in a dry run.
+///
+/// # Errors
+/// A file cannot be read or written.
+pub fn rewrite_contents(
+    store: &Store,
+    path: &Path,
+    aside: &Path,
+    dry_run: bool,
+    mut removed: impl FnMut(i32, i64, &[u8]) -> Option<[u8; 32]>,
+) -> Result<usize, StoreError> {
+    use crate::model::ContentPart;
+    let folder = path.parent().and_then(Path::file_name);
+    let batch = folder.and_then(|name| name.to_str()?.strip_prefix("batch="));
+    let key = store.access().contents_key(batch.unwrap_or_default())?;
+    let groups = super::content_groups(store, path)?;
+    let mut count = 0;
+    // Which records go is known from their raw bytes, the first of their rows.
+    let mut gone: Option<(i32, i64)> = None;
+    let file = File::create(aside).map_err(StoreError::io("creating", aside))?;
+    let options = ArrowWriterOptions::new()
+        .with_properties(encrypted(contents_properties(), key)?)
+        .with_skip_arrow_metadata(true);
+    let (mut writer, factory) = ArrowWriter::try_new_with_options(file, contents_schema(), options)
+        .and_then(ArrowWriter::into_serialized_writer)
+        .map_err(StoreError::parquet(aside))?;
+    for group in 0..groups {
+        let mut rows = super::ContentsBuilder::new(arrow_buffer::Buffer::from_vec(Vec::<u8>::new()), 1024);
+        let mut failed = Ok(());
+        super::scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
+            if content == ContentPart::Raw.as_str()
+                && let Some(digest) = removed(file, ordinal, bytes)
+            {
+                count += 1;
+                gone = Some((file, ordinal));
+                let added = rows.push_named(file, ordinal, 0, crate::seal::REMOVED, &digest);
+                failed = std::mem::replace(&mut failed, Ok(())).and(added);
+            } else if gone != Some((file, ordinal)) {
+                let added = rows.push_named(file, ordinal, part, content, bytes);
+                failed = std::mem::replace(&mut failed, Ok(())).and(added);
+            }
+        })?;
+        failed?;
+        let mut to = writer.next_row_group().map_err(StoreError::parquet(aside))?;
+        for chunk in rows.finish().encode(&factory, group)?.into_chunks() {
+            chunk
+                .append_to_row_group(&mut to)
+                .map_err(StoreError::parquet(aside))?;
+        }
+        to.close().map_err(StoreError::parquet(aside))?;
+    }
+    let file = writer.into_inner().map_err(StoreError::parquet(aside))?;
+    file.sync_all().map_err(StoreError::io("syncing", aside))?;
+    if count == 0 || dry_run {
+        fs::remove_file(aside).map_err(StoreError::io("removing", aside))?;
+    }
+    Ok(count)
+}
+
+/// The secret from which salts of a protected batch are made: who can read its records can make them.
+pub(crate) fn salt_of(contents: &DataKey) -> [u8; 32] {
+    crate::seal::hmac_sha256(contents, b"trail/salt/v1")
 }
 
 /// Size and SHA-256 of a file.

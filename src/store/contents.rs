@@ -7,7 +7,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::read::{open, scan_columns};
+use super::read::{open_texts, scan_opened};
 use super::{RejectRow, Store, StoreError};
 
 /// One row of the contents table.
@@ -21,7 +21,7 @@ pub struct ContentRow {
     pub value: Vec<u8>,
 }
 
-/// All contents of one record.
+/// All contents of one record, as they are shown to who asks.
 ///
 /// # Errors
 /// The contents table cannot be read.
@@ -31,12 +31,39 @@ pub fn read_contents(
     file: i32,
     ordinal: i64,
 ) -> Result<Vec<ContentRow>, StoreError> {
+    contents_of(store, batch, (file, ordinal), |text| {
+        store.access().shown(text).into_owned()
+    })
+}
+
+/// All contents of one record, as they were logged. [`Store::load_vault`] has to have said that this may
+/// be, else pseudonyms are left in them.
+///
+/// # Errors
+/// The contents table cannot be read.
+pub fn read_original_contents(
+    store: &Store,
+    batch: usize,
+    file: i32,
+    ordinal: i64,
+) -> Result<Vec<ContentRow>, StoreError> {
+    contents_of(store, batch, (file, ordinal), |text| {
+        store.access().original(text).0.into_owned()
+    })
+}
+
+fn contents_of(
+    store: &Store,
+    batch: usize,
+    (file, ordinal): (i32, i64),
+    shown: impl Fn(&[u8]) -> Vec<u8>,
+) -> Result<Vec<ContentRow>, StoreError> {
     let mut rows = Vec::new();
     let Some(custody) = store.batches().get(batch) else {
         return Ok(rows);
     };
     for path in store.parts("contents", custody) {
-        let (handle, metadata) = open(&path, false)?;
+        let (handle, metadata) = open_texts(store, &path)?;
         let covers = |group: usize, column: usize, wanted: i64| {
             use parquet::file::statistics::Statistics;
             match metadata
@@ -73,7 +100,7 @@ pub fn read_contents(
                     rows.push(ContentRow {
                         part: batch.column(2).as_primitive::<Int32Type>().value(i),
                         content: batch.column(3).as_string::<i32>().value(i).to_owned(),
-                        value: batch.column(4).as_binary::<i32>().value(i).to_owned(),
+                        value: shown(batch.column(4).as_binary::<i32>().value(i)),
                     });
                 }
             }
@@ -92,7 +119,7 @@ pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, Store
         return Ok(rows);
     };
     for path in store.parts("rejects", custody) {
-        scan_columns::<StoreError>(&path, None, |table| {
+        scan_opened::<StoreError>(&path, open_texts(store, &path)?, None, |table| {
             let number = |column: usize, row: usize| {
                 table.column(column).as_primitive::<Int64Type>().value(row)
             };
@@ -116,8 +143,8 @@ pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, Store
 ///
 /// # Errors
 /// The file cannot be read.
-pub fn content_groups(path: &Path) -> Result<usize, StoreError> {
-    Ok(open(path, false)?.1.metadata().num_row_groups())
+pub fn content_groups(store: &Store, path: &Path) -> Result<usize, StoreError> {
+    Ok(open_texts(store, path)?.1.metadata().num_row_groups())
 }
 
 /// Calls `visit` with file, ordinal and bytes of each raw record of a row group of a contents file, in
@@ -126,11 +153,12 @@ pub fn content_groups(path: &Path) -> Result<usize, StoreError> {
 /// # Errors
 /// The file cannot be read.
 pub fn scan_content_group(
+    store: &Store,
     path: &Path,
     group: usize,
     mut visit: impl FnMut(i32, i64, &[u8]),
 ) -> Result<(), StoreError> {
-    scan_content_texts(path, group, |file, ordinal, _, content, bytes| {
+    scan_content_texts(store, path, group, |file, ordinal, _, content, bytes| {
         if content == "raw" {
             visit(file, ordinal, bytes);
         }
@@ -143,11 +171,28 @@ pub fn scan_content_group(
 /// # Errors
 /// The file cannot be read.
 pub fn scan_content_texts(
+    store: &Store,
     path: &Path,
     group: usize,
     mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
 ) -> Result<(), StoreError> {
-    let (file, metadata) = open(path, false)?;
+    let access = store.access();
+    scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
+        visit(file, ordinal, part, content, &access.shown(bytes));
+    })
+}
+
+/// As [`scan_content_texts`], as the texts are stored: with pseudonyms, whatever is revealed.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn scan_stored_texts(
+    store: &Store,
+    path: &Path,
+    group: usize,
+    mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
+) -> Result<(), StoreError> {
+    let (file, metadata) = open_texts(store, path)?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_row_groups(vec![group])
         .with_batch_size(256)
@@ -179,11 +224,12 @@ pub fn scan_content_texts(
 /// # Errors
 /// The file cannot be read.
 pub fn count_records_before(
+    store: &Store,
     path: &Path,
     file: i32,
     ordinal: i64,
 ) -> Result<(u64, bool), StoreError> {
-    let (handle, metadata) = open(path, false)?;
+    let (handle, metadata) = open_texts(store, path)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
     let mask = ProjectionMask::roots(builder.parquet_schema(), [0, 1, 3]);
     let reader = builder
@@ -197,7 +243,8 @@ pub fn count_records_before(
         let files = batch.column(0).as_primitive::<Int32Type>();
         let ordinals = batch.column(1).as_primitive::<Int64Type>();
         let contents = batch.column(2).as_string::<i32>();
-        for row in (0..batch.num_rows()).filter(|row| contents.value(*row) == "raw") {
+        let is_record = |row: &usize| matches!(contents.value(*row), "raw" | crate::seal::REMOVED);
+        for row in (0..batch.num_rows()).filter(is_record) {
             if files.value(row) == file && ordinals.value(row) == ordinal {
                 return Ok((before, true));
             }

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use super::{Custody, SeenIndex, StoreError};
+use crate::protect::Access;
 
 /// Paths below a store's root.
 #[derive(Clone, Debug)]
@@ -45,6 +46,7 @@ pub(super) const TABLES: [&str; 4] = ["events", "keys", "contents", "rejects"];
 pub struct Store {
     layout: Layout,
     batches: Vec<Custody>,
+    access: Access,
 }
 
 impl Store {
@@ -62,7 +64,47 @@ impl Store {
             });
         }
         let batches = read_manifests(&layout.custody())?;
-        Ok(Self { layout, batches })
+        let access = Access::without_key(root);
+        Ok(Self {
+            layout,
+            batches,
+            access,
+        })
+    }
+
+    /// The same store, as seen by somebody. If that reveals values, they are read here.
+    ///
+    /// # Errors
+    /// What pseudonyms stand for cannot be read.
+    pub fn with_access(mut self, access: Access) -> Result<Self, StoreError> {
+        self.access = access;
+        if self.access.reveals() {
+            self.load_vault()?;
+        }
+        Ok(self)
+    }
+
+    /// What may be seen of the store.
+    #[must_use]
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// Reads what pseudonyms stand for, so that texts can be given as they were logged. Says whether
+    /// this role may.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn load_vault(&self) -> Result<bool, StoreError> {
+        if !self.access.is_protected() {
+            return Ok(true);
+        }
+        let batches: Vec<String> = self.batches.iter().map(|b| b.batch.clone()).collect();
+        match self.access.vault(&batches) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Protected { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Opens a store, or makes an empty one.

@@ -267,6 +267,7 @@ pub fn find_first(
     kind: KeyKind,
     value: &str,
 ) -> Result<Option<EventRef>, StoreError> {
+    let value = &*store.access().key(kind, value);
     for (batch, path) in parts_with(store, kind, value) {
         let found = KeyScan::with_pages(&path)?.look_up(kind.as_str(), value)?;
         if let Some((row, _)) = found.first() {
@@ -295,6 +296,7 @@ fn parts_with(store: &Store, kind: KeyKind, value: &str) -> Vec<(usize, PathBuf)
 /// # Errors
 /// A keys file cannot be read.
 pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>, StoreError> {
+    let value = &*store.access().key(kind, value);
     let parts = parts_with(store, kind, value);
     let hits = side_by_side::<_, _, StoreError>(&parts, |(batch, path)| {
         let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;

@@ -16,6 +16,7 @@ mod batch;
 mod chain;
 mod contents;
 mod custody;
+mod erasures;
 mod events;
 mod files;
 mod filter;
@@ -26,14 +27,15 @@ mod read;
 mod seen;
 mod tables;
 
-pub use batch::{BatchWriter, Commit, Sealer};
-pub(crate) use batch::{hash_file, write_atomically};
+pub use batch::{BatchWriter, Commit, Sealer, rewrite_contents};
+pub(crate) use batch::{hash_file, salt_of, write_atomically};
 pub use chain::{Chain, ChainHead};
 pub use contents::{
-    ContentRow, content_groups, count_records_before, read_contents, read_rejects,
-    scan_content_group, scan_content_texts,
+    ContentRow, content_groups, count_records_before, read_contents, read_original_contents,
+    read_rejects, scan_content_group, scan_content_texts, scan_stored_texts,
 };
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
+pub use erasures::{ERASURE_LABEL, ERASURES, Erasure, Erasures, Replaced};
 pub use events::{EventsBuilder, Origin};
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
@@ -85,6 +87,12 @@ pub enum StoreError {
     Missing {
         /// Where it was looked for.
         path: PathBuf,
+    },
+    /// Who asks may not see this.
+    #[error("{reason}: it is protected (--identity FILE and --as ROLE say who you are)")]
+    Protected {
+        /// Who may not see what.
+        reason: String,
     },
     /// Arrow refused to build a batch.
     #[error("building a table: {0}")]

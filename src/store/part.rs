@@ -94,10 +94,25 @@ impl ContentsBuilder {
         content: ContentPart,
         value: &[u8],
     ) -> Result<(), StoreError> {
+        self.push_named(file, ordinal, part, content.as_str(), value)
+    }
+
+    /// As [`ContentsBuilder::push`], by the name of what it is.
+    ///
+    /// # Errors
+    /// As [`ContentsBuilder::push`].
+    pub(super) fn push_named(
+        &mut self,
+        file: i32,
+        ordinal: i64,
+        part: i32,
+        content: &str,
+        value: &[u8],
+    ) -> Result<(), StoreError> {
         self.file.append_value(file);
         self.ordinal.append_value(ordinal);
         self.part.append_value(part);
-        self.content.append_value(content.as_str());
+        self.content.append_value(content);
         self.rows += 1;
         // Where the text lies in the chunk; an address below it wraps and is past its end too.
         let start = (value.as_ptr() as usize).wrapping_sub(self.chunk.as_ptr() as usize);
@@ -112,29 +127,54 @@ impl ContentsBuilder {
         Ok(())
     }
 
-    /// Encodes and compresses the rows as one row group.
+    /// The rows as they are, to be encoded where they are written: an encrypted row group has to know
+    /// which one of its file it is.
+    #[must_use]
+    pub fn finish(mut self) -> Contents {
+        Contents {
+            rows: self.rows,
+            form: Form::Columns([
+                Arc::new(self.file.finish()),
+                Arc::new(self.ordinal.finish()),
+                Arc::new(self.part.finish()),
+                Arc::new(self.content.finish()),
+                Arc::new(self.value.finish()),
+            ]),
+        }
+    }
+}
+
+/// A row group of the contents table.
+pub struct Contents {
+    /// Number of rows.
+    pub rows: usize,
+    form: Form,
+}
+
+enum Form {
+    Columns([ArrayRef; 5]),
+    Encoded(Vec<ArrowColumnChunk>),
+}
+
+impl Contents {
+    /// Encodes and compresses the rows, as the row group of that number.
     ///
     /// # Errors
     /// The library refuses (never for these types).
-    pub fn encode(mut self, factory: &ArrowRowGroupWriterFactory) -> Result<Contents, StoreError> {
+    pub fn encode(
+        self,
+        factory: &ArrowRowGroupWriterFactory,
+        group: usize,
+    ) -> Result<Self, StoreError> {
         let at = |error| StoreError::Parquet {
             path: "contents".into(),
             error,
         };
-        if self.rows == 0 {
-            return Ok(Contents {
-                chunks: Vec::new(),
-                rows: 0,
-            });
-        }
-        let columns: [ArrayRef; 5] = [
-            Arc::new(self.file.finish()),
-            Arc::new(self.ordinal.finish()),
-            Arc::new(self.part.finish()),
-            Arc::new(self.content.finish()),
-            Arc::new(self.value.finish()),
-        ];
-        let mut writers = factory.create_column_writers(0).map_err(at)?;
+        let columns = match self.form {
+            Form::Columns(columns) if self.rows > 0 => columns,
+            _ => return Ok(self),
+        };
+        let mut writers = factory.create_column_writers(group).map_err(at)?;
         let schema = contents_schema();
         for ((field, column), writer) in schema.fields().iter().zip(&columns).zip(&mut writers) {
             for leaf in compute_leaves(field, column).map_err(at)? {
@@ -146,18 +186,19 @@ impl ContentsBuilder {
             .map(|writer| writer.close())
             .collect::<Result<_, _>>()
             .map_err(at)?;
-        Ok(Contents {
-            chunks,
+        Ok(Self {
+            form: Form::Encoded(chunks),
             rows: self.rows,
         })
     }
-}
 
-/// An encoded row group of the contents table.
-pub struct Contents {
-    pub(super) chunks: Vec<ArrowColumnChunk>,
-    /// Number of rows.
-    pub rows: usize,
+    /// The encoded columns.
+    pub(super) fn into_chunks(self) -> Vec<ArrowColumnChunk> {
+        match self.form {
+            Form::Encoded(chunks) => chunks,
+            Form::Columns(_) => Vec::new(),
+        }
+    }
 }
 
 /// Events and keys of consecutive chunks that become one part file each.

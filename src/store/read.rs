@@ -399,6 +399,25 @@ impl<'s> EventSlice<'s> {
     }
 }
 
+/// Opens a table of texts, which is encrypted in a protected store.
+pub(super) fn open_texts(
+    store: &Store,
+    path: &Path,
+) -> Result<(File, ArrowReaderMetadata), StoreError> {
+    let folder = path.parent().and_then(Path::file_name);
+    let batch = folder.and_then(|name| name.to_str()?.strip_prefix("batch="));
+    let key = store.access().contents_key(batch.unwrap_or_default())?;
+    let Some(key) = key else {
+        return open(path, false);
+    };
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let options = ArrowReaderOptions::new()
+        .with_offset_index_policy(PageIndexPolicy::Skip)
+        .with_file_decryption_properties(super::batch::decryption(key)?);
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    Ok((file, metadata))
+}
+
 pub(super) fn open(
     path: &Path,
     page_index: bool,
@@ -492,10 +511,11 @@ fn read_group(
         .collect();
     rows.dedup();
     let mut tables = Vec::new();
-    read_rows(&path, &rows, columns, |table| {
-        tables.push(EventTable { batch, table });
-    })?;
-    Ok(tables)
+    read_rows(&path, &rows, columns, |table| tables.push(table))?;
+    let access = store.access();
+    let shown = tables.into_iter().map(|table| access.events(table));
+    let table = |table: Result<RecordBatch, StoreError>| table.map(|table| EventTable { batch, table });
+    shown.map(table).collect()
 }
 
 /// Reads those rows (sorted) of a Parquet file.
@@ -610,11 +630,15 @@ fn is_empty(metadata: &ArrowReaderMetadata, groups: &[usize], column: usize) -> 
 /// # Errors
 /// The file cannot be read, or `visit` fails.
 pub fn scan_part<E: From<StoreError>>(
+    store: &Store,
     path: &Path,
     batch: usize,
     mut visit: impl FnMut(&EventTable) -> Result<(), E>,
 ) -> Result<(), E> {
-    scan_columns(path, None, |table| visit(&EventTable { batch, table }))
+    scan_columns(path, None, |table| {
+        let table = store.access().events(table)?;
+        visit(&EventTable { batch, table })
+    })
 }
 
 /// Calls `visit` with all events of a part file, of which only the named columns are read (beside those
@@ -623,6 +647,7 @@ pub fn scan_part<E: From<StoreError>>(
 /// # Errors
 /// The file cannot be read, or `visit` fails.
 pub fn scan_part_columns<E: From<StoreError>>(
+    store: &Store,
     path: &Path,
     batch: usize,
     names: &[&str],
@@ -641,7 +666,7 @@ pub fn scan_part_columns<E: From<StoreError>>(
         .map(|at| schema.field(*at).name().as_str())
         .collect();
     scan_columns(path, Some(&read_names), |table| {
-        let table = widen(&schema, &read, &table)?;
+        let table = store.access().events(widen(&schema, &read, &table)?)?;
         visit(&EventTable { batch, table })
     })
 }
@@ -653,9 +678,18 @@ pub fn scan_part_columns<E: From<StoreError>>(
 pub fn scan_columns<E: From<StoreError>>(
     path: &Path,
     columns: Option<&[&str]>,
+    visit: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    scan_opened(path, open(path, false)?, columns, visit)
+}
+
+/// As [`scan_columns`], of a file that is open.
+pub(super) fn scan_opened<E: From<StoreError>>(
+    path: &Path,
+    (file, metadata): (File, ArrowReaderMetadata),
+    columns: Option<&[&str]>,
     mut visit: impl FnMut(RecordBatch) -> Result<(), E>,
 ) -> Result<(), E> {
-    let (file, metadata) = open(path, false)?;
     let mut builder =
         ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
     if let Some(columns) = columns {

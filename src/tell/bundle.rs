@@ -102,7 +102,11 @@ pub fn bundle(request: &BundleRequest<'_>) -> Result<Vec<u8>, BundleError> {
             .ok()
             .and_then(|file| custody.files.get(file));
         let dump = dump.map(|dump| dump.display_path()).unwrap_or_default();
-        let raw = read_contents(store, *batch, *file, *ordinal)?;
+        let raw = if store.access().shows_originals() {
+            read_contents(store, *batch, *file, *ordinal)?
+        } else {
+            Vec::new()
+        };
         if let Some(raw) = raw.into_iter().find(|row| row.content == "raw") {
             let name = format!(
                 "records/{}-{file:03}-{}-{ordinal}",
@@ -112,7 +116,7 @@ pub fn bundle(request: &BundleRequest<'_>) -> Result<Vec<u8>, BundleError> {
             add(&name, raw.value);
         }
     }
-    let proof: Proof = prove_records(store, request.records, true)?;
+    let proof: Proof = prove_records(store, request.records, store.access().shows_originals())?;
     let text = serde_json::to_vec_pretty(&proof).map_err(|error| form(&error))?;
     add("proof.json", text);
     let log = Log::open(&store.layout().root)?;

@@ -95,7 +95,7 @@ fn each(
         None => {
             for (batch, custody) in store.batches().iter().enumerate() {
                 for path in store.parts("events", custody) {
-                    scan_part::<ExportError>(&path, batch, |table| {
+                    scan_part::<ExportError>(store, &path, batch, |table| {
                         (0..table.len()).try_for_each(|row| one(&table.view(row)))
                     })?;
                 }

@@ -133,7 +133,7 @@ impl Values {
         ];
         let counted = side_by_side(&parts, |(batch, path)| {
             let mut values = Self::default();
-            scan_part_columns::<StoreError>(path, *batch, &columns, |table| {
+            scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
                 for row in 0..table.len() {
                     let event = table.view(row);
                     let text = |column| event.text(column);

@@ -18,6 +18,12 @@ pub fn integrity_text(verdict: &SealVerdict, files: usize) -> String {
     if verdict.pins > 0 {
         lines.push(format!("grown from {} pinned checkpoints", verdict.pins));
     }
+    if verdict.withheld > 0 {
+        lines.push(format!(
+            "note: of {} records the commitment was held against the log, not the text: it is protected from you, or was destroyed on purpose",
+            verdict.withheld
+        ));
+    }
     lines.push(format!(
         "{files} files and {} records checked against {} leaves of the log, {} damaged",
         verdict.records,

@@ -131,13 +131,13 @@ pub fn search(
     for (batch, custody) in store.batches().iter().enumerate() {
         let found = if by_text {
             let parts = store.parts("contents", custody);
-            find_texts(&parts, &patterns)?
+            find_texts(store, &parts, &patterns)?
         } else {
             Matches::new()
         };
         if !by_text || !found.is_empty() {
             let parts = store.parts("events", custody);
-            let events = find_events(&parts, batch, by_text.then_some(&found), request)?;
+            let events = find_events(store, &parts, batch, by_text.then_some(&found), request)?;
             for (time, place, value) in events {
                 fitting.push((time, place));
                 if let Some(value) = value {
@@ -191,14 +191,18 @@ fn patterns(request: &SearchRequest) -> Result<Vec<Regex>, regex::Error> {
 }
 
 /// The texts in which all patterns are found, by their records.
-fn find_texts(parts: &[PathBuf], patterns: &[Regex]) -> Result<Matches, StoreError> {
+fn find_texts(
+    store: &Store,
+    parts: &[PathBuf],
+    patterns: &[Regex],
+) -> Result<Matches, StoreError> {
     let mut groups: Vec<(&PathBuf, usize)> = Vec::new();
     for path in parts {
-        groups.extend((0..content_groups(path)?).map(|group| (path, group)));
+        groups.extend((0..content_groups(store, path)?).map(|group| (path, group)));
     }
     let found = side_by_side(&groups, |(path, group)| {
         let mut found: Vec<((i32, i64), Match)> = Vec::new();
-        scan_content_texts(path, *group, |file, ordinal, part, name, bytes| {
+        scan_content_texts(store, path, *group, |file, ordinal, part, name, bytes| {
             let Some(first) = patterns.first().and_then(|pattern| pattern.find(bytes)) else {
                 return;
             };
@@ -264,6 +268,7 @@ fn is_meant(matches: &[Match], part: i32) -> bool {
 type Fitting = (Option<i64>, EventRef, Option<String>);
 
 fn find_events(
+    store: &Store,
     parts: &[PathBuf],
     batch: usize,
     texts: Option<&Matches>,
@@ -280,7 +285,7 @@ fn find_events(
     }
     let found = side_by_side(parts, |path| {
         let mut found = Vec::new();
-        scan_part_columns::<StoreError>(path, batch, &names, |table| {
+        scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
             for row in 0..table.len() {
                 let event = table.view(row);
                 if let Some(texts) = texts {

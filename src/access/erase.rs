@@ -57,7 +57,9 @@ pub enum EraseError {
     #[diagnostic(transparent)]
     Access(#[from] AccessError),
     /// The store was never protected.
-    #[error("this store is not protected: its tables name people in clear, so there is no key to destroy")]
+    #[error(
+        "this store is not protected: its tables name people in clear, so there is no key to destroy"
+    )]
     #[diagnostic(help(
         "ingest the dumps into a protected store (`trail access protect`), and delete this one"
     ))]
@@ -68,7 +70,9 @@ pub enum EraseError {
     Unknown,
     /// A hold covers it.
     #[error("a legal hold covers {records} of the records: {reason}")]
-    #[diagnostic(help("holds stand in trail.toml of the store, as [[hold]]; nothing was destroyed"))]
+    #[diagnostic(help(
+        "holds stand in trail.toml of the store, as [[hold]]; nothing was destroyed"
+    ))]
     Held {
         /// Records that are held.
         records: usize,
@@ -86,12 +90,19 @@ pub enum EraseError {
 type Place = (usize, i32, i64);
 
 /// Records that are held, with the reason; `None` stands for all.
-fn held(store: &Store, holds: &[Hold], now_us: i64) -> Result<Vec<(Option<HashSet<Place>>, String)>, EraseError> {
+fn held(
+    store: &Store,
+    holds: &[Hold],
+    now_us: i64,
+) -> Result<Vec<(Option<HashSet<Place>>, String)>, EraseError> {
     let today = format_utc(now_us);
     let today = today.get(..10).unwrap_or_default();
     let mut found = Vec::new();
     for hold in holds {
-        if hold.until.is_some_and(|until| today > until.to_string().as_str()) {
+        if hold
+            .until
+            .is_some_and(|until| today > until.to_string().as_str())
+        {
             continue;
         }
         let Some(key) = &hold.key else {
@@ -105,7 +116,10 @@ fn held(store: &Store, holds: &[Hold], now_us: i64) -> Result<Vec<(Option<HashSe
         let Some((kind, value)) = parsed else {
             return Err(EraseError::BadHold { key: key.clone() });
         };
-        let places: Vec<_> = find_key(store, kind, &value)?.into_iter().map(|hit| hit.place).collect();
+        let places: Vec<_> = find_key(store, kind, &value)?
+            .into_iter()
+            .map(|hit| hit.place)
+            .collect();
         let set = crate::store::read_events(store, &places)?;
         let records = set
             .iter()
@@ -182,18 +196,32 @@ pub fn erase(
         return Ok(erased);
     }
     let _lock = store.lock()?;
+    let mut files = BTreeMap::new();
+    for batch in &erased.batches {
+        let (name, file) = replaced(store, &access.destroy(roles, batch, &people)?)?;
+        files.insert(name, file);
+    }
     // First said, then done: an act that is cut off is found as such and can be repeated.
     Erasure {
         act: "erase".to_owned(),
         pseudonyms: erased.pseudonyms.clone(),
         records: records.len() as u64,
+        files,
         ..act(reason, now_us)
     }
     .record(store)?;
     for batch in &erased.batches {
-        access.destroy(roles, batch, &people)?;
+        access.remove_old(batch)?;
     }
     Ok(erased)
+}
+
+/// A file that takes the place of another, by its path below the store; `path` is where it will lie.
+fn replaced(store: &Store, path: &Path) -> Result<(String, Replaced), StoreError> {
+    let (size, sha256) = hash_file(path)?;
+    let below = path.strip_prefix(&store.layout().root).unwrap_or(path);
+    let sha256 = sha256.to_string();
+    Ok((below.display().to_string(), Replaced { size, sha256 }))
 }
 
 fn act(reason: &str, now_us: i64) -> Erasure {
@@ -275,25 +303,20 @@ pub fn retain(
         let key = salt_key(store, &custody.batch)?;
         for path in store.parts("contents", custody) {
             let aside = path.with_file_name(format!("_{}", name_of(&path)));
-            let removed = rewrite_contents(store, &path, &aside, dry_run, |file, ordinal, bytes| {
-                gone.contains(&(file, ordinal)).then(|| {
-                    let (original, _) = store.access().original(bytes);
-                    let reader = reader_of(custody, file);
-                    let record = crate::model::RecordHasher::new(reader, &original).record();
-                    ContentDigest::of(&key, file, ordinal, &record).digest
-                })
-            })?;
+            let removed =
+                rewrite_contents(store, &path, &aside, dry_run, |file, ordinal, bytes| {
+                    gone.contains(&(file, ordinal)).then(|| {
+                        let (original, _) = store.access().original(bytes);
+                        let reader = reader_of(custody, file);
+                        let record = crate::model::RecordHasher::new(reader, &original).record();
+                        ContentDigest::of(&key, file, ordinal, &record).digest
+                    })
+                })?;
             expired.records += removed;
             if removed > 0 && !dry_run {
-                let (size, sha256) = hash_file(&aside)?;
+                let (_, file) = replaced(store, &aside)?;
                 let below = path.strip_prefix(&store.layout().root).unwrap_or(&path);
-                files.insert(
-                    below.display().to_string(),
-                    Replaced {
-                        size,
-                        sha256: sha256.to_string(),
-                    },
-                );
+                files.insert(below.display().to_string(), file);
                 written.push((aside, path));
             }
         }
@@ -352,7 +375,10 @@ fn past_time(
             Ok(())
         })?;
     }
-    let ends: Vec<i64> = rules.iter().map(|rule| days_before(now_us, rule.days)).collect();
+    let ends: Vec<i64> = rules
+        .iter()
+        .map(|rule| days_before(now_us, rule.days))
+        .collect();
     let rule_of = |of: &Of| {
         let last = of.last?;
         rules.iter().zip(&ends).position(|(rule, end)| {

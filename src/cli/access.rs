@@ -8,8 +8,8 @@ use miette::{IntoDiagnostic, Result, miette};
 
 use super::Form;
 use crate::access::{Look, looks, record};
-use crate::normalise::Personal;
 use crate::config::Config;
+use crate::normalise::Personal;
 use crate::protect::{Protector, Right, new_identity, set_up};
 use crate::store::Store;
 use crate::tell::safe::{cut, terminal};
@@ -40,20 +40,36 @@ pub struct Args {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Make a key of one's own, as age-keygen does; the public one is printed
-    #[command(after_long_help = "Examples:\n  trail access key --output ~/trail.key\n  trail access key --output /safe/officer.key")]
+    #[command(
+        after_long_help = "Examples:\n  trail access key --output ~/trail.key\n  trail access key --output /safe/officer.key"
+    )]
     Key {
         /// File of the secret key; readable for its owner only
         #[arg(long, short, value_name = "FILE")]
         output: PathBuf,
     },
     /// Protect a new store for the roles of its trail.toml
-    #[command(after_long_help = "Examples:\n  trail access protect\n  trail access protect --store /evidence/case-17")]
+    #[command(
+        after_long_help = "Examples:\n  trail access protect\n  trail access protect --store /evidence/case-17"
+    )]
     Protect,
     /// Wrap the store's keys again, for those who have the roles now
-    #[command(after_long_help = "Examples:\n  trail access rewrap --identity ~/trail.key\n  trail access rewrap --as officer --identity /safe/officer.key")]
+    #[command(
+        after_long_help = "Examples:\n  trail access rewrap --identity ~/trail.key\n  trail access rewrap --as officer --identity /safe/officer.key"
+    )]
     Rewrap,
+    /// Print the key of a batch's texts, with which other tools read them (docs/access.md)
+    #[command(
+        after_long_help = "Examples:\n  trail access data-key 8987a1da752d475a --identity ~/trail.key\n  trail access data-key 8987a1da752d475a --as auditor --identity ~/trail.key"
+    )]
+    DataKey {
+        /// The batch
+        batch: String,
+    },
     /// Show who asks, in which role, and what that may
-    #[command(after_long_help = "Examples:\n  trail access whoami --identity ~/trail.key\n  trail access whoami --as investigator")]
+    #[command(
+        after_long_help = "Examples:\n  trail access whoami --identity ~/trail.key\n  trail access whoami --as investigator"
+    )]
     Whoami,
 }
 
@@ -66,14 +82,18 @@ pub(super) fn record_look(
     seen: usize,
     reason: &str,
 ) -> Result<()> {
+    let what = match store.access().names() {
+        Some(names) => Protector::new(names).text(&what).into_owned(),
+        None => what,
+    };
+    write_look(store, command, what, seen, reason)
+}
+
+fn write_look(store: &Store, command: &str, what: String, seen: usize, reason: &str) -> Result<()> {
     let now = jiff::Timestamp::now().as_microsecond();
-    let (what, reason) = match store.access().names() {
-        Some(names) => {
-            let mut protector = Protector::new(names);
-            let what = protector.text(&what).into_owned();
-            (what, protector.text(reason).into_owned())
-        }
-        None => (what, reason.to_owned()),
+    let reason = match store.access().names() {
+        Some(names) => Protector::new(names).text(reason).into_owned(),
+        None => reason.to_owned(),
     };
     record(store, command, what, seen as u64, &reason, now).map_err(|error| {
         miette!(
@@ -90,14 +110,15 @@ pub(super) fn record_words(
     seen: usize,
     reason: &str,
 ) -> Result<()> {
-    let words: Vec<String> = match store.access().names() {
-        Some(names) => words
-            .iter()
-            .map(|word| names.of(Personal::Text, word))
-            .collect(),
-        None => words,
+    let what = match store.access().names() {
+        Some(names) => {
+            let names = words.iter().map(|word| names.of(Personal::Text, word));
+            names.collect::<Vec<_>>().join(" ")
+        }
+        None if store.access().is_protected() => format!("{} words", words.len()),
+        None => words.join(" "),
     };
-    record_look(store, "search", words.join(" "), seen, reason)
+    write_look(store, "search", what, seen, reason)
 }
 
 impl Args {
@@ -113,6 +134,21 @@ impl Args {
                     store.batches().iter().map(|b| b.batch.clone()).collect();
                 let keys = store.access().rewrap(&config.roles, &batches)?;
                 format!("{keys} keys are wrapped for those who have the roles now\n")
+            }
+            Some(Command::DataKey { batch }) => {
+                let store = super::open_store(given)?;
+                if !store.batches().iter().any(|known| known.batch == *batch) {
+                    return Err(miette!("there is no batch `{batch}`"));
+                }
+                let key = store
+                    .access()
+                    .contents_key(batch)
+                    .map_err(|error| miette!("{error}"))?
+                    .ok_or_else(|| miette!("this store is not protected: its texts need no key"))?;
+                let what = format!("key of batch {batch}");
+                record_look(&store, "data-key", what, 0, &given.reason)?;
+                let hex: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+                hex + "\n"
             }
             Some(Command::Whoami) => whoami(&super::open_store(given)?),
         };
@@ -168,10 +204,16 @@ fn whoami(store: &Store) -> String {
     let access = store.access();
     let mut lines = vec![access.who()];
     if !access.is_protected() {
-        lines.push("nothing in this store is protected: who can read its files sees everything".to_owned());
+        lines.push(
+            "nothing in this store is protected: who can read its files sees everything".to_owned(),
+        );
     }
     for right in Right::ALL.iter().filter(|_| access.is_protected()) {
-        let may = if access.need(*right).is_ok() { "may" } else { "may not" };
+        let may = if access.need(*right).is_ok() {
+            "may"
+        } else {
+            "may not"
+        };
         lines.push(format!("{may} {right}"));
     }
     if !access.hidden().is_empty() {

@@ -36,9 +36,7 @@ pub struct Args {
 /// links and the commitment to it stay; the record itself and its texts are gone. A [[hold]] beats every
 /// rule.
 #[derive(clap::Args)]
-#[command(
-    after_long_help = "Examples:\n  trail retain --dry-run\n  trail retain --format json"
-)]
+#[command(after_long_help = "Examples:\n  trail retain --dry-run\n  trail retain --format json")]
 pub struct RetainArgs {
     /// Say what would be destroyed, and destroy nothing
     #[arg(long)]
@@ -115,7 +113,9 @@ impl RetainArgs {
             let count = expired.by_rule.get(&number).copied().unwrap_or(0);
             out.push_str(&format!(
                 "rule {number} ({}, {}, {} days): {count} records\n",
-                rule.source.as_deref().map_or("all sources".to_owned(), terminal),
+                rule.source
+                    .as_deref()
+                    .map_or("all sources".to_owned(), terminal),
                 rule.kind.map_or("all kinds", |kind| kind.as_str()),
                 rule.days
             ));

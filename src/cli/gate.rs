@@ -10,7 +10,9 @@ use miette::{IntoDiagnostic, Result, miette};
 use crate::check::{Policy, Record};
 use crate::config::Config;
 use crate::gate::{
-    Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, so_far, protect, protect_approval};
+    Answer, GateConfig, Proposal, Protocol, Question, answer, approve, decide, protect,
+    protect_approval, so_far,
+};
 
 /// Ask the policy before an action runs
 ///

@@ -17,13 +17,31 @@ pub(super) struct Given {
     #[arg(long, global = true, env = "TRAIL_STORE", value_name = "DIR")]
     store: Option<PathBuf>,
     /// Look at a protected store in this role of its trail.toml
-    #[arg(long = "as", global = true, env = "TRAIL_ROLE", value_name = "ROLE", help_heading = "Access")]
+    #[arg(
+        long = "as",
+        global = true,
+        env = "TRAIL_ROLE",
+        value_name = "ROLE",
+        help_heading = "Access"
+    )]
     role: Option<String>,
     /// File of your secret key of age, for a protected store
-    #[arg(long, global = true, env = "TRAIL_IDENTITY", value_name = "FILE", help_heading = "Access")]
+    #[arg(
+        long,
+        global = true,
+        env = "TRAIL_IDENTITY",
+        value_name = "FILE",
+        help_heading = "Access"
+    )]
     pub(super) identity: Option<PathBuf>,
     /// Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason
-    #[arg(long, global = true, value_delimiter = ',', value_name = "KIND", help_heading = "Access")]
+    #[arg(
+        long,
+        global = true,
+        value_delimiter = ',',
+        value_name = "KIND",
+        help_heading = "Access"
+    )]
     reveal: Vec<String>,
     /// Why you look at this; it is written down with the look (`trail access`)
     #[arg(
@@ -68,7 +86,9 @@ impl Given {
         let mut access = Access::with_key(&root, &config.roles, role, identity)?;
         // Where nothing is protected there is nothing to reveal.
         if self.reveal.is_empty() || !access.is_protected() {
-            return store.with_access(access).map_err(|error| miette!("{error}"));
+            return store
+                .with_access(access)
+                .map_err(|error| miette!("{error}"));
         }
         if self.reason.trim().is_empty() {
             return Err(miette!(

@@ -91,12 +91,7 @@ struct How {
 
 impl How {
     /// A proof with contents is a look at them.
-    fn record(
-        &self,
-        store: &Store,
-        records: &BTreeSet<RecordPlace>,
-        reason: &str,
-    ) -> Result<()> {
+    fn record(&self, store: &Store, records: &BTreeSet<RecordPlace>, reason: &str) -> Result<()> {
         if !self.with_contents {
             return Ok(());
         }

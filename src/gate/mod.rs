@@ -138,17 +138,23 @@ pub fn protect(
         .event
         .field("actor_type")
         .is_some_and(|kind| matches!(&*kind, "agent" | "service"));
+    let is_customer = proposal
+        .event
+        .field("object_type")
+        .and_then(|kind| crate::normalise::names::kind_of_name(&kind))
+        == Some(crate::model::KeyKind::Customer);
     let mut event = proposal.event.json();
     if let Value::Object(fields) = &mut event {
         for (name, value) in fields {
             let whole = match name.as_str() {
-                "actor" => !service,
-                "on_behalf_of" => true,
-                _ => false,
+                "actor" if !service => Some(Personal::Person),
+                "on_behalf_of" => Some(Personal::Person),
+                "object" if is_customer => Some(Personal::Customer),
+                _ => None,
             };
-            match value {
-                Value::String(text) if whole => *text = names.of(Personal::Person, text),
-                other => *other = protected_json(&mut protector, other),
+            match (value, whole) {
+                (Value::String(text), Some(kind)) => *text = names.of(kind, text),
+                (other, _) => *other = protected_json(&mut protector, other),
             }
         }
     }
@@ -167,9 +173,7 @@ fn protected_json(protector: &mut crate::protect::Protector<'_>, value: &Value) 
     match protector.text(&text) {
         std::borrow::Cow::Borrowed(_) => value.clone(),
         // A number that became a pseudonym is no JSON any more: the whole is a text then.
-        std::borrow::Cow::Owned(text) => {
-            serde_json::from_str(&text).unwrap_or(Value::String(text))
-        }
+        std::borrow::Cow::Owned(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
     }
 }
 

@@ -18,8 +18,8 @@ pub use recognise::{Explanation, explain};
 use crate::config::Zones;
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
-use crate::read::{Limits, ReadError};
 use crate::protect::{Access, AccessError, BatchKeys, Role, is_protected};
+use crate::read::{Limits, ReadError};
 use crate::seal::LogSealer;
 use crate::store::{BatchWriter, Commit, Custody, CustodyFile, LeafCounts, Store, StoreError};
 

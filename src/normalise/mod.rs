@@ -19,7 +19,9 @@ mod sql;
 pub use detect::{Detection, Sample, Verdict, detect};
 pub use json::{Pairs, Text};
 pub(crate) use names::add_arguments;
-pub use personal::{Personal, find as find_personal, injection_signs, is_name_field, personal_kinds};
+pub use personal::{
+    Personal, find as find_personal, injection_signs, is_name_field, personal_kinds,
+};
 
 use jiff::tz::TimeZone;
 use typed_arena::Arena;

@@ -59,7 +59,7 @@ const DESCRIPTIONS: &[&str] = &[
 
 /// What kind of key a value under that name is.
 #[must_use]
-pub(super) fn kind_of_name(name: &str) -> Option<KeyKind> {
+pub(crate) fn kind_of_name(name: &str) -> Option<KeyKind> {
     let lower = name.to_ascii_lowercase();
     let (stem, kind) = STEMS.iter().find(|(stem, _)| lower.contains(stem))?;
     let rest = lower.replacen(stem, "", 1);

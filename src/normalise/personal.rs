@@ -73,11 +73,11 @@ static NATIONAL_ID: LazyLock<Regex> = LazyLock::new(|| {
 /// a JSON string), with its value.
 static NAME_FIELD: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)\\*"(?:[a-z0-9_.]*_)?(?:{NAME_FIELDS})\\*"\s*:\s*\\*"([^"\\]{{2,200}})"#
+        r#"(?i)\\*"(?:[a-z0-9_.-]*[_.-])?(?:{NAME_FIELDS})\\*"\s*:\s*\\*"([^"\\]{{2,200}})"#
     ))
 });
 static NAME_OF_FIELD: LazyLock<Regex> =
-    LazyLock::new(|| pattern(&format!(r"(?i)^(?:[a-z0-9_.]*[_.])?(?:{NAME_FIELDS})$")));
+    LazyLock::new(|| pattern(&format!(r"(?i)^(?:[a-z0-9_.-]*[_.-])?(?:{NAME_FIELDS})$")));
 const NAME_FIELDS: &str = "first_?name|last_?name|given_?name|family_?name|middle_?name|full_?name|sur_?name|maiden_?name|display_?name|customer_?name|contact_?name|employee_?name|patient_?name|recipient_?name|account_?holder|user_?display_?name|real_?name|vorname|nachname|kontoinhaber|name1|name2|name_?first|name_?last|birth_?date|date_?of_?birth|dob|geburtsdatum|bday|street|street_?address|mailing_?street|billing_?street|home_?address|stras|ssn|social_?security_?number|passport_?(?:no|number)|tax_?id|steuer_?id";
 
 fn pattern(text: &str) -> Regex {
@@ -132,7 +132,12 @@ pub fn find(text: &[u8], mut found: impl FnMut(Range<usize>, Personal)) {
 
 /// Whether a value is a mask already: nothing but the signs that masks are made of.
 fn is_masked(value: &[u8]) -> bool {
-    let signs = |b: &u8| matches!(b, b'*' | b'#' | b'x' | b'X' | b'-' | b'.' | b' ' | b'[' | b']' | b'<' | b'>' | b'_');
+    let signs = |b: &u8| {
+        matches!(
+            b,
+            b'*' | b'#' | b'x' | b'X' | b'-' | b'.' | b' ' | b'[' | b']' | b'<' | b'>' | b'_'
+        )
+    };
     value.iter().all(signs)
         || value.first() == Some(&b'[') && value.last() == Some(&b']')
         || value.first() == Some(&b'<') && value.last() == Some(&b'>')
@@ -145,7 +150,10 @@ pub fn personal_kinds(text: &str) -> String {
     let mut there = [false; Personal::ALL.len()];
     find(text.as_bytes(), |_, kind| there[kind as usize] = true);
     let kinds = Personal::ALL.iter().filter(|kind| there[**kind as usize]);
-    kinds.map(|kind| kind.as_str()).collect::<Vec<_>>().join(",")
+    kinds
+        .map(|kind| kind.as_str())
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Phrases by which a text gives orders to the model that reads it, by kind.
@@ -176,7 +184,9 @@ static INJECTION: LazyLock<[(&str, Regex); 3]> = LazyLock::new(|| {
 /// `role`, joined by commas; empty if there are none. A sign is no proof.
 #[must_use]
 pub fn injection_signs(text: &str) -> String {
-    let found = INJECTION.iter().filter(|(_, phrase)| phrase.is_match(text.as_bytes()));
+    let found = INJECTION
+        .iter()
+        .filter(|(_, phrase)| phrase.is_match(text.as_bytes()));
     found.map(|(kind, _)| *kind).collect::<Vec<_>>().join(",")
 }
 
@@ -262,13 +272,19 @@ fn national_id_checks(text: &[u8]) -> bool {
                 b'0'..=b'9' => None,
                 _ => return false,
             };
-            let number = lead.into_iter().chain(d.iter().copied()).fold(0, |n, d| n * 10 + d);
+            let number = lead
+                .into_iter()
+                .chain(d.iter().copied())
+                .fold(0, |n, d| n * 10 + d);
             b"TRWAGMYFPDXBNJZSQVHLCKE"[(number % 23) as usize] == last
         }
         // Italy: the form is rare enough; its check letter.
         (7, 9, _) if text.len() == 16 => codice_fiscale_checks(text),
         // United Kingdom: prefixes that are not given out.
-        (6, 3, _) => !matches!(&text[..2], b"BG" | b"GB" | b"NK" | b"KN" | b"TN" | b"NT" | b"ZZ"),
+        (6, 3, _) => !matches!(
+            &text[..2],
+            b"BG" | b"GB" | b"NK" | b"KN" | b"TN" | b"NT" | b"ZZ"
+        ),
         // France: 97 minus the number modulo 97.
         (15, 0, _) => {
             let number = d[..13].iter().fold(0u64, |n, d| n * 10 + u64::from(*d));
@@ -290,9 +306,16 @@ fn national_id_checks(text: &[u8]) -> bool {
 /// Decree of the Italian Ministry of Finance, 23 December 1976: values of signs at odd places.
 fn codice_fiscale_checks(text: &[u8]) -> bool {
     const ODD: [u32; 26] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
+        23,
     ];
-    let place = |b: u8| usize::from(if b.is_ascii_digit() { b - b'0' } else { b - b'A' });
+    let place = |b: u8| {
+        usize::from(if b.is_ascii_digit() {
+            b - b'0'
+        } else {
+            b - b'A'
+        })
+    };
     let sum: u32 = text[..15]
         .iter()
         .enumerate()
@@ -321,8 +344,14 @@ mod tests {
         assert_eq!(personal_kinds("call +49 30 1234567"), "phone");
         assert_eq!(personal_kinds("nothing here, invoice 4711"), "");
         assert_eq!(personal_kinds(r#"{"last_name": "Meier"}"#), "name");
-        assert_eq!(personal_kinds(r#"{"a": "{\"firstName\":\"Anna\"}"}"#), "name");
-        assert_eq!(personal_kinds(r#"{"last_name": "[masked]", "name": "get_invoice"}"#), "");
+        assert_eq!(
+            personal_kinds(r#"{"a": "{\"firstName\":\"Anna\"}"}"#),
+            "name"
+        );
+        assert_eq!(
+            personal_kinds(r#"{"last_name": "[masked]", "name": "get_invoice"}"#),
+            ""
+        );
     }
 
     #[test]
@@ -339,7 +368,11 @@ mod tests {
             "1 84 12 76 451 089 46",
             "86 095 742 719",
         ] {
-            assert_eq!(personal_kinds(&format!("id {good}.")), "national_id", "{good}");
+            assert_eq!(
+                personal_kinds(&format!("id {good}.")),
+                "national_id",
+                "{good}"
+            );
         }
         for bad in [
             "000-90-4399",

@@ -46,14 +46,18 @@ pub enum AccessError {
         role: String,
     },
     /// A role is asked for where nothing is protected.
-    #[error("this store is not protected: what it holds lies in clear on the disk, and no role hides it")]
+    #[error(
+        "this store is not protected: what it holds lies in clear on the disk, and no role hides it"
+    )]
     #[diagnostic(help(
         "name roles in trail.toml of a new store, run `trail access protect`, and ingest the dumps into it"
     ))]
     Clear,
     /// The role may not do that.
     #[error("{who} may not do this: it needs the right to {right}")]
-    #[diagnostic(help("--identity FILE and --as ROLE say who you are; rights stand in trail.toml"))]
+    #[diagnostic(help(
+        "--identity FILE and --as ROLE say who you are; rights stand in trail.toml"
+    ))]
     NotAllowed {
         /// Role, or that there is none.
         who: String,
@@ -92,7 +96,9 @@ fn look_up_file(root: &Path) -> PathBuf {
 }
 
 fn contents_file(root: &Path, batch: &str) -> PathBuf {
-    root.join("access").join("keys").join(format!("{batch}.age"))
+    root.join("access")
+        .join("keys")
+        .join(format!("{batch}.age"))
 }
 
 /// Folder of the vault of a batch.
@@ -196,19 +202,26 @@ impl BatchKeys {
         })
     }
 
-    /// Puts the wrapped keys and the vault where they belong, before the batch is visible. Gives the
-    /// SHA-256 of the vault.
+    /// Puts the wrapped keys and the vault where they belong, before the batch is visible. Gives the file
+    /// of the vault.
     ///
     /// # Errors
     /// A file cannot be written.
-    pub fn store(&self, root: &Path, batch: &str, rows: &[VaultRow]) -> Result<(), StoreError> {
+    pub fn store(
+        &self,
+        root: &Path,
+        batch: &str,
+        rows: &[VaultRow],
+    ) -> Result<PathBuf, StoreError> {
         let folder = vault_folder(root, batch);
         // What a crashed commit of the same batch left behind is not visible, so it may go.
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).map_err(StoreError::io("creating", &folder))?;
-        super::write_vault(&folder.join("0.parquet"), rows, &self.vault)?;
+        let vault = folder.join("0.parquet");
+        super::write_vault(&vault, rows, &self.vault)?;
         write(&folder.join("0.age"), &self.wrapped[1])?;
-        write(&contents_file(root, batch), &self.wrapped[0])
+        write(&contents_file(root, batch), &self.wrapped[0])?;
+        Ok(vault)
     }
 }
 
@@ -272,7 +285,10 @@ impl Access {
                 roles: roles.join(", "),
             });
         }
-        let identities = identity.map(read_identities).transpose()?.unwrap_or_default();
+        let identities = identity
+            .map(read_identities)
+            .transpose()?
+            .unwrap_or_default();
         let own: Vec<String> = identities
             .iter()
             .map(|key| key.to_public().to_string())
@@ -291,7 +307,9 @@ impl Access {
         };
         let Some((name, role)) = found else {
             return Err(AccessError::NotInRole {
-                path: identity.map(|path| path.display().to_string()).unwrap_or_default(),
+                path: identity
+                    .map(|path| path.display().to_string())
+                    .unwrap_or_default(),
                 role: role.unwrap_or("any").to_owned(),
             });
         };
@@ -600,7 +618,9 @@ impl Access {
                 let values = entries.column(1).as_string::<i32>();
                 for at in 0..entries.len() {
                     builder.keys().append_value(keys.value(at));
-                    let text = values.is_valid(at).then(|| self.shown_text(values.value(at)));
+                    let text = values
+                        .is_valid(at)
+                        .then(|| self.shown_text(values.value(at)));
                     builder.values().append_option(text);
                 }
             }
@@ -610,9 +630,9 @@ impl Access {
         builder.finish()
     }
 
-    /// Destroys what the pseudonyms of some people stand for in a batch, in all their spellings: writes
-    /// the vault anew without them and under a new key, and removes the old one with its key. Gives the
-    /// destroyed pseudonyms.
+    /// Writes the vault of a batch anew, without what the pseudonyms of some people stand for in all their
+    /// spellings, and under a new key. Gives the new file; the old one and its key are there until
+    /// [`Access::remove_old`].
     ///
     /// # Errors
     /// The role may not reveal, or a file cannot be written.
@@ -621,25 +641,40 @@ impl Access {
         roles: &BTreeMap<String, Role>,
         batch: &str,
         people_of: &HashSet<String>,
-    ) -> Result<Vec<String>, AccessError> {
+    ) -> Result<PathBuf, AccessError> {
         let (number, rows) = self.vault_of(batch)?;
-        let (gone, kept): (Vec<VaultRow>, Vec<VaultRow>) = rows
-            .into_iter()
-            .partition(|(name, _)| people_of.contains(without_spelling(name)));
-        if gone.is_empty() {
-            return Ok(Vec::new());
-        }
+        let others = |row: &VaultRow| !people_of.contains(without_spelling(&row.0));
+        let kept: Vec<VaultRow> = rows.into_iter().filter(others).collect();
         let key = crate::seal::random32();
         let wrapped = wrap(&key, &people(roles, Right::Reveal)?)?;
         let folder = vault_folder(&self.root, batch);
         let next = number + 1;
-        super::write_vault(&folder.join(format!("{next}.parquet")), &kept, &key)?;
+        let vault = folder.join(format!("{next}.parquet"));
+        super::write_vault(&vault, &kept, &key)?;
         write(&folder.join(format!("{next}.age")), &wrapped)?;
-        for end in ["age", "parquet"] {
-            let old = folder.join(format!("{number}.{end}"));
-            std::fs::remove_file(&old).map_err(StoreError::io("removing", &old))?;
+        Ok(vault)
+    }
+
+    /// Removes the vaults of a batch, and their keys, that a newer one has taken the place of.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn remove_old(&self, batch: &str) -> Result<(), StoreError> {
+        let folder = vault_folder(&self.root, batch);
+        let Some((newest, ..)) = newest(&folder) else {
+            return Ok(());
+        };
+        let entries = std::fs::read_dir(&folder).map_err(StoreError::io("listing", &folder))?;
+        for entry in entries {
+            let path = entry.map_err(StoreError::io("listing", &folder))?.path();
+            let number = path
+                .file_stem()
+                .and_then(|name| name.to_str()?.parse::<u32>().ok());
+            if number.is_some_and(|number| number < newest) {
+                std::fs::remove_file(&path).map_err(StoreError::io("removing", &path))?;
+            }
         }
-        Ok(gone.into_iter().map(|(name, _)| name).collect())
+        Ok(())
     }
 
     /// Pseudonyms of a person in all kinds that people have, without their spellings.
@@ -678,10 +713,11 @@ impl Access {
         }
         for (path, right) in &files {
             let wrapped = std::fs::read(path).map_err(StoreError::io("reading", path))?;
-            let key = unwrap(&wrapped, &self.identities).ok_or_else(|| AccessError::NotAllowed {
-                who: self.who(),
-                right: *right,
-            })?;
+            let key =
+                unwrap(&wrapped, &self.identities).ok_or_else(|| AccessError::NotAllowed {
+                    who: self.who(),
+                    right: *right,
+                })?;
             write(path, &wrap(&key, &people(roles, *right)?)?)?;
         }
         Ok(files.len())

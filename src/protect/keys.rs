@@ -32,7 +32,9 @@ pub enum KeyFileError {
     },
     /// A public key that is none.
     #[error("`{text}` is no public key of age: {reason}")]
-    #[diagnostic(help("they begin with `age1`; `trail access key` prints it beside the secret one"))]
+    #[diagnostic(help(
+        "they begin with `age1`; `trail access key` prints it beside the secret one"
+    ))]
     Recipient {
         /// As given.
         text: String,

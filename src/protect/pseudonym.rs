@@ -97,7 +97,9 @@ fn base32(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut out = String::with_capacity(bytes.len() * 8 / 5);
     for five in bytes.chunks_exact(5) {
-        let bits = five.iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let bits = five
+            .iter()
+            .fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
         for at in (0..8).rev() {
             out.push(char::from(ALPHABET[(bits >> (at * 5) & 31) as usize]));
         }
@@ -140,7 +142,10 @@ mod tests {
         assert!(plain.starts_with("pii-email-"));
         assert_eq!(without_spelling(&loud), plain);
         assert_ne!(loud, plain);
-        assert_ne!(plain, Pseudonyms::new([2; 32]).of(Personal::Email, "a.meier@example.org"));
+        assert_ne!(
+            plain,
+            Pseudonyms::new([2; 32]).of(Personal::Email, "a.meier@example.org")
+        );
         let text = format!("from <{plain}> to \"{loud}\"");
         let found: Vec<&str> = pseudonyms_in(text.as_bytes()).map(|at| &text[at]).collect();
         assert_eq!(found, [plain.as_str(), loud.as_str()]);

@@ -7,6 +7,7 @@ use std::ops::Range;
 use super::Pseudonyms;
 use super::pseudonym::pseudonyms_in;
 use crate::model::{ActorType, Event, KeyKind, is_pseudonym, normalise_key};
+use crate::normalise::names::kind_of_name;
 use crate::normalise::{Personal, find_personal, is_name_field};
 use crate::read::{Header, Row};
 
@@ -28,8 +29,19 @@ struct Known {
 
 /// Attributes that hold what people wrote.
 const WRITTEN: &[&str] = &[
-    "body", "comment", "description", "message", "note", "query", "reason", "search", "statement",
-    "subject", "text", "title", "user_agent",
+    "body",
+    "comment",
+    "description",
+    "message",
+    "note",
+    "query",
+    "reason",
+    "search",
+    "statement",
+    "subject",
+    "text",
+    "title",
+    "user_agent",
 ];
 /// A text with so many blanks is a sentence.
 const SENTENCE: usize = 4;
@@ -136,7 +148,10 @@ impl<'p> Protector<'p> {
     }
 
     fn event(&mut self, event: &mut Event<'_>, known: &[Known]) {
-        let human = !matches!(event.actor.kind, Some(ActorType::Agent | ActorType::Service));
+        let human = !matches!(
+            event.actor.kind,
+            Some(ActorType::Agent | ActorType::Service)
+        );
         if human {
             self.whole(Personal::Person, &mut event.actor.id);
         }
@@ -224,7 +239,8 @@ impl<'p> Protector<'p> {
         };
         if normalise_key(kind, value).is_some() {
             let (name, normal) = self.names.of_all_spellings(personal, value.trim());
-            self.vault.insert((name.clone(), normal.as_bytes().to_vec()));
+            self.vault
+                .insert((name.clone(), normal.as_bytes().to_vec()));
             *value = Cow::Owned(name);
         }
     }
@@ -241,7 +257,8 @@ impl<'p> Protector<'p> {
 
 /// Pseudonyms are ASCII and replace whole characters, so this changes nothing of a text.
 fn lossy(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 fn is_sentence(text: &str) -> bool {
@@ -261,7 +278,10 @@ pub(super) fn kind_of_key(kind: KeyKind) -> Option<Personal> {
 /// Whether a place is no part of a longer word.
 fn is_bounded(text: &[u8], at: &Range<usize>) -> bool {
     let word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
-    let before = at.start.checked_sub(1).is_some_and(|before| word(text[before]));
+    let before = at
+        .start
+        .checked_sub(1)
+        .is_some_and(|before| word(text[before]));
     let after = text.get(at.end).is_some_and(|byte| word(*byte));
     !before && !after
 }
@@ -272,8 +292,21 @@ fn known_values(bytes: &[u8], row: Option<(&Header, &Row)>, events: &[Event<'_>]
     for event in events {
         let actor = &event.actor;
         let human = !matches!(actor.kind, Some(ActorType::Agent | ActorType::Service));
-        let people = [actor.id.as_ref().filter(|_| human), actor.on_behalf_of.as_ref()];
-        values.extend(people.into_iter().flatten().map(|v| (v.to_string(), Personal::Person)));
+        let people = [
+            actor.id.as_ref().filter(|_| human),
+            actor.on_behalf_of.as_ref(),
+        ];
+        values.extend(
+            people
+                .into_iter()
+                .flatten()
+                .map(|v| (v.to_string(), Personal::Person)),
+        );
+        if let (Some(kind), Some(id)) = (&event.object.kind, &event.object.id)
+            && kind_of_name(kind) == Some(KeyKind::Customer)
+        {
+            values.push((id.to_string(), Personal::Customer));
+        }
         for (kind, value) in &event.keys {
             match kind_of_key(*kind) {
                 Some(personal) => values.push((value.trim().to_owned(), personal)),
@@ -309,9 +342,8 @@ fn known_values(bytes: &[u8], row: Option<(&Header, &Row)>, events: &[Event<'_>]
         }
     }
     // A number that names a document as well stays one: without it nothing could be found.
-    values.retain(|(value, _)| {
-        value.trim().len() >= SHORTEST && !structure.contains(value.as_str())
-    });
+    values
+        .retain(|(value, _)| value.trim().len() >= SHORTEST && !structure.contains(value.as_str()));
     let is_utf8 = std::str::from_utf8(bytes).is_ok();
     let mut known: Vec<Known> = Vec::new();
     for (value, kind) in values {

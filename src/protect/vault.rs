@@ -85,7 +85,8 @@ pub(super) fn read_vault(path: &Path, key: &DataKey) -> Result<Vec<VaultRow>, St
         let names = batch.column(0).as_string::<i32>();
         let values = batch.column(1).as_binary::<i32>();
         rows.extend(
-            (0..batch.num_rows()).map(|row| (names.value(row).to_owned(), values.value(row).to_vec())),
+            (0..batch.num_rows())
+                .map(|row| (names.value(row).to_owned(), values.value(row).to_vec())),
         );
     }
     Ok(rows)

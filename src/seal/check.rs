@@ -92,7 +92,9 @@ pub fn check_seal(
         pins: Vec::new(),
         first_leaf: None,
         stored: Stored::default(),
-        erased: Erasures::of(store).map(|all| all.pseudonyms).unwrap_or_default(),
+        erased: Erasures::of(store)
+            .map(|all| all.pseudonyms)
+            .unwrap_or_default(),
     };
     if log.checkpoint.is_empty() {
         checker.damage("log/checkpoint", "", "is missing: nothing is sealed");

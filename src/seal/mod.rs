@@ -20,4 +20,6 @@ pub use proof::{
     Proof, ProofError, RecordPlace, Shown, ShownRecord, check_proof, prove_consistency,
     prove_records,
 };
-pub use recompute::{BatchLeaves, LeafOf, REMOVED, batch_leaves, chunk_leaves, reader_of, salt_key};
+pub use recompute::{
+    BatchLeaves, LeafOf, REMOVED, batch_leaves, chunk_leaves, reader_of, salt_key,
+};

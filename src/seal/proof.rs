@@ -18,7 +18,7 @@ use tlog_tiles::{
 
 use super::leaf;
 use super::log::{Log, manifest_bytes, parse_checkpoint};
-use super::recompute::{REMOVED, stored_digest, reader_of, rows_of_record, salt_key};
+use super::recompute::{REMOVED, reader_of, rows_of_record, salt_key, stored_digest};
 use super::{Signatures, signatures};
 use crate::model::{Digest, RecordHasher};
 use crate::store::{Custody, Store, StoreError, read_original_contents};
@@ -168,7 +168,11 @@ fn prove_one(
     contents: bool,
 ) -> Result<ProvenRecord, ProofError> {
     let rows = rows_of_record(store, custody, file, ordinal)?;
-    let missing = || ProofError::Log(format!("the bytes of record {ordinal} are not in the store"));
+    let missing = || {
+        ProofError::Log(format!(
+            "the bytes of record {ordinal} are not in the store"
+        ))
+    };
     let digests: Vec<[u8; 32]> = rows.iter().map(|row| Sha256::digest(row).into()).collect();
     let proven = |content: &[u8; 32], shown: Option<Content>| {
         let bytes = leaf::record(file, ordinal, content, &digests);

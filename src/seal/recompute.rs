@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
@@ -11,7 +12,7 @@ use tlog_tiles::Hash;
 use super::leaf::{self, ContentDigest, RowDigest, SaltKey};
 use crate::model::RecordHasher;
 use crate::store::{
-    Custody, Erasures, Store, StoreError, content_groups, cores, read_rejects, scan_columns,
+    Custody, Store, StoreError, content_groups, cores, read_rejects, scan_columns,
     scan_stored_texts, side_by_side,
 };
 
@@ -81,7 +82,10 @@ pub fn batch_leaves(
     let mut rows = RowStream::new(store, custody);
     if !is_open {
         // Protected from who asks: the commitments are taken as they lie there.
-        let path = store.layout().table("contents", &custody.batch).join("_digests");
+        let path = store
+            .layout()
+            .table("contents", &custody.batch)
+            .join("_digests");
         each_stored(&path, |contents: Vec<ContentDigest>| {
             counts.withheld += contents.len() as u64;
             join_rows(&mut rows, &contents, &mut counts, &mut visit)
@@ -90,7 +94,7 @@ pub fn batch_leaves(
         return stored_rejects(store, custody, counts, visit);
     }
     let key = salt_key(store, &custody.batch)?;
-    let kept = kept_digests(store, custody)?;
+    let kept: OnceLock<Kept> = OnceLock::new();
     for path in store.parts("contents", custody) {
         let groups: Vec<usize> = (0..content_groups(store, &path)?).collect();
         for groups in groups.chunks(cores() * 4) {
@@ -100,9 +104,10 @@ pub fn batch_leaves(
                     match content {
                         "raw" => {
                             let (original, unknown) = store.access().original(bytes);
-                            if let Some(kept) = kept.get(&(file, ordinal))
-                                && !unknown.is_empty()
-                            {
+                            let digest = (!unknown.is_empty())
+                                .then(|| kept.get_or_init(|| kept_digests(store, custody)))
+                                .and_then(|kept| kept.get(&(file, ordinal)));
+                            if let Some(kept) = digest {
                                 part.unknown.extend(unknown);
                                 part.withheld += 1;
                                 part.digests.push(*kept);
@@ -156,23 +161,28 @@ struct Contents {
     unknown: BTreeSet<String>,
 }
 
-/// The commitments that lie beside the records of a protected batch of which something was destroyed.
-fn kept_digests(
-    store: &Store,
-    custody: &Custody,
-) -> Result<HashMap<(i32, i64), ContentDigest>, StoreError> {
+type Kept = HashMap<(i32, i64), ContentDigest>;
+
+/// The commitments that lie beside the records of a protected batch; none if they cannot be read, which
+/// is a damage that is named by the file.
+fn kept_digests(store: &Store, custody: &Custody) -> Kept {
     let mut kept = HashMap::new();
-    if Erasures::of(store)?.pseudonyms.is_empty() {
-        return Ok(kept);
+    let path = store
+        .layout()
+        .table("contents", &custody.batch)
+        .join("_digests");
+    let read = each_stored(&path, |contents| {
+        kept.extend(
+            contents
+                .into_iter()
+                .map(|one| ((one.file, one.ordinal), one)),
+        );
+        Ok(())
+    });
+    if read.is_err() {
+        kept.clear();
     }
-    let path = store.layout().table("contents", &custody.batch).join("_digests");
-    if path.is_file() {
-        each_stored(&path, |contents| {
-            kept.extend(contents.into_iter().map(|one| ((one.file, one.ordinal), one)));
-            Ok(())
-        })?;
-    }
-    Ok(kept)
+    kept
 }
 
 /// Calls `visit` with the commitments in a file, some thousand at a time.
@@ -207,7 +217,10 @@ pub fn stored_digest(
     file: i32,
     ordinal: i64,
 ) -> Result<Option<(u64, [u8; 32])>, StoreError> {
-    let path = store.layout().table("contents", &custody.batch).join("_digests");
+    let path = store
+        .layout()
+        .table("contents", &custody.batch)
+        .join("_digests");
     let (mut before, mut found) = (0, None);
     each_stored(&path, |contents| {
         let at = contents
@@ -229,7 +242,10 @@ fn stored_rejects(
     mut counts: BatchLeaves,
     mut visit: impl FnMut(LeafOf, Hash) -> Result<(), StoreError>,
 ) -> Result<BatchLeaves, StoreError> {
-    let path = store.layout().table("rejects", &custody.batch).join("_leaves");
+    let path = store
+        .layout()
+        .table("rejects", &custody.batch)
+        .join("_leaves");
     if !path.is_file() {
         return Ok(counts);
     }

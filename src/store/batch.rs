@@ -366,9 +366,16 @@ impl BatchWriter {
         if let Some(protection) = self.protection.take() {
             let rows: Vec<VaultRow> = protection.vault.into_iter().collect();
             let root = &store.layout().root;
-            protection.keys.store(root, &custody.batch, &rows)?;
+            let vault = protection.keys.store(root, &custody.batch, &rows)?;
             let key = Some(protection.keys.contents);
             (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, key)?;
+            let (size, sha256) = hash_file(&vault)?;
+            custody.others.push(TableFile {
+                path: format!("access/vault/{}/0.parquet", custody.batch),
+                rows: rows.len() as u64,
+                size,
+                sha256: sha256.to_string(),
+            });
         } else {
             (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, None)?;
         }
@@ -532,7 +539,8 @@ pub fn rewrite_contents(
         .and_then(ArrowWriter::into_serialized_writer)
         .map_err(StoreError::parquet(aside))?;
     for group in 0..groups {
-        let mut rows = super::ContentsBuilder::new(arrow_buffer::Buffer::from_vec(Vec::<u8>::new()), 1024);
+        let mut rows =
+            super::ContentsBuilder::new(arrow_buffer::Buffer::from_vec(Vec::<u8>::new()), 1024);
         let mut failed = Ok(());
         super::scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
             if content == ContentPart::Raw.as_str()
@@ -548,7 +556,9 @@ pub fn rewrite_contents(
             }
         })?;
         failed?;
-        let mut to = writer.next_row_group().map_err(StoreError::parquet(aside))?;
+        let mut to = writer
+            .next_row_group()
+            .map_err(StoreError::parquet(aside))?;
         for chunk in rows.finish().encode(&factory, group)?.into_chunks() {
             chunk
                 .append_to_row_group(&mut to)

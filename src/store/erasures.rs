@@ -78,6 +78,24 @@ pub struct Erasures {
 }
 
 impl Erasures {
+    /// What has taken the place of a file, and under which name: a vault gets a number of its own each
+    /// time, the highest of which counts.
+    #[must_use]
+    pub fn newest(&self, path: &str) -> Option<(&String, &Replaced)> {
+        if let Some(folder) = path.strip_suffix("/0.parquet") {
+            let number = |name: &str| {
+                let rest = name.strip_prefix(folder)?.strip_prefix('/')?;
+                rest.strip_suffix(".parquet")?.parse::<u32>().ok()
+            };
+            let all = self.files.iter();
+            return all
+                .filter_map(|(name, file)| Some((number(name)?, (name, file))))
+                .max_by_key(|(number, _)| *number)
+                .map(|(_, found)| found);
+        }
+        self.files.get_key_value(path)
+    }
+
     /// Reads the journal of a store.
     ///
     /// # Errors

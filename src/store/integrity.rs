@@ -40,11 +40,11 @@ pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
     let erasures = super::Erasures::of(store)?;
     let found = super::side_by_side(&files, |(batch, table)| {
         // A file that was written anew on purpose is as the act says.
-        let (size_then, sha256_then) = match erasures.files.get(&table.path) {
-            Some(file) => (file.size, &file.sha256),
-            None => (table.size, &table.sha256),
+        let (name, size_then, sha256_then) = match erasures.newest(&table.path) {
+            Some((name, file)) => (name, file.size, &file.sha256),
+            None => (&table.path, table.size, &table.sha256),
         };
-        let path = store.layout().root.join(&table.path);
+        let path = store.layout().root.join(name);
         let mut damages = Vec::new();
         let mut damaged = |file: String, reason: String| {
             damages.push(Damage {
@@ -55,16 +55,16 @@ pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
         };
         match hash_file(&path) {
             Err(StoreError::Io { error, .. }) => {
-                damaged(table.path.clone(), format!("cannot be read: {error}"));
+                damaged(name.clone(), format!("cannot be read: {error}"));
             }
             Err(error) => return Err(error),
             Ok((size, _)) if size != size_then => {
                 let reason = format!("has {size} bytes, not {size_then}");
-                damaged(table.path.clone(), reason);
+                damaged(name.clone(), reason);
             }
             Ok((_, sha256)) if sha256.to_string() != *sha256_then => {
                 let reason = format!("has SHA-256 {sha256}, not {sha256_then}");
-                damaged(table.path.clone(), reason);
+                damaged(name.clone(), reason);
             }
             Ok(_) => {}
         }

@@ -514,7 +514,8 @@ fn read_group(
     read_rows(&path, &rows, columns, |table| tables.push(table))?;
     let access = store.access();
     let shown = tables.into_iter().map(|table| access.events(table));
-    let table = |table: Result<RecordBatch, StoreError>| table.map(|table| EventTable { batch, table });
+    let table =
+        |table: Result<RecordBatch, StoreError>| table.map(|table| EventTable { batch, table });
     shown.map(table).collect()
 }
 

@@ -191,11 +191,7 @@ fn patterns(request: &SearchRequest) -> Result<Vec<Regex>, regex::Error> {
 }
 
 /// The texts in which all patterns are found, by their records.
-fn find_texts(
-    store: &Store,
-    parts: &[PathBuf],
-    patterns: &[Regex],
-) -> Result<Matches, StoreError> {
+fn find_texts(store: &Store, parts: &[PathBuf], patterns: &[Regex]) -> Result<Matches, StoreError> {
     let mut groups: Vec<(&PathBuf, usize)> = Vec::new();
     for path in parts {
         groups.extend((0..content_groups(store, path)?).map(|group| (path, group)));

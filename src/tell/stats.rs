@@ -146,7 +146,9 @@ pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
         if !store.access().reads_contents() {
             // What could not be read may hold anything, and its reason may quote it.
             if count > 0 {
-                *rejects.entry("protected from who asks".to_owned()).or_default() += count;
+                *rejects
+                    .entry("protected from who asks".to_owned())
+                    .or_default() += count;
             }
             continue;
         }

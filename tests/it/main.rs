@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
+mod access;
 mod bad_input;
 mod commands;
 mod demo_case;

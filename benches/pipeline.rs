@@ -221,6 +221,7 @@ fn main() -> Outcome<()> {
         signer: None,
         roles: std::collections::BTreeMap::new(),
         identity: None,
+        source_keys: Vec::new(),
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     let step = |name: &str, begun: Instant| {

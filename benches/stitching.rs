@@ -74,6 +74,7 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         signer: None,
         roles: std::collections::BTreeMap::new(),
         identity: None,
+        source_keys: Vec::new(),
         workers: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     };
     ingest(&request, &Silent)?;

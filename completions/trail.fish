@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_trail_global_optspecs
-    string join \n store= h/help V/version
+    string join \n store= as= identity= reveal= reason= h/help V/version
 end
 
 function __fish_trail_needs_command
@@ -25,6 +25,10 @@ function __fish_trail_using_subcommand
 end
 
 complete -c trail -n "__fish_trail_needs_command" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_needs_command" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_needs_command" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_needs_command" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_needs_command" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_needs_command" -s h -l help -d 'Print help'
 complete -c trail -n "__fish_trail_needs_command" -s V -l version -d 'Print version'
 complete -c trail -n "__fish_trail_needs_command" -f -a "ingest" -d 'Read exported logs into the store'
@@ -44,11 +48,14 @@ complete -c trail -n "__fish_trail_needs_command" -f -a "export" -d 'Give tables
 complete -c trail -n "__fish_trail_needs_command" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
 complete -c trail -n "__fish_trail_needs_command" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
 complete -c trail -n "__fish_trail_needs_command" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
-complete -c trail -n "__fish_trail_needs_command" -f -a "access" -d 'List who has looked at what was logged, and who has taken it out'
+complete -c trail -n "__fish_trail_needs_command" -f -a "access" -d 'List who has looked at what was logged, and set up who may'
+complete -c trail -n "__fish_trail_needs_command" -f -a "erase" -d 'Destroy what a protected store knows of a person'
+complete -c trail -n "__fish_trail_needs_command" -f -a "retain" -d 'Destroy texts that are past the time that trail.toml says'
 complete -c trail -n "__fish_trail_needs_command" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
 complete -c trail -n "__fish_trail_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l source -d 'Attribute everything to this source, e.g. `sap:prod`' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l input-format -d 'Read everything in this format (see `trail sources`)' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l source-key -d 'Public keys of sources that sign what they log (PEM, Base64, JWK); may be repeated' -r -F
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l mapping -d 'A mapping file that describes a format of your own; may be repeated' -r -F
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l tz -d 'Zone of times without one, for all or for a source or family; may be repeated' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l max-record -d 'Largest record in bytes' -r
@@ -56,6 +63,10 @@ complete -c trail -n "__fish_trail_using_subcommand ingest" -l jobs -d 'Worker t
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l lenient -d 'Take JSON, tables and key=value lines of unknown formats too, as events of kind `other`'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l explain -d 'Say why each file is taken for what it is, and ingest nothing'
 complete -c trail -n "__fish_trail_using_subcommand ingest" -s q -l quiet -d 'No progress'
@@ -69,12 +80,15 @@ complete -c trail -n "__fish_trail_using_subcommand search" -l until -d 'Before 
 complete -c trail -n "__fish_trail_using_subcommand search" -l tz -d 'Zone of --since and --until' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l by -d 'Count by this field instead' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l limit -d 'At most that many events' -r
-complete -c trail -n "__fish_trail_using_subcommand search" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''
 csv\t''"
 complete -c trail -n "__fish_trail_using_subcommand search" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand search" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand search" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand search" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand search" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l invoice -d 'Tasks that touch this invoice' -r
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l order -d 'Tasks that touch this order' -r
@@ -99,6 +113,10 @@ markdown\t''
 html\t''"
 complete -c trail -n "__fish_trail_using_subcommand timeline" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand timeline" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand timeline" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand timeline" -s v -l verbose -d 'Say why each event is in its task, and where its record lies'
 complete -c trail -n "__fish_trail_using_subcommand timeline" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand verify" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
@@ -119,14 +137,26 @@ github\t''
 markdown\t''"
 complete -c trail -n "__fish_trail_using_subcommand verify" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand verify" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand verify" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand verify" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand verify" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand verify" -l integrity -d 'Check every file against its manifest and every record against the log, and judge nothing'
 complete -c trail -n "__fish_trail_using_subcommand verify" -l derived -d 'Make the derived tables (tasks, links) anew too, and compare'
 complete -c trail -n "__fish_trail_using_subcommand verify" -l strict -d 'A rule that cannot be judged makes the exit code 2'
 complete -c trail -n "__fish_trail_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand gate" -l policy -d 'Folder or file of rules [default: `policy` of [gate] in trail.toml, else the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand gate" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand gate" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand gate" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand gate" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand gate" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand gate" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand rules; and not __fish_seen_subcommand_from list check test explain help" -f -a "check" -d 'Say what is wrong with rules, with file and line'
@@ -137,15 +167,31 @@ complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subco
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "check" -d 'Say what is wrong with rules, with file and line'
@@ -156,23 +202,43 @@ complete -c trail -n "__fish_trail_using_subcommand report" -l policy -d 'Folder
 complete -c trail -n "__fish_trail_using_subcommand report" -l framework -d 'Say what the store shows for and against a regulation or standard instead' -r
 complete -c trail -n "__fish_trail_using_subcommand report" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand report" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand report" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand rejects" -l limit -d 'At most that many' -r
 complete -c trail -n "__fish_trail_using_subcommand rejects" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand rejects" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand rejects" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
 complete -c trail -n "__fish_trail_using_subcommand sources; and not __fish_seen_subcommand_from new test help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l name -d 'Name of the format' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from new" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l limit -d 'At most that many records' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l tz -d 'Zone of times without one' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "new" -d 'Draft a mapping file from a log of an unknown format'
 complete -c trail -n "__fish_trail_using_subcommand sources; and __fish_seen_subcommand_from help" -f -a "test" -d 'Show what a mapping file makes of a log, record by record'
@@ -181,6 +247,10 @@ complete -c trail -n "__fish_trail_using_subcommand stats" -l format -d 'Form of
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand stats" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand stats" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stats" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand stats" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stats" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand stats" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand compare" -l before -d 'The one side' -r
 complete -c trail -n "__fish_trail_using_subcommand compare" -l after -d 'The other' -r
@@ -190,6 +260,10 @@ complete -c trail -n "__fish_trail_using_subcommand compare" -l format -d 'Form 
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand compare" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand compare" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand compare" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand compare" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand compare" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand compare" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand compare" -l all -d 'Show differences that may be chance too'
 complete -c trail -n "__fish_trail_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand stitch" -l threshold -d 'How likely a cause must be to join its effect to its task, between 0.5 and 1; of this run only, the setting is in trail.toml' -r
@@ -197,11 +271,19 @@ complete -c trail -n "__fish_trail_using_subcommand stitch" -l format -d 'Form o
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand stitch" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand stitch" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand stitch" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand stitch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand explain" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand explain" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand explain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand explain" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand explain" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand explain" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand explain" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand export" -l format -d 'Form of the output' -r -f -a "csv\t''
 jsonl\t''
@@ -210,18 +292,28 @@ timesketch-jsonl\t''
 ocel\t''
 otlp\t''"
 complete -c trail -n "__fish_trail_using_subcommand export" -l task -d 'Only the events of this task (beginning of its id)' -r
-complete -c trail -n "__fish_trail_using_subcommand export" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand export" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand export" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand export" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand export" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand export" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand export" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand export" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l task -d 'Beginning of the task\'s id' -r
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l tz -d 'Zone to show times in' -r
-complete -c trail -n "__fish_trail_using_subcommand bundle" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand bundle" -s o -l output -d 'Write to this file [default: trail-TASK.zip]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand bundle" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand bundle" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand bundle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "status" -d 'Say how far the log has come and who signed it'
@@ -231,18 +323,38 @@ complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_su
 complete -c trail -n "__fish_trail_using_subcommand seal; and not __fish_seen_subcommand_from key status checkpoint witness pin help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l name -d 'Name of the key, shown with each signature' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from checkpoint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l key -d 'Secret key of the witness' -r -F
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l pin -d 'A checkpoint that the witness has seen before' -r -F
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from witness" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -l tsa -d 'Write FILE.tsq too'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from pin" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand seal; and __fish_seen_subcommand_from help" -f -a "key" -d 'Make a key: the secret half in FILE, the public half in FILE.pub'
@@ -256,57 +368,143 @@ complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_s
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l format -d 'Form of the output of --check' -r -f -a "table\t''
 json\t''"
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "event" -d 'Prove the record behind an event'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "task" -d 'Prove the records of all events of a task'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
 complete -c trail -n "__fish_trail_using_subcommand prove; and not __fish_seen_subcommand_from event task consistency help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -l with-contents -d 'Put the records themselves into the proof'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from event" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -l with-contents -d 'Put the records themselves into the proof'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from task" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l from -d 'The earlier checkpoint' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from consistency" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "event" -d 'Prove the record behind an event'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "task" -d 'Prove the records of all events of a task'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
 complete -c trail -n "__fish_trail_using_subcommand prove; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c trail -n "__fish_trail_using_subcommand access" -l format -d 'Form of the output' -r -f -a "table\t''
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l format -d 'Form of the output' -r -f -a "table\t''
 json\t''"
-complete -c trail -n "__fish_trail_using_subcommand access" -s o -l output -d 'Write to this file' -r -F
-complete -c trail -n "__fish_trail_using_subcommand access" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
-complete -c trail -n "__fish_trail_using_subcommand access" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -s o -l output -d 'Write to this file' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "key" -d 'Make a key of one\'s own, as age-keygen does; the public one is printed'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "protect" -d 'Protect a new store for the roles of its trail.toml'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "rewrap" -d 'Wrap the store\'s keys again, for those who have the roles now'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "data-key" -d 'Print the key of a batch\'s texts, with which other tools read them (docs/access.md)'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "whoami" -d 'Show who asks, in which role, and what that may'
+complete -c trail -n "__fish_trail_using_subcommand access; and not __fish_seen_subcommand_from key protect rewrap data-key whoami help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -s o -l output -d 'File of the secret key; readable for its owner only' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from protect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from rewrap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from data-key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from whoami" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "key" -d 'Make a key of one\'s own, as age-keygen does; the public one is printed'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "protect" -d 'Protect a new store for the roles of its trail.toml'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "rewrap" -d 'Wrap the store\'s keys again, for those who have the roles now'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "data-key" -d 'Print the key of a batch\'s texts, with which other tools read them (docs/access.md)'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "whoami" -d 'Show who asks, in which role, and what that may'
+complete -c trail -n "__fish_trail_using_subcommand access; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand erase" -l subject -d 'The person: an e-mail address, user name, number or name, as it was logged' -r
+complete -c trail -n "__fish_trail_using_subcommand erase" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand erase" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand erase" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand erase" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand erase" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand erase" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand erase" -l dry-run -d 'Say what would be destroyed, and destroy nothing'
+complete -c trail -n "__fish_trail_using_subcommand erase" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c trail -n "__fish_trail_using_subcommand retain" -l format -d 'Form of the output' -r -f -a "table\t''
+json\t''"
+complete -c trail -n "__fish_trail_using_subcommand retain" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand retain" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand retain" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand retain" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand retain" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
+complete -c trail -n "__fish_trail_using_subcommand retain" -l dry-run -d 'Say what would be destroyed, and destroy nothing'
+complete -c trail -n "__fish_trail_using_subcommand retain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c trail -n "__fish_trail_using_subcommand demo" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
+complete -c trail -n "__fish_trail_using_subcommand demo" -l as -d 'Look at a protected store in this role of its trail.toml' -r
+complete -c trail -n "__fish_trail_using_subcommand demo" -l identity -d 'File of your secret key of age, for a protected store' -r -F
+complete -c trail -n "__fish_trail_using_subcommand demo" -l reveal -d 'Show what pseudonyms of these kinds stand for: `all`, or `person`, `email`, `name`, …; needs --reason' -r
+complete -c trail -n "__fish_trail_using_subcommand demo" -l reason -d 'Why you look at this; it is written down with the look (`trail access`)' -r
 complete -c trail -n "__fish_trail_using_subcommand demo" -l keep -d 'Keep the folder and print where it is'
 complete -c trail -n "__fish_trail_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "ingest" -d 'Read exported logs into the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "verify" -d 'Hold the store against a policy'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "gate" -d 'Ask the policy before an action runs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "report" -d 'Write a Markdown report on the store'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "compare" -d 'Hold two groups of tasks beside each other: periods, models, policies, configurations, agents'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "export" -d 'Give tables to other programs'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "access" -d 'List who has looked at what was logged, and who has taken it out'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
-complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "ingest" -d 'Read exported logs into the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "search" -d 'Find words, phrases or a regular expression in what was logged'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "timeline" -d 'Show what happened, in order, task by task'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "verify" -d 'Hold the store against a policy'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "gate" -d 'Ask the policy before an action runs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "rules" -d 'Write rules: check them, test them on their examples, see why one matches'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "report" -d 'Write a Markdown report on the store'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "rejects" -d 'List what no reader understood, with the reason'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "sources" -d 'List the formats that can be read, and describe formats of your own'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "stats" -d 'Say what the store holds: sources, kinds, days, gaps in time, clocks, what was not read'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "compare" -d 'Hold two groups of tasks beside each other: periods, models, policies, configurations, agents'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "stitch" -d 'Join records to tasks, and say by which rules, under which clocks, and what was left alone'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "explain" -d 'Say why an event is in its task: each link up to the first event, with its evidence'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "export" -d 'Give tables to other programs'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "bundle" -d 'Write one archive on a task, for a lawyer or an auditor'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "seal" -d 'The log over all records of a store: its key, its checkpoint, and copies of that elsewhere'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "prove" -d 'Write a proof that records were in the log, or that the log has only grown; or check one'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "access" -d 'List who has looked at what was logged, and set up who may'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "erase" -d 'Destroy what a protected store knows of a person'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "retain" -d 'Destroy texts that are past the time that trail.toml says'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "demo" -d 'Run the four main commands on a made-up case, in a temporary folder'
+complete -c trail -n "__fish_trail_using_subcommand help; and not __fish_seen_subcommand_from ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "list" -d 'List the rules of a policy'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "check" -d 'Say what is wrong with rules, with file and line'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from rules" -f -a "test" -d 'Hold rules against their examples'
@@ -321,3 +519,8 @@ complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcom
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "event" -d 'Prove the record behind an event'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "task" -d 'Prove the records of all events of a task'
 complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from prove" -f -a "consistency" -d 'Prove that the log has only grown since a checkpoint'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from access" -f -a "key" -d 'Make a key of one\'s own, as age-keygen does; the public one is printed'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from access" -f -a "protect" -d 'Protect a new store for the roles of its trail.toml'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from access" -f -a "rewrap" -d 'Wrap the store\'s keys again, for those who have the roles now'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from access" -f -a "data-key" -d 'Print the key of a batch\'s texts, with which other tools read them (docs/access.md)'
+complete -c trail -n "__fish_trail_using_subcommand help; and __fish_seen_subcommand_from access" -f -a "whoami" -d 'Show who asks, in which role, and what that may'

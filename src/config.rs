@@ -24,6 +24,9 @@ pub struct Config {
     /// What the gate does.
     #[serde(default)]
     pub gate: crate::gate::GateConfig,
+    /// Files of public keys of sources that sign what they log, relative to the store.
+    #[serde(default)]
+    pub source_keys: Vec<std::path::PathBuf>,
     /// Who may see what of a protected store.
     #[serde(default)]
     pub roles: BTreeMap<String, crate::protect::Role>,

@@ -6,6 +6,7 @@
 //! `docs/architecture.md`.
 
 pub mod access;
+pub mod attest;
 pub mod check;
 pub mod cli;
 pub mod config;

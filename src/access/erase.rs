@@ -89,12 +89,11 @@ pub enum EraseError {
 
 type Place = (usize, i32, i64);
 
+/// Records that a hold covers (`None` stands for all), and its reason.
+type Held = (Option<HashSet<Place>>, String);
+
 /// Records that are held, with the reason; `None` stands for all.
-fn held(
-    store: &Store,
-    holds: &[Hold],
-    now_us: i64,
-) -> Result<Vec<(Option<HashSet<Place>>, String)>, EraseError> {
+fn held(store: &Store, holds: &[Hold], now_us: i64) -> Result<Vec<Held>, EraseError> {
     let today = format_utc(now_us);
     let today = today.get(..10).unwrap_or_default();
     let mut found = Vec::new();

@@ -157,6 +157,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
     }
     verdict.rules_judged = judged.len();
+    verdict.findings.extend(broken_proofs(store));
     let mut waiting: Vec<(usize, Vec<&Rule>)> = Vec::new();
     let mut size = 0;
     for task in 0..index.len() {
@@ -444,6 +445,37 @@ fn correlate(
         }
     }
     Ok(())
+}
+
+/// Id of the finding that the proof that a dump carries does not hold.
+pub const BROKEN_PROOF: &str = "trail-source-proof";
+
+/// Dumps whose own proof does not hold. No rule says so: whatever is concluded from them may be wrong.
+fn broken_proofs(store: &Store) -> Vec<Finding> {
+    let files = store.batches().iter().flat_map(|batch| &batch.files);
+    let broken = files.filter_map(|file| Some((file, file.proof.as_ref()?)));
+    broken
+        .filter(|(_, proof)| proof.held == crate::attest::Held::Broken)
+        .map(|(file, proof)| Finding {
+            rule: BROKEN_PROOF.to_owned(),
+            title: "The source's own proof does not hold".to_owned(),
+            level: Level::Critical,
+            message: format!("{} ({}): {}", file.display_path(), proof.by, proof.detail),
+            task: String::new(),
+            time: file.first_time.clone(),
+            tags: Vec::new(),
+            policy_then: Vec::new(),
+            evidence: vec![Proof {
+                event: String::new(),
+                what: "the file as a whole".to_owned(),
+                file: file.display_path(),
+                sha256: file.sha256.clone(),
+                record: 0,
+                offset: 0,
+                length: i64::try_from(file.size).unwrap_or(i64::MAX),
+            }],
+        })
+        .collect()
 }
 
 /// A record as it was logged.

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{Result, miette};
 
+use crate::attest::read_source_keys;
 use crate::config::{Config, Zones};
 use crate::ingest::{IngestReport, IngestRequest, Progress, explain, ingest};
 use crate::normalise::formats::Formats;
@@ -37,6 +38,9 @@ pub struct Args {
     /// Read everything in this format (see `trail sources`)
     #[arg(long, value_name = "FORMAT")]
     input_format: Option<String>,
+    /// Public keys of sources that sign what they log (PEM, Base64, JWK); may be repeated
+    #[arg(long, value_name = "FILE")]
+    source_key: Vec<PathBuf>,
     /// A mapping file that describes a format of your own; may be repeated
     #[arg(long, value_name = "FILE")]
     mapping: Vec<PathBuf>,
@@ -120,6 +124,11 @@ impl Args {
             })?),
             None => None,
         };
+        let configured = config.source_keys.iter().map(|file| path.join(file));
+        let mut source_keys = Vec::new();
+        for file in configured.chain(self.source_key.clone()) {
+            source_keys.extend(read_source_keys(&file).map_err(|reason| miette!("{reason}"))?);
+        }
         let request = IngestRequest {
             paths: self.paths.clone(),
             store: path.clone(),
@@ -129,6 +138,7 @@ impl Args {
             lenient: self.lenient,
             zones: Zones::new(&config, &self.tz)?,
             limits,
+            source_keys,
             signer: config.seal.signer(&path)?,
             roles: config.roles.clone(),
             identity: store.who().1.map(Path::to_owned),
@@ -207,6 +217,12 @@ fn state(file: &CustodyFile) -> String {
     match &file.problem {
         Some(problem) => problem.clone(),
         None if file.known > 0 && file.events == 0 => "in the store already".to_owned(),
+        None if file.proof.is_some() => {
+            let proof = file.proof.iter();
+            proof
+                .map(|proof| format!("{}: {}", proof.held.as_str(), proof.detail))
+                .collect()
+        }
         None if file.zone_origin == "default" => "no zone given, UTC assumed (--tz)".to_owned(),
         None => String::new(),
     }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 pub use preview::{Preview, head_of, preview};
 pub use recognise::{Explanation, explain};
 
+use crate::attest::{SourceKey, attest};
 use crate::config::Zones;
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
@@ -47,6 +48,8 @@ pub struct IngestRequest {
     pub signer: Option<signed_note::StandardSigner>,
     /// The roles of the store, and who ingests: needed where people stand as pseudonyms.
     pub roles: BTreeMap<String, Role>,
+    /// Public keys of sources that sign what they log.
+    pub source_keys: Vec<SourceKey>,
     /// File of the key of who ingests.
     pub identity: Option<PathBuf>,
 }
@@ -151,7 +154,8 @@ pub fn ingest(
                 return Err(error);
             }
         };
-        let files = outcome.files;
+        let mut files = outcome.files;
+        attest(&dumps, &mut files, &request.source_keys, request.limits);
         let has_news = files
             .iter()
             .any(|file| file.events > 0 || (file.rejects > 0 && file.records > 0))

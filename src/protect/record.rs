@@ -76,7 +76,7 @@ impl<'p> Protector<'p> {
             self.event(event, &known);
         }
         self.replaced(bytes, &known)
-            .map_or_else(|| bytes.to_vec(), |text| text)
+            .unwrap_or_else(|| bytes.to_vec())
     }
 
     /// Protects a single event, of which there is no record.

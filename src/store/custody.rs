@@ -80,6 +80,9 @@ pub struct CustodyFile {
     /// Latest time of its events, UTC.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_time: Option<String>,
+    /// What the source itself, or a file beside it, proves of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub proof: Option<crate::attest::SourceProof>,
     /// What went wrong with the file as a whole.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub problem: Option<String>,

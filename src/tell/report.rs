@@ -142,6 +142,36 @@ fn custody(out: &mut String, store: &Store) {
         "first", "last", "operator",
     ];
     table(out, &header, rows);
+    source_proofs(out, store);
+}
+
+/// What sources themselves prove of their logs.
+fn source_proofs(out: &mut String, store: &Store) {
+    let files = || store.batches().iter().flat_map(|batch| &batch.files);
+    out.push_str("\n### Proofs of the sources themselves\n\n");
+    let proven = files().filter(|file| file.proof.is_some()).count();
+    if proven == 0 {
+        out.push_str("None of the dumps carries a signature or hash chain of its source: that they are as the source wrote them rests on who handed them over.\n");
+        return;
+    }
+    let rows = files().filter_map(|file| {
+        let proof = file.proof.as_ref()?;
+        let held = proof.held.as_str().to_owned();
+        Some(vec![
+            file.display_path(),
+            held,
+            proof.by.clone(),
+            proof.detail.clone(),
+        ])
+    });
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    rows.sort();
+    table(out, &["dump", "proof", "by", "detail"], rows);
+    out.push_str(&format!(
+        "\n{} of {} dumps carry no such proof.\n",
+        files().count() - proven,
+        files().count()
+    ));
 }
 
 fn coverage(out: &mut String, store: &Store) -> Result<(), StoreError> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
 
 mod access;
+mod attest;
 mod bad_input;
 mod commands;
 mod demo_case;

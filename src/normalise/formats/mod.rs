@@ -57,6 +57,9 @@ macro_rules! mappings {
 
 mappings!(
     "access_log",
+    "acta_receipt",
+    "aer1_receipt",
+    "agent_audit_trail",
     "agentforce",
     "airflow",
     "anthropic_compliance",
@@ -70,8 +73,10 @@ mappings!(
     "bedrock_invocation",
     "chatgpt_compliance",
     "cloudtrail",
+    "cloudtrail_digest",
     "copilot_studio",
     "dataverse_audit",
+    "dsse_envelope",
     "entra_audit",
     "entra_signin",
     "envoy_text",

@@ -8,6 +8,8 @@ use ring::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::der::element;
+
 /// A public key, and what it is called.
 #[derive(Clone, Debug)]
 pub struct SourceKey {
@@ -33,12 +35,16 @@ const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 impl SourceKey {
-    /// Whether a signature is of this key: PKCS #1 v1.5 with SHA-256, ECDSA with SHA-256 (fixed or DER),
+    /// Whether a signature is of this key: PKCS #1 v1.5 with SHA-2, ECDSA with SHA-256 (fixed or DER),
     /// or Ed25519.
     #[must_use]
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let algorithms: &[&dyn VerificationAlgorithm] = match self.kind {
-            Kind::Rsa => &[&signature::RSA_PKCS1_2048_8192_SHA256],
+            Kind::Rsa => &[
+                &signature::RSA_PKCS1_2048_8192_SHA256,
+                &signature::RSA_PKCS1_2048_8192_SHA384,
+                &signature::RSA_PKCS1_2048_8192_SHA512,
+            ],
             Kind::P256 => &[
                 &signature::ECDSA_P256_SHA256_FIXED,
                 &signature::ECDSA_P256_SHA256_ASN1,
@@ -91,7 +97,7 @@ impl SourceKey {
     }
 
     /// From DER: `SubjectPublicKeyInfo`, or `RSAPublicKey` by itself.
-    fn from_der(id: Option<String>, der: &[u8]) -> Option<Self> {
+    pub(crate) fn from_der(id: Option<String>, der: &[u8]) -> Option<Self> {
         let (outer, _) = element(der, 0x30)?;
         let Some((algorithm, rest)) = element(outer, 0x30) else {
             // An RSAPublicKey begins with the number.
@@ -127,22 +133,6 @@ impl SourceKey {
     }
 }
 
-/// The content of a DER element of that tag, and what stands behind it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let rest = der.strip_prefix(&[tag])?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f).min(5))?;
-        (
-            bytes.iter().fold(0, |n, byte| n << 8 | usize::from(*byte)),
-            rest,
-        )
-    };
-    rest.split_at_checked(length)
-}
-
 /// The public keys of a file.
 ///
 /// # Errors
@@ -166,13 +156,12 @@ fn keys_of(text: &str) -> Vec<SourceKey> {
     }
     let mut keys = Vec::new();
     if text.contains("-----BEGIN") {
-        for block in text.split("-----BEGIN ").skip(1) {
-            let body = block.split_once("-----").map_or("", |(_, rest)| rest);
-            let body = body.split("-----END").next().unwrap_or_default();
-            let base64: String = body.split_whitespace().collect();
-            let der = STANDARD.decode(base64).ok();
-            keys.extend(der.and_then(|der| SourceKey::from_der(None, &der)));
-        }
+        let blocks = pem_blocks(text);
+        keys.extend(
+            blocks
+                .iter()
+                .filter_map(|der| SourceKey::from_der(None, der)),
+        );
         return keys;
     }
     for line in text
@@ -186,6 +175,17 @@ fn keys_of(text: &str) -> Vec<SourceKey> {
         keys.extend(raw.map(|raw| SourceKey::new(None, Kind::Ed25519, raw)));
     }
     keys
+}
+
+/// The contents of the blocks of a PEM file (RFC 7468).
+pub(crate) fn pem_blocks(text: &str) -> Vec<Vec<u8>> {
+    let blocks = text.split("-----BEGIN ").skip(1).filter_map(|block| {
+        let (_, body) = block.split_once("-----")?;
+        let body = body.split("-----END").next()?;
+        let base64: String = body.split_whitespace().collect();
+        STANDARD.decode(base64).ok()
+    });
+    blocks.collect()
 }
 
 fn json_keys(value: &Value) -> Vec<SourceKey> {

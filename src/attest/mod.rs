@@ -5,10 +5,12 @@
 
 mod canonical;
 mod cloudtrail;
+pub(crate) mod der;
 mod dsse;
 mod key;
 mod receipts;
 
+pub(crate) use key::pem_blocks;
 pub use key::{SourceKey, read_source_keys};
 
 use std::collections::BTreeMap;

@@ -133,7 +133,7 @@ pub struct Rule {
     pub path: String,
     /// Tasks that it must find broken, and such that it must not.
     pub examples: Vec<Example>,
-    pub(super) needs: Vec<Kind>,
+    pub(crate) needs: Vec<Kind>,
     pub(super) logic: Logic,
 }
 

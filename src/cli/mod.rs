@@ -12,11 +12,13 @@ mod given;
 mod ingest;
 mod prove;
 mod rejects;
+mod replay;
 mod report;
 mod rules;
 mod seal;
 mod search;
 mod sources;
+mod sql;
 mod stats;
 mod stitch;
 mod timeline;
@@ -59,9 +61,11 @@ enum Command {
     Rejects(rejects::Args),
     Sources(sources::Args),
     Stats(stats::Args),
+    Sql(sql::Args),
     Compare(compare::Args),
     Stitch(stitch::Args),
     Explain(explain::Args),
+    Replay(replay::Args),
     Export(export::Args),
     Bundle(bundle::Args),
     Seal(seal::Args),
@@ -90,8 +94,10 @@ impl Cli {
             Command::Sources(args) => args.run(),
             Command::Compare(args) => args.run(store),
             Command::Stats(args) => args.run(store),
+            Command::Sql(args) => args.run(store),
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),
+            Command::Replay(args) => args.run(store),
             Command::Export(args) => args.run(store),
             Command::Bundle(args) => args.run(store),
             Command::Seal(args) => args.run(store),

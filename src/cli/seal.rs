@@ -164,16 +164,33 @@ fn status(store: &super::Given, format: Form) -> Result<ExitCode> {
     })
 }
 
-/// Reads checkpoints that were kept elsewhere.
-pub(super) fn read_pins(paths: &[PathBuf]) -> Result<Vec<Pin>> {
+/// Reads checkpoints that were kept elsewhere, and the answers of time-stamping authorities beside them.
+pub(super) fn read_pins(paths: &[PathBuf], certificates: &[PathBuf]) -> Result<Vec<Pin>> {
+    let mut believed = String::new();
+    for path in certificates {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| miette!("cannot read {}: {error}", path.display()))?;
+        if crate::attest::pem_blocks(&text).is_empty() {
+            return Err(miette!(
+                help = "give the authority's own certificate, as PEM",
+                "{} holds no certificate",
+                path.display()
+            ));
+        }
+        believed.push_str(&text);
+    }
     paths
         .iter()
         .map(|path| {
             let bytes = std::fs::read(path)
                 .map_err(|error| miette!("cannot read {}: {error}", path.display()))?;
+            let mut beside = path.as_os_str().to_owned();
+            beside.push(".tsr");
+            let answer = std::fs::read(Path::new(&beside)).ok();
             Ok(Pin {
                 name: path.display().to_string(),
                 bytes,
+                stamp: answer.map(|answer| (answer, believed.clone())),
             })
         })
         .collect()
@@ -185,7 +202,7 @@ fn witness(given: &super::Given, key: &Path, pins: &[PathBuf]) -> Result<ExitCod
     let lock = store.lock().map_err(|error| miette!("{error}"))?;
     let (store, log) = open_log(given)?;
     let (damages, _) = crate::store::check_files(&store).map_err(|error| miette!("{error}"))?;
-    let verdict = check_seal(&store, &[], &read_pins(pins)?, Depth::Leaves)
+    let verdict = check_seal(&store, &[], &read_pins(pins, &[])?, Depth::Leaves)
         .map_err(|error| miette!("{error}"))?;
     if let Some(damage) = damages.iter().chain(&verdict.damages).next() {
         return Err(miette!(

@@ -49,6 +49,9 @@ pub struct Args {
     /// A checkpoint that was kept elsewhere, from which the log has to have grown
     #[arg(long, value_name = "FILE")]
     pin: Vec<PathBuf>,
+    /// Certificate (PEM) of a time-stamping authority whose answer lies beside a pin as FILE.tsr
+    #[arg(long, value_name = "FILE")]
+    tsa_cert: Vec<PathBuf>,
     /// A rule that cannot be judged makes the exit code 2
     #[arg(long)]
     strict: bool,
@@ -110,7 +113,7 @@ impl Args {
     fn check(&self, store: &Store, depth: Depth) -> Result<(usize, SealVerdict)> {
         let config = Config::load(&store.layout().config())?;
         let keys = super::trusted_keys(&config, &self.key, &store.layout().root)?;
-        let pins = super::seal::read_pins(&self.pin)?;
+        let pins = super::seal::read_pins(&self.pin, &self.tsa_cert)?;
         let (mut damages, files) = check_files(store).map_err(|error| miette!("{error}"))?;
         let mut verdict =
             check_seal(store, &keys, &pins, depth).map_err(|error| miette!("{error}"))?;

@@ -11,7 +11,7 @@ use super::leaf;
 use super::log::{Entry, JOURNALS, Log, entry_line, manifest_bytes, origin_of, parse_checkpoint};
 use super::recompute::{LeafOf, batch_leaves};
 use super::tree::{FullTile, Tree, tile_path};
-use super::{Signatures, signatures};
+use super::{Signatures, check_time_stamp, signatures};
 use crate::store::{Chain, Custody, CustodyFile, Damage, Erasures, LeafCounts, Store, StoreError};
 
 /// What a log was held against.
@@ -30,6 +30,8 @@ pub struct SealVerdict {
     pub signed_by: Vec<String>,
     /// Names of keys that signed it too and are not known here.
     pub unknown_keys: Vec<String>,
+    /// When pinned checkpoints were there, as authorities say that are believed.
+    pub stamps: Vec<String>,
     /// Pinned checkpoints that this log has grown from.
     pub pins: usize,
     /// What is not as it was sealed.
@@ -54,6 +56,9 @@ pub struct Pin {
     pub name: String,
     /// The checkpoint.
     pub bytes: Vec<u8>,
+    /// The answer of a time-stamping authority over it, and certificates of authorities (PEM) that are
+    /// believed.
+    pub stamp: Option<(Vec<u8>, String)>,
 }
 
 /// Holds a store against its log, the log's signatures against keys, and the log against pinned
@@ -152,8 +157,37 @@ impl Checker<'_> {
         });
     }
 
+    fn stamp(&mut self, pin: &Pin) {
+        let Some((answer, certificates)) = &pin.stamp else {
+            return;
+        };
+        let stamp = match check_time_stamp(answer, &pin.bytes, certificates) {
+            Ok(stamp) => stamp,
+            Err(reason) => {
+                self.damage(
+                    &format!("{}.tsr", pin.name),
+                    "",
+                    format!("does not vouch for the pin: {reason}"),
+                );
+                return;
+            }
+        };
+        let said = format!("{} was there at {}", pin.name, stamp.time);
+        match stamp.trusted {
+            Some(true) => self.verdict.stamps.push(said),
+            Some(false) => {
+                let reason = "is signed by none of the given authorities";
+                self.damage(&format!("{}.tsr", pin.name), "", reason);
+            }
+            None => self.verdict.notes.push(format!(
+                "{said}, as a time stamp says whose authority was not given (--tsa-cert)"
+            )),
+        }
+    }
+
     fn read_pins(&mut self, pins: &[Pin], keys: &[StandardVerifier]) {
         for pin in pins {
+            self.stamp(pin);
             let Some(parsed) = parse_checkpoint(&pin.bytes) else {
                 self.damage(&pin.name, "", "is no checkpoint");
                 continue;

@@ -8,6 +8,7 @@ mod leaf;
 mod log;
 mod proof;
 mod recompute;
+mod timestamp;
 mod tree;
 
 pub use check::{Depth, Pin, SealVerdict, check_seal};
@@ -23,3 +24,4 @@ pub use proof::{
 pub use recompute::{
     BatchLeaves, LeafOf, REMOVED, batch_leaves, chunk_leaves, reader_of, salt_key,
 };
+pub use timestamp::{TimeStamp, check_time_stamp};

@@ -15,6 +15,12 @@ pub fn integrity_text(verdict: &SealVerdict, files: usize) -> String {
     if !verdict.signed_by.is_empty() {
         lines.push(format!("signed by {}", verdict.signed_by.join(", ")));
     }
+    lines.extend(
+        verdict
+            .stamps
+            .iter()
+            .map(|stamp| format!("time stamp: {stamp}")),
+    );
     if verdict.pins > 0 {
         lines.push(format!("grown from {} pinned checkpoints", verdict.pins));
     }

@@ -10,10 +10,12 @@ mod gaps;
 mod html;
 mod integrity;
 mod outputs;
+mod replay;
 pub mod report;
 pub mod safe;
 mod search;
 mod search_text;
+mod sql;
 mod stats;
 mod stitching;
 mod timeline;
@@ -31,8 +33,10 @@ pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
+pub use replay::{Breach, Replay, Step, Text, replay, replay_summary, step_text};
 pub use search::{Found, Hit, SearchError, SearchRequest, search};
 pub use search_text::{search_csv, search_text};
+pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
 pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
 pub use timeline::{

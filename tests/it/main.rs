@@ -14,6 +14,7 @@ mod integrity;
 mod mapping;
 mod page;
 mod policy;
+mod replay;
 mod samples;
 mod seal;
 mod stitch;

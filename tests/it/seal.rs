@@ -472,6 +472,54 @@ fn a_proof_holds_elsewhere_and_breaks_when_changed() {
     }
 }
 
+/// Answers the request beside a pin as an authority would; gives the file of its certificate.
+fn time_stamp(case: &Case, pin: &str) -> Option<String> {
+    let folder = case.path("authority");
+    std::fs::create_dir_all(&folder).unwrap();
+    let settings = "[req]\ndistinguished_name=dn\nprompt=no\n[dn]\nCN=Authority\n[ext]\nextendedKeyUsage=critical,timeStamping\n[tsa]\ndefault_tsa=t\n[t]\nserial=serial\nsigner_cert=tsa.pem\nsigner_key=tsa.key\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\ness_cert_id_chain=no\n";
+    std::fs::write(folder.join("tsa.cnf"), settings).unwrap();
+    std::fs::write(folder.join("serial"), "01\n").unwrap();
+    let openssl = |arguments: &[&str]| {
+        let command = Command::new("openssl")
+            .args(arguments)
+            .current_dir(&folder)
+            .output();
+        command.is_ok_and(|output| output.status.success())
+    };
+    let (query, answer) = (format!("{pin}.tsq"), format!("{pin}.tsr"));
+    let made = openssl(&[
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-keyout",
+        "tsa.key",
+        "-out",
+        "tsa.pem",
+        "-days",
+        "30",
+        "-config",
+        "tsa.cnf",
+        "-extensions",
+        "ext",
+    ]) && openssl(&[
+        "ts",
+        "-reply",
+        "-queryfile",
+        &query,
+        "-config",
+        "tsa.cnf",
+        "-out",
+        &answer,
+    ]);
+    if !made {
+        eprintln!("skipped: no openssl that plays a time-stamping authority");
+        return None;
+    }
+    Some(text(&folder.join("tsa.pem")))
+}
+
 #[test]
 fn growth_is_proven_and_a_witness_signs_what_it_has_checked() {
     let sealed = sealed();
@@ -479,6 +527,52 @@ fn growth_is_proven_and_a_witness_signs_what_it_has_checked() {
     sealed.case.output(&["seal", "pin", &pin, "--tsa"]);
     let request = std::fs::read(format!("{pin}.tsq")).unwrap();
     assert_eq!((request.len(), &request[..2]), (59, &[0x30, 0x39][..]));
+    // The answer of an authority, where there is an openssl that plays one.
+    if let Some(authority) = time_stamp(&sealed.case, &pin) {
+        let verified = |certificate: &str| {
+            let arguments = [
+                "verify",
+                "--integrity",
+                "--pin",
+                &pin,
+                "--tsa-cert",
+                certificate,
+            ];
+            let output = sealed.case.trail().args(arguments).output().unwrap();
+            (
+                output.status.code(),
+                String::from_utf8(output.stdout).unwrap(),
+            )
+        };
+        let (code, said) = verified(&authority);
+        assert!(
+            code == Some(0) && said.contains("time stamp: ") && said.contains("was there at 20"),
+            "{said}"
+        );
+        let (code, said) = verified(&text(&project("fixtures/timestamp/tsa.pem")));
+        assert!(
+            code == Some(2) && said.contains("none of the given authorities"),
+            "{said}"
+        );
+        let (_, said) = (
+            0,
+            sealed
+                .case
+                .output(&["verify", "--integrity", "--pin", &pin]),
+        );
+        assert!(said.contains("whose authority was not given"), "{said}");
+        std::fs::copy(
+            project("fixtures/timestamp/checkpoint.tsr"),
+            format!("{pin}.tsr"),
+        )
+        .unwrap();
+        let (code, said) = verified(&authority);
+        assert!(
+            code == Some(2) && said.contains("over other bytes"),
+            "{said}"
+        );
+        std::fs::remove_file(format!("{pin}.tsr")).unwrap();
+    }
     sealed.ingest("c.jsonl", 600..700, false);
     let grown = text(&sealed.case.path("grown.json"));
     sealed

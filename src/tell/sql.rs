@@ -1,0 +1,248 @@
+//! Questions in SQL over the tables of a store, by Polars. They read only: nothing that a query makes is
+//! kept.
+
+use std::path::PathBuf;
+
+use polars::prelude::{
+    AnyValue, DataFrame, DataType, LazyFrame, PlRefPath, PolarsError, PolarsResult,
+    ScanArgsParquet, TimeUnit, col,
+};
+use polars::sql::SQLContext;
+use serde_json::{Map, Value};
+
+use super::safe::csv_cell;
+use crate::model::time::format_utc;
+use crate::store::Store;
+
+/// Tables of a query, and what is in them.
+pub const TABLES: [(&str, &str); 6] = [
+    (
+        "events",
+        "one row an event (docs/architecture.md); event_id as hexadecimal digits, batch beside it",
+    ),
+    (
+        "keys",
+        "kind, value, original, row, time: what events can be found by",
+    ),
+    ("tasks", "one row an event that is in a task"),
+    (
+        "links",
+        "one row a link: what joins an event to an earlier one, and how sure",
+    ),
+    ("contents", "records and texts; not of a protected store"),
+    (
+        "rejects",
+        "what could not be read; not of a protected store",
+    ),
+];
+
+/// The answer.
+pub struct Answered {
+    frame: DataFrame,
+    /// Whether it was made from records or texts.
+    pub reads_contents: bool,
+}
+
+/// Asks.
+///
+/// # Errors
+/// It is no query, names what is not there, or a table cannot be read.
+pub fn sql(store: &Store, query: &str) -> PolarsResult<Answered> {
+    let mut context = SQLContext::new();
+    let mut reads_contents = false;
+    let is_named = |name: &str| {
+        let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        words
+            .into_iter()
+            .any(|word| word.eq_ignore_ascii_case(name))
+    };
+    for (name, _) in TABLES {
+        let is_text = matches!(name, "contents" | "rejects");
+        if is_text && store.access().is_protected() {
+            continue;
+        }
+        let paths: Vec<PathBuf> = match name {
+            "tasks" | "links" => {
+                let path = store
+                    .layout()
+                    .root
+                    .join(name)
+                    .join(format!("{name}.parquet"));
+                if path.is_file() {
+                    vec![path]
+                } else {
+                    Vec::new()
+                }
+            }
+            _ => {
+                let batches = store.batches().iter();
+                batches.flat_map(|batch| store.parts(name, batch)).collect()
+            }
+        };
+        if paths.is_empty() {
+            continue;
+        }
+        reads_contents |= is_text && is_named(name);
+        context.register(name, table(store, name, &paths)?);
+    }
+    let frame = context.execute(query)?.collect()?;
+    Ok(Answered {
+        frame,
+        reads_contents,
+    })
+}
+
+fn table(store: &Store, name: &str, paths: &[PathBuf]) -> PolarsResult<LazyFrame> {
+    let arguments = ScanArgsParquet {
+        glob: false,
+        ..ScanArgsParquet::default()
+    };
+    let mut frame = LazyFrame::scan_parquet_files(
+        paths
+            .iter()
+            .map(|path| PlRefPath::from(&*path.to_string_lossy()))
+            .collect(),
+        arguments,
+    )?;
+    let schema = frame.collect_schema()?;
+    let binary: Vec<_> = schema
+        .iter()
+        .filter(|(column, kind)| {
+            **kind == DataType::Binary && column.as_str() != "value" && column.as_str() != "bytes"
+        })
+        .map(|(column, _)| col(column.clone()).binary().hex_encode())
+        .collect();
+    if !binary.is_empty() {
+        frame = frame.with_columns(binary);
+    }
+    if name == "events" {
+        let hidden = store.access().hidden();
+        let columns: Vec<_> = schema
+            .iter_names()
+            .filter(|column| !hidden.iter().any(|name| name == column.as_str()))
+            .map(|column| col(column.clone()))
+            .collect();
+        frame = frame.select(columns);
+    }
+    Ok(frame)
+}
+
+impl Answered {
+    /// Names of the columns.
+    #[must_use]
+    pub fn columns(&self) -> Vec<String> {
+        let names = self.frame.get_column_names();
+        names.into_iter().map(ToString::to_string).collect()
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.frame.height()
+    }
+
+    fn cell(&self, row: usize, column: usize) -> Value {
+        let column = &self.frame.columns()[column];
+        column.get(row).map_or(Value::Null, |value| json(&value))
+    }
+
+    /// A row as texts.
+    #[must_use]
+    pub fn texts(&self, row: usize) -> Vec<String> {
+        (0..self.frame.width())
+            .map(|column| match self.cell(row, column) {
+                Value::Null => String::new(),
+                Value::String(text) => text,
+                other => other.to_string(),
+            })
+            .collect()
+    }
+
+    /// A row as an object.
+    #[must_use]
+    pub fn object(&self, row: usize) -> Value {
+        let names = self.columns().into_iter().enumerate();
+        let members: Map<String, Value> =
+            names.map(|(at, name)| (name, self.cell(row, at))).collect();
+        Value::Object(members)
+    }
+
+    /// All rows as CSV, in which no cell is a formula.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        let line = |cells: Vec<String>| {
+            let cells: Vec<String> = cells.iter().map(|cell| csv_cell(cell)).collect();
+            cells.join(",") + "\r\n"
+        };
+        let mut out = line(self.columns());
+        for row in 0..self.rows() {
+            out.push_str(&line(self.texts(row)));
+        }
+        out
+    }
+}
+
+fn json(value: &AnyValue<'_>) -> Value {
+    match value {
+        AnyValue::Null => Value::Null,
+        AnyValue::Boolean(value) => (*value).into(),
+        AnyValue::String(text) => (*text).into(),
+        AnyValue::StringOwned(text) => text.as_str().into(),
+        AnyValue::Binary(bytes) => String::from_utf8_lossy(bytes).into(),
+        AnyValue::BinaryOwned(bytes) => String::from_utf8_lossy(bytes).into(),
+        AnyValue::Datetime(time, unit, _) => moment(*time, *unit),
+        AnyValue::DatetimeOwned(time, unit, _) => moment(*time, *unit),
+        AnyValue::List(series) => {
+            let items = series.iter();
+            Value::Array(items.map(|item| json(&item)).collect())
+        }
+        AnyValue::StructOwned(row) => {
+            let fields = row.1.iter().zip(&row.0);
+            let members: Map<String, Value> = fields
+                .map(|(field, value)| (field.name().to_string(), json(value)))
+                .collect();
+            Value::Object(members)
+        }
+        AnyValue::Struct(..) => {
+            let owned = value.clone().into_static();
+            match owned {
+                AnyValue::StructOwned(_) => json(&owned),
+                _ => Value::Null,
+            }
+        }
+        other => {
+            let number = other
+                .try_extract::<i64>()
+                .ok()
+                .filter(|_| other.is_integer());
+            number.map_or_else(
+                || match other.try_extract::<f64>() {
+                    Ok(number) if other.is_float() => number.into(),
+                    _ => other.to_string().into(),
+                },
+                Into::into,
+            )
+        }
+    }
+}
+
+/// Times of the tables are in microseconds UTC.
+fn moment(time: i64, unit: TimeUnit) -> Value {
+    let us = match unit {
+        TimeUnit::Nanoseconds => time / 1000,
+        TimeUnit::Microseconds => time,
+        TimeUnit::Milliseconds => time * 1000,
+    };
+    format_utc(us).into()
+}
+
+/// What went wrong, for people: only the first line, for the library adds the query's syntax tree.
+#[must_use]
+pub fn reason(error: &PolarsError) -> String {
+    error
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -52,6 +52,9 @@ _trail() {
             trail,rejects)
                 cmd="trail__subcmd__rejects"
                 ;;
+            trail,replay)
+                cmd="trail__subcmd__replay"
+                ;;
             trail,report)
                 cmd="trail__subcmd__report"
                 ;;
@@ -69,6 +72,9 @@ _trail() {
                 ;;
             trail,sources)
                 cmd="trail__subcmd__sources"
+                ;;
+            trail,sql)
+                cmd="trail__subcmd__sql"
                 ;;
             trail,stats)
                 cmd="trail__subcmd__stats"
@@ -154,6 +160,9 @@ _trail() {
             trail__subcmd__help,rejects)
                 cmd="trail__subcmd__help__subcmd__rejects"
                 ;;
+            trail__subcmd__help,replay)
+                cmd="trail__subcmd__help__subcmd__replay"
+                ;;
             trail__subcmd__help,report)
                 cmd="trail__subcmd__help__subcmd__report"
                 ;;
@@ -171,6 +180,9 @@ _trail() {
                 ;;
             trail__subcmd__help,sources)
                 cmd="trail__subcmd__help__subcmd__sources"
+                ;;
+            trail__subcmd__help,sql)
+                cmd="trail__subcmd__help__subcmd__sql"
                 ;;
             trail__subcmd__help,stats)
                 cmd="trail__subcmd__help__subcmd__stats"
@@ -356,7 +368,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-h -V --store --as --identity --reveal --reason --help --version ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help"
+            opts="-q -h -V --store --as --identity --reveal --reason --color --quiet --no-pager --help --version ingest search timeline verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -382,6 +394,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -390,7 +406,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access)
-            opts="-o -h --format --output --store --as --identity --reveal --reason --help key protect rewrap data-key whoami help"
+            opts="-o -q -h --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help key protect rewrap data-key whoami help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +444,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -436,7 +456,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access__subcmd__data__subcmd__key)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -460,6 +480,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -568,7 +592,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access__subcmd__key)
-            opts="-o -h --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -602,6 +626,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -610,7 +638,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access__subcmd__protect)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -634,6 +662,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -644,7 +676,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access__subcmd__rewrap)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -668,6 +700,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -678,7 +714,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__access__subcmd__whoami)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -704,6 +740,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -712,7 +752,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__bundle)
-            opts="-o -h --task --policy --tz --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --task --policy --tz --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +798,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -766,7 +810,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__compare)
-            opts="-o -h --before --after --all --policy --tz --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --before --after --all --policy --tz --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -820,6 +864,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -828,7 +876,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__demo)
-            opts="-h --keep --store --as --identity --reveal --reason --help"
+            opts="-q -h --keep --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -854,6 +902,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -862,7 +914,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__erase)
-            opts="-h --subject --dry-run --format --store --as --identity --reveal --reason --help"
+            opts="-q -h --subject --dry-run --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -896,6 +948,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -904,7 +960,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__explain)
-            opts="-o -h --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -942,6 +998,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -950,7 +1010,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__export)
-            opts="-o -h --format --task --output --store --as --identity --reveal --reason --help events tasks causes"
+            opts="-o -q -h --format --task --output --store --as --identity --reveal --reason --color --quiet --no-pager --help events tasks causes"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -992,6 +1052,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1000,7 +1064,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__gate)
-            opts="-h --policy --store --as --identity --reveal --reason --help"
+            opts="-q -h --policy --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1030,6 +1094,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1038,7 +1106,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest search timeline verify gate rules report rejects sources stats compare stitch explain export bundle seal prove access erase retain demo help"
+            opts="ingest search timeline verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1331,6 +1399,20 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__help__subcmd__replay)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__help__subcmd__report)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1569,6 +1651,20 @@ _trail() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        trail__subcmd__help__subcmd__sql)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         trail__subcmd__help__subcmd__stats)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1626,7 +1722,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__ingest)
-            opts="-q -h --source --input-format --source-key --mapping --lenient --tz --explain --max-record --jobs --format --quiet --store --as --identity --reveal --reason --help"
+            opts="-q -h --source --input-format --source-key --mapping --lenient --tz --explain --max-record --jobs --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1684,6 +1780,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1692,7 +1792,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove)
-            opts="-h --check --key --format --store --as --identity --reveal --reason --help event task consistency help"
+            opts="-q -h --check --key --format --store --as --identity --reveal --reason --color --quiet --no-pager --help event task consistency help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1730,6 +1830,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1738,7 +1842,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove__subcmd__consistency)
-            opts="-o -h --from --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --from --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1776,6 +1880,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1784,7 +1892,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove__subcmd__event)
-            opts="-o -h --with-contents --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --with-contents --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1816,6 +1924,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1896,7 +2008,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__prove__subcmd__task)
-            opts="-o -h --with-contents --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --with-contents --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1930,6 +2042,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1938,7 +2054,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rejects)
-            opts="-h --limit --store --as --identity --reveal --reason --help"
+            opts="-q -h --limit --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1968,6 +2084,72 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__replay)
+            opts="-i -o -q -h --task --until --diff --policy --interactive --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --until)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reveal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1976,7 +2158,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__report)
-            opts="-o -h --policy --framework --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --policy --framework --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2018,6 +2200,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2026,7 +2212,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__retain)
-            opts="-h --dry-run --format --store --as --identity --reveal --reason --help"
+            opts="-q -h --dry-run --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2056,6 +2242,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2064,7 +2254,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rules)
-            opts="-h --store --as --identity --reveal --reason --help list check test explain help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help list check test explain help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2090,6 +2280,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2098,7 +2292,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rules__subcmd__check)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2124,6 +2318,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2132,7 +2330,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rules__subcmd__explain)
-            opts="-h --policy --format --store --as --identity --reveal --reason --help"
+            opts="-q -h --policy --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2164,6 +2362,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2258,7 +2460,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rules__subcmd__list)
-            opts="-h --policy --format --store --as --identity --reveal --reason --help"
+            opts="-q -h --policy --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2292,6 +2494,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2300,7 +2506,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__rules__subcmd__test)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2326,6 +2532,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2334,7 +2544,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal)
-            opts="-h --store --as --identity --reveal --reason --help key status checkpoint witness pin help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help key status checkpoint witness pin help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2360,6 +2570,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2368,7 +2582,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal__subcmd__checkpoint)
-            opts="-h --store --as --identity --reveal --reason --help"
+            opts="-q -h --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2392,6 +2606,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2500,7 +2718,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal__subcmd__key)
-            opts="-h --name --store --as --identity --reveal --reason --help"
+            opts="-q -h --name --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2530,6 +2748,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2538,7 +2760,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal__subcmd__pin)
-            opts="-h --tsa --store --as --identity --reveal --reason --help"
+            opts="-q -h --tsa --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2564,6 +2786,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2572,7 +2798,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal__subcmd__status)
-            opts="-h --format --store --as --identity --reveal --reason --help"
+            opts="-q -h --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2602,6 +2828,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2610,7 +2840,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__seal__subcmd__witness)
-            opts="-h --key --pin --store --as --identity --reveal --reason --help"
+            opts="-q -h --key --pin --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2644,6 +2874,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2652,7 +2886,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__search)
-            opts="-o -h --regex --where --kind --source --since --until --tz --by --limit --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --regex --where --kind --source --since --until --tz --by --limit --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2726,6 +2960,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2734,7 +2972,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__sources)
-            opts="-h --format --store --as --identity --reveal --reason --help new test help"
+            opts="-q -h --format --store --as --identity --reveal --reason --color --quiet --no-pager --help new test help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2762,6 +3000,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2828,7 +3070,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__sources__subcmd__new)
-            opts="-h --name --store --as --identity --reveal --reason --help"
+            opts="-q -h --name --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2858,6 +3100,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2866,7 +3112,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__sources__subcmd__test)
-            opts="-h --limit --tz --store --as --identity --reveal --reason --help"
+            opts="-q -h --limit --tz --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2900,6 +3146,64 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__sql)
+            opts="-o -q -h --format --limit --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "table json jsonl csv" -- "${cur}"))
+                    return 0
+                    ;;
+                --limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reveal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2908,7 +3212,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__stats)
-            opts="-o -h --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2946,6 +3250,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2954,7 +3262,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__stitch)
-            opts="-o -h --threshold --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --threshold --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2996,6 +3304,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3004,7 +3316,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__timeline)
-            opts="-o -v -h --invoice --order --customer --case --account --document --task --trace --user --key --since --until --source --kind --limit --tz --format --output --verbose --store --as --identity --reveal --reason --help"
+            opts="-o -v -q -h --invoice --order --customer --case --account --document --task --trace --user --key --since --until --source --kind --limit --tz --format --output --verbose --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3106,6 +3418,10 @@ _trail() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3114,7 +3430,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__verify)
-            opts="-o -h --policy --fail-on --as-of --baseline --integrity --derived --key --pin --strict --format --output --store --as --identity --reveal --reason --help"
+            opts="-o -q -h --policy --fail-on --as-of --baseline --integrity --derived --key --pin --tsa-cert --strict --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3141,6 +3457,10 @@ _trail() {
                     return 0
                     ;;
                 --pin)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tsa-cert)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3174,6 +3494,10 @@ _trail() {
                     ;;
                 --reason)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::normalise::Personal;
 use crate::protect::{Protector, Right, new_identity, set_up};
 use crate::store::Store;
-use crate::tell::safe::{cut, terminal};
+use crate::tell::safe::{count, cut, terminal};
 
 /// List who has looked at what was logged, and set up who may
 ///
@@ -237,6 +237,5 @@ fn table(looks: &[Look], columns: usize) -> String {
             cut(&terminal(&look.reason), room),
         ]);
     }
-    let many = if looks.len() == 1 { "look" } else { "looks" };
-    format!("{table}\n{} {many}\n", looks.len())
+    format!("{table}\n{}\n", count(looks.len() as u64, "look"))
 }

@@ -1,6 +1,5 @@
 //! `trail ingest`
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,7 +14,7 @@ use crate::normalise::formats::Formats;
 use crate::normalise::mapping::Mapping;
 use crate::read::Limits;
 use crate::store::CustodyFile;
-use crate::tell::safe::terminal;
+use crate::tell::safe::{count, cut_front, terminal};
 
 /// Read exported logs into the store
 ///
@@ -62,9 +61,6 @@ pub struct Args {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
-    /// No progress
-    #[arg(long, short)]
-    quiet: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,9 +113,10 @@ impl Args {
         }
         let format = match &self.input_format {
             Some(name) => Some(formats.by_name(name).ok_or_else(|| {
+                let meant = super::habits::meant(name, formats.iter().map(|format| format.name()));
                 miette!(
                     help = "`trail sources` lists the formats",
-                    "`{name}` is no format"
+                    "`{name}` is no format{meant}"
                 )
             })?),
             None => None,
@@ -146,7 +143,7 @@ impl Args {
                 std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
             }),
         };
-        let watched = std::io::stderr().is_terminal() && !self.quiet;
+        let watched = super::habits::is_watched();
         let bar = if watched {
             ProgressBar::new(0)
         } else {
@@ -174,6 +171,8 @@ impl Args {
                 });
                 format!("{value:#}\n")
             }
+            // Who wants quiet still hears of what was left out.
+            Form::Table if super::habits::is_quiet() && report.is_complete() => String::new(),
             Form::Table => summary(&report),
         };
         super::print(&text, None)?;
@@ -238,7 +237,10 @@ fn summary(report: &IngestReport) -> String {
     ]);
     for file in &report.files {
         table.add_row([
-            terminal(&file.display_path()),
+            cut_front(
+                &terminal(&file.display_path()),
+                (super::columns() / 3).max(24),
+            ),
             file.format.clone(),
             terminal(&file.source),
             file.records.to_string(),
@@ -256,9 +258,9 @@ fn summary(report: &IngestReport) -> String {
     }
     let sum = |of: fn(&CustodyFile) -> u64| report.files.iter().map(of).sum::<u64>();
     out.push_str(&format!(
-        "{} records, {} events, {} left out, {} known already; ",
-        sum(|f| f.records),
-        sum(|f| f.events),
+        "{}, {}, {} left out, {} known already; ",
+        count(sum(|f| f.records), "record"),
+        count(sum(|f| f.events), "event"),
         sum(|f| f.rejects),
         sum(|f| f.known)
     ));

@@ -9,6 +9,7 @@ mod explain;
 mod export;
 mod gate;
 mod given;
+mod habits;
 mod ingest;
 mod prove;
 mod rejects;
@@ -45,6 +46,8 @@ use crate::store::Store;
 pub struct Cli {
     #[command(flatten)]
     given: Given,
+    #[command(flatten)]
+    habits: habits::Habits,
     #[command(subcommand)]
     command: Command,
 }
@@ -81,6 +84,7 @@ impl Cli {
     /// something left out, 2 not done.
     #[must_use]
     pub fn run(self) -> ExitCode {
+        self.habits.set();
         let store = &self.given;
         let result = match self.command {
             Command::Ingest(args) => args.run(store),
@@ -143,6 +147,14 @@ fn print(text: &str, output: Option<&Path>) -> Result<()> {
             )
         });
     }
+    if habits::paged(text) {
+        return Ok(());
+    }
+    say(text)
+}
+
+/// Prints as it is, without a pager.
+fn say(text: &str) -> Result<()> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(BrokenPipe.into()),
@@ -208,7 +220,11 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
         .map(|name| {
             Kind::from_name(name).ok_or_else(|| {
                 let all: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-                miette!("`{name}` is no kind of event; kinds are {}", all.join(", "))
+                let meant = habits::meant(name, all.iter().copied());
+                miette!(
+                    help = format!("kinds are {}", all.join(", ")),
+                    "`{name}` is no kind of event{meant}"
+                )
             })
         })
         .collect()

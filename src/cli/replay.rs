@@ -107,7 +107,7 @@ impl Args {
             if prompt {
                 text.push_str("[Enter] next  [p] back  [number] go there  [q] leave > ");
             }
-            super::print(&text, None)?;
+            super::say(&text)?;
             std::io::stdout().flush().into_diagnostic()?;
             let Some(answer) = lines.next() else {
                 return Ok(ExitCode::SUCCESS);
@@ -119,7 +119,7 @@ impl Args {
                 "" | "n" => at = (at + 1).min(last),
                 other => match other.parse::<usize>() {
                     Ok(step) if (1..=last + 1).contains(&step) => at = step - 1,
-                    _ => super::print(&format!("there are steps 1 to {}\n", last + 1), None)?,
+                    _ => super::say(&format!("there are steps 1 to {}\n", last + 1))?,
                 },
             }
         }

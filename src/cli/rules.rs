@@ -14,7 +14,7 @@ use crate::tell::safe::{cut, terminal};
 /// Write rules: check them, test them on their examples, see why one matches
 #[derive(clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  trail rules check rules/\n  trail rules explain trail-001 3f9ac2d41b"
+    after_long_help = "Examples:\n  trail rules check rules/\n  trail rules explain trail-001 9c1d22"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -51,7 +51,7 @@ enum Command {
     },
     /// Say why a rule matches a task, or why it does not, condition by condition
     #[command(
-        after_long_help = "Examples:\n  trail rules explain trail-001 3f9ac2d41b\n  trail rules explain my-rule 3f9ac2d41b --policy rules/"
+        after_long_help = "Examples:\n  trail rules explain trail-001 9c1d22\n  trail rules explain my-rule 9c1d22 --policy rules/"
     )]
     Explain {
         /// Id of the rule

@@ -73,7 +73,7 @@ enum Command {
     /// FILE.tsq is an RFC 3161 request over the checkpoint: give it to a time-stamping authority and keep
     /// its answer beside the checkpoint (`openssl ts -verify` checks it).
     #[command(
-        after_long_help = "Examples:\n  trail seal pin /mnt/audit/2026-11.checkpoint\n  trail seal pin pinned && git notes add -F pinned"
+        after_long_help = "Examples:\n  trail seal pin /mnt/audit/2026-11.checkpoint\n  trail seal pin pinned --tsa"
     )]
     Pin {
         /// Where to

@@ -1,6 +1,5 @@
 //! `trail search`
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -104,9 +103,7 @@ impl Args {
         let by = self.by.as_deref();
         let text = match self.format {
             Form::Table => {
-                let colour = self.output.is_none()
-                    && std::io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+                let colour = self.output.is_none() && super::habits::coloured();
                 search_text(&found, by, super::columns(), colour)
             }
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",

@@ -552,7 +552,10 @@ impl Checker<'_> {
                     let sealed = last.iter().find(|(name, _)| name.as_str() == file);
                     let sealed = sealed.map_or(0, |(_, head)| head.lines);
                     if head.lines > sealed {
-                        open.push(format!("{} lines of {file}", head.lines - sealed));
+                        open.push(format!(
+                            "{} of {file}",
+                            crate::tell::safe::count(head.lines - sealed, "line")
+                        ));
                     }
                 }
                 // Already named where something of it was sealed.
@@ -564,7 +567,7 @@ impl Checker<'_> {
         }
         if !open.is_empty() {
             self.verdict.notes.push(format!(
-                "{} are chained and not sealed yet (`trail seal checkpoint`, or the next ingest)",
+                "chained and not sealed yet: {} (`trail seal checkpoint`, or the next ingest)",
                 open.join(", ")
             ));
         }

@@ -1,5 +1,15 @@
 //! Log content is hostile: nothing of it reaches a terminal, a spreadsheet or a report raw.
 
+/// A number of things, with the word for them: `1 event`, `2 batches`.
+#[must_use]
+pub fn count(number: u64, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ if one.ends_with("ch") => format!("{number} {one}es"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
 /// The text with control characters, escape sequences and direction overrides made visible.
 #[must_use]
 pub fn terminal(text: &str) -> String {
@@ -78,6 +88,13 @@ pub fn cut(text: &str, columns: usize) -> String {
     out
 }
 
+/// As [`cut`], from the front: of a path the end says more.
+#[must_use]
+pub fn cut_front(text: &str, columns: usize) -> String {
+    let turned: String = text.chars().rev().collect();
+    cut(&turned, columns).chars().rev().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +103,15 @@ mod tests {
     fn escapes_are_shown() {
         assert_eq!(terminal("a\u{1b}[31mb\u{202e}"), "a\\x1b[31mb\\u{202e}");
         assert_eq!(terminal("a\nb\0"), "a b\\x00");
+    }
+
+    #[test]
+    fn counts_and_cuts() {
+        assert_eq!(count(1, "batch"), "1 batch");
+        assert_eq!(count(2, "batch"), "2 batches");
+        assert_eq!(count(0, "event"), "0 events");
+        assert_eq!(cut_front("dumps/sap_cdhdr.csv", 10), "…cdhdr.csv");
+        assert_eq!(cut_front("a.csv", 10), "a.csv");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use comfy_table::{Table, presets};
 
-use super::safe::{csv_cell, cut, terminal};
+use super::safe::{count, csv_cell, cut, terminal};
 use super::search::{Found, Hit};
 
 /// A hit takes two lines: what the event is, and where the words stand.
@@ -20,7 +20,7 @@ pub fn search_text(found: &Found, by: Option<&str>, columns: usize, colour: bool
             ]);
         }
         out.push_str(&format!("{table}\n"));
-        out.push_str(&format!("{} events\n", found.events));
+        out.push_str(&format!("{}\n", count(found.events as u64, "event")));
         return out;
     }
     for hit in &found.hits {
@@ -48,7 +48,7 @@ pub fn search_text(found: &Found, by: Option<&str>, columns: usize, colour: bool
         0 => String::new(),
         more => format!(", {more} more not shown (--limit)"),
     };
-    out.push_str(&format!("{} events{rest}\n", found.events));
+    out.push_str(&format!("{}{rest}\n", count(found.events as u64, "event")));
     if let Some(task) = found.hits.iter().find_map(|hit| hit.task.as_deref()) {
         out.push_str(&format!(
             "next: trail timeline --task {}\n",

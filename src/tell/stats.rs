@@ -9,7 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::gaps::{Gap, gaps};
-use super::safe::{cut, terminal};
+use super::safe::{count, cut, terminal};
 use crate::model::time::format_utc;
 use crate::stitch::{Clock, TaskIndex};
 use crate::store::{Store, StoreError, read_rejects, scan_columns, side_by_side};
@@ -187,8 +187,13 @@ const MOST_DAYS: usize = 31;
 #[must_use]
 pub fn stats_text(stats: &Stats, columns: usize) -> String {
     let mut out = format!(
-        "{} events in {} tasks, of {} records in {} files of {} batches ({} bytes)\n\n",
-        stats.events, stats.tasks, stats.records, stats.files, stats.batches, stats.bytes
+        "{} in {}, of {} in {} of {} ({} bytes)\n\n",
+        count(stats.events as u64, "event"),
+        count(stats.tasks as u64, "task"),
+        count(stats.records, "record"),
+        count(stats.files as u64, "file"),
+        count(stats.batches as u64, "batch"),
+        stats.bytes
     );
     let mut table = Table::new();
     table.load_style(presets::NOTHING);

@@ -35,22 +35,6 @@ fn the_page_of_formats_is_current() {
     );
 }
 
-/// The words of a command line as a shell cuts it: blanks, and quotes around words with blanks.
-fn words_of(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    for sign in line.chars() {
-        match (sign, quote) {
-            (sign, Some(open)) if sign == open => quote = None,
-            ('"' | '\'', None) => quote = Some(sign),
-            (' ', None) => words.push(String::new()),
-            _ => words.iter_mut().last().unwrap().push(sign),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
-}
-
 #[test]
 fn every_command_has_two_examples_that_parse() {
     let command = trail::cli::Cli::command();
@@ -65,7 +49,8 @@ fn every_command_has_two_examples_that_parse() {
             .collect();
         assert!(examples.len() >= 2, "{}", sub.get_name());
         for example in examples {
-            let words = std::iter::once("trail".to_owned()).chain(words_of(example));
+            let words =
+                std::iter::once("trail".to_owned()).chain(crate::examples::words_of(example));
             assert!(
                 trail::cli::Cli::command()
                     .try_get_matches_from(words)

@@ -7,6 +7,7 @@ mod attest;
 mod bad_input;
 mod commands;
 mod demo_case;
+mod examples;
 mod formats;
 mod gate;
 mod hostile;

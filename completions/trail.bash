@@ -85,6 +85,9 @@ _trail() {
             trail,timeline)
                 cmd="trail__subcmd__timeline"
                 ;;
+            trail,tui)
+                cmd="trail__subcmd__tui"
+                ;;
             trail,verify)
                 cmd="trail__subcmd__verify"
                 ;;
@@ -192,6 +195,9 @@ _trail() {
                 ;;
             trail__subcmd__help,timeline)
                 cmd="trail__subcmd__help__subcmd__timeline"
+                ;;
+            trail__subcmd__help,tui)
+                cmd="trail__subcmd__help__subcmd__tui"
                 ;;
             trail__subcmd__help,verify)
                 cmd="trail__subcmd__help__subcmd__verify"
@@ -368,7 +374,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-q -h -V --store --as --identity --reveal --reason --color --quiet --no-pager --help --version ingest search timeline verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
+            opts="-q -h -V --store --as --identity --reveal --reason --color --quiet --no-pager --help --version ingest search timeline tui verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1017,7 +1023,7 @@ _trail() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "csv jsonl timesketch timesketch-jsonl ocel otlp" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "csv jsonl timesketch timesketch-jsonl ocel ocel-sqlite otlp parquet arrow" -- "${cur}"))
                     return 0
                     ;;
                 --task)
@@ -1106,7 +1112,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest search timeline verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
+            opts="ingest search timeline tui verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1694,6 +1700,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__timeline)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__tui)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -3395,6 +3415,48 @@ _trail() {
                     return 0
                     ;;
                 -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reveal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__tui)
+            opts="-q -h --key --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
-use crate::tell::{EventForm, ExportError, export_causes, export_events, export_tasks};
+use crate::tell::{
+    EventForm, ExportError, export_causes, export_columns, export_events, export_tasks, ocel_sqlite,
+};
 
 /// Give tables to other programs
 ///
 /// `events` are all events, or those of one task: for spreadsheets (csv), programs (jsonl), Timesketch
-/// (timesketch, timesketch-jsonl), process mining (ocel, OCEL 2.0) and tracing (otlp). `tasks` says which
+/// (timesketch, timesketch-jsonl), process mining (ocel and ocel-sqlite, OCEL 2.0), data frames (parquet, arrow) and tracing (otlp). `tasks` says which
 /// record is in which task, `causes` which tool call caused which change; both are csv.
 #[derive(clap::Args)]
 #[command(
@@ -48,7 +50,10 @@ enum Form {
     Timesketch,
     TimesketchJsonl,
     Ocel,
+    OcelSqlite,
     Otlp,
+    Parquet,
+    Arrow,
 }
 
 impl From<Form> for EventForm {
@@ -58,8 +63,10 @@ impl From<Form> for EventForm {
             Form::Jsonl => Self::Jsonl,
             Form::Timesketch => Self::TimesketchCsv,
             Form::TimesketchJsonl => Self::TimesketchJsonl,
-            Form::Ocel => Self::Ocel,
+            Form::Ocel | Form::OcelSqlite => Self::Ocel,
             Form::Otlp => Self::Otlp,
+            // Written as columns, without a form of rows.
+            Form::Parquet | Form::Arrow => Self::Jsonl,
         }
     }
 }
@@ -100,6 +107,9 @@ impl Args {
             ),
         };
         super::access::record_look(store, "export", what, events, reason)?;
+        if matches!(self.format, Form::Parquet | Form::Arrow | Form::OcelSqlite) {
+            return self.file(store, index, task);
+        }
         let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
             None => Box::new(std::io::stdout().lock()),
             Some(path) => Box::new(
@@ -115,16 +125,63 @@ impl Args {
             }
             other => other.map_err(|error| miette!("{error}"))?,
         };
-        if done.without_time > 0 {
-            let left = format!(
-                "{} events written; {} have no time, which this form needs, and were left out\n",
-                done.events, done.without_time
-            );
-            std::io::stderr()
-                .write_all(left.as_bytes())
-                .into_diagnostic()?;
-            return Ok(ExitCode::from(1));
-        }
-        Ok(ExitCode::SUCCESS)
+        told(done)
     }
+
+    /// Writes a form that is a file of its own kind, and no text.
+    fn file(
+        &self,
+        store: &crate::store::Store,
+        index: &crate::stitch::TaskIndex,
+        task: Option<usize>,
+    ) -> Result<ExitCode> {
+        let Some(path) = &self.output else {
+            return Err(miette!(
+                help = "--output FILE says where",
+                "this form is a file, and no text for a terminal or pipe"
+            ));
+        };
+        let wrong =
+            |error: &dyn std::fmt::Display| miette!("cannot write {}: {error}", path.display());
+        // Beside its place first: what is cut off leaves nothing half done.
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(std::path::Path::new("."));
+        let mut aside = tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
+        let done = if self.format == Form::OcelSqlite {
+            let sqlite = aside.path().to_owned();
+            let mut json =
+                tempfile::NamedTempFile::new_in(folder).map_err(|error| wrong(&error))?;
+            let done = export_events(store, index, task, EventForm::Ocel, &mut json);
+            let done = done.map_err(|error| wrong(&error))?;
+            ocel_sqlite(json.path(), &sqlite).map_err(|error| wrong(&error))?;
+            done
+        } else {
+            let parquet = self.format == Form::Parquet;
+            let events = export_columns(store, index, task, parquet, aside.as_file_mut())
+                .map_err(|error| wrong(&error))?;
+            crate::tell::Exported {
+                events,
+                without_time: 0,
+            }
+        };
+        aside.persist(path).map_err(|error| wrong(&error))?;
+        told(done)
+    }
+}
+
+/// Says what a form could not take.
+fn told(done: crate::tell::Exported) -> Result<ExitCode> {
+    if done.without_time > 0 {
+        let left = format!(
+            "{} events written; {} have no time, which this form needs, and were left out\n",
+            done.events, done.without_time
+        );
+        std::io::stderr()
+            .write_all(left.as_bytes())
+            .into_diagnostic()?;
+        return Ok(ExitCode::from(1));
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -23,6 +23,7 @@ mod sql;
 mod stats;
 mod stitch;
 mod timeline;
+mod tui;
 mod verify;
 
 use std::io::{IsTerminal, Write};
@@ -57,6 +58,7 @@ enum Command {
     Ingest(ingest::Args),
     Search(search::Args),
     Timeline(timeline::Args),
+    Tui(tui::Args),
     Verify(verify::Args),
     Gate(gate::Args),
     Rules(rules::Args),
@@ -90,6 +92,7 @@ impl Cli {
             Command::Ingest(args) => args.run(store),
             Command::Search(args) => args.run(store),
             Command::Timeline(args) => args.run(store),
+            Command::Tui(args) => args.run(store),
             Command::Verify(args) => args.run(store),
             Command::Gate(args) => args.run(store),
             Command::Rules(args) => args.run(store),

@@ -114,6 +114,12 @@ impl EventTable {
         self.table.num_rows() == 0
     }
 
+    /// Its columns, in the schema of events.
+    #[must_use]
+    pub fn columns(&self) -> &[arrow_array::ArrayRef] {
+        self.table.columns()
+    }
+
     /// One event.
     #[must_use]
     pub fn view(&self, index: usize) -> EventView<'_> {
@@ -362,6 +368,12 @@ pub struct EventSlice<'s> {
 }
 
 impl EventSet {
+    /// The tables that were read, each with some of the events.
+    #[must_use]
+    pub fn tables(&self) -> &[EventTable] {
+        &self.tables
+    }
+
     /// `len` events from `start` on.
     #[must_use]
     pub fn slice(&self, start: usize, len: usize) -> EventSlice<'_> {

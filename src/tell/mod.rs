@@ -1,14 +1,17 @@
 //! Answers for people and programs: values first, forms of output second.
 
+mod browse;
 mod bundle;
 mod compare;
 mod explain;
 mod export;
+mod export_columns;
 mod export_events;
 mod framework;
 mod gaps;
 mod html;
 mod integrity;
+mod ocel_sqlite;
 mod outputs;
 mod replay;
 pub mod report;
@@ -20,15 +23,18 @@ mod stats;
 mod stitching;
 mod timeline;
 
+pub use browse::{Browser, Key, Wish};
 pub use bundle::{BundleError, BundleRequest, bundle};
 pub use compare::{Comparison, Difference, Side, compare, comparison_text};
 pub use explain::{ExplainError, Explanation, explain, explanation_text, find_events};
 pub use export::{export_causes, export_tasks};
+pub use export_columns::export_columns;
 pub use export_events::{EventForm, ExportError, Exported, export_events};
 pub use framework::{Facts, Framework, Values, framework_report, frameworks};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;
 pub use integrity::integrity_text;
+pub use ocel_sqlite::ocel_sqlite;
 pub use outputs::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
 };

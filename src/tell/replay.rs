@@ -80,6 +80,9 @@ pub struct Text {
     pub text: String,
 }
 
+/// Last known value of each field of an object.
+type State = BTreeMap<String, String>;
+
 /// Longest text that is kept.
 const LONGEST: usize = 64 << 10;
 
@@ -411,8 +414,7 @@ fn one_line(text: &str) -> String {
 #[must_use]
 pub fn replay_summary(replay: &Replay, until: usize) -> String {
     let mut out = String::from("\n");
-    let mut objects: BTreeMap<&str, (BTreeMap<String, String>, BTreeMap<String, String>)> =
-        BTreeMap::new();
+    let mut objects: BTreeMap<&str, (State, State)> = BTreeMap::new();
     let steps = &replay.steps[..until.min(replay.steps.len())];
     for step in steps {
         let Some(object) = step

@@ -5,6 +5,7 @@
 mod access;
 mod attest;
 mod bad_input;
+mod browse;
 mod commands;
 mod demo_case;
 mod examples;

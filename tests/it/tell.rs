@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use arrow_array::Array as _;
+
 use serde_json::Value;
 
 use crate::{Case, project};
@@ -389,4 +391,85 @@ fn a_clear_difference_is_told_from_chance() {
         .output()
         .unwrap();
     assert_eq!(wrong.status.code(), Some(2));
+}
+
+#[test]
+fn events_go_out_as_columns_and_as_a_database() {
+    let case = Case::demo();
+    let export = |form: &str, name: &str| {
+        let path = case.path(name);
+        let output = case
+            .trail()
+            .args(["export", "events", "--format", form, "--output"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{form}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        path
+    };
+    // Columns: as many events as there are, with their tasks.
+    let parquet = std::fs::File::open(export("parquet", "events.parquet")).unwrap();
+    let reader =
+        parquet::arrow::arrow_reader::ParquetRecordBatchReader::try_new(parquet, 1024).unwrap();
+    let arrow = std::fs::File::open(export("arrow", "events.arrow")).unwrap();
+    let ipc = arrow_ipc::reader::FileReader::try_new(arrow, None).unwrap();
+    let mut counts = [0, 0];
+    let mut with_task = 0;
+    for batch in reader.map(Result::unwrap) {
+        counts[0] += batch.num_rows();
+        let tasks = batch.column_by_name("task").unwrap();
+        with_task += tasks.len() - tasks.null_count();
+    }
+    counts[1] = ipc.map(|batch| batch.unwrap().num_rows()).sum();
+    assert_eq!(counts, [5630, 5630]);
+    assert_eq!(with_task, 5630);
+    // Both need a place.
+    let none = case
+        .trail()
+        .args(["export", "events", "--format", "parquet"])
+        .output()
+        .unwrap();
+    assert_eq!(none.status.code(), Some(2));
+
+    // OCEL 2.0 as SQLite says what the JSON says.
+    let json = export("ocel", "log.json");
+    let json: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+    let sqlite = export("ocel-sqlite", "log.sqlite");
+    let database = rusqlite::Connection::open(&sqlite).unwrap();
+    let count = |table: &str| -> usize {
+        let query = format!("SELECT count(*) FROM {table}");
+        let count: i64 = database.query_row(&query, [], |row| row.get(0)).unwrap();
+        usize::try_from(count).unwrap()
+    };
+    let list = |name: &str| json[name].as_array().unwrap();
+    assert_eq!(count("event"), list("events").len());
+    assert_eq!(count("object"), list("objects").len());
+    assert_eq!(count("event_map_type"), list("eventTypes").len());
+    let relations: usize = list("events")
+        .iter()
+        .map(|event| event["relationships"].as_array().unwrap().len())
+        .sum();
+    assert_eq!(count("event_object"), relations);
+    let script = "import sys, pm4py; log = pm4py.read_ocel2_sqlite(sys.argv[1]); print(len(log.events), len(log.objects))";
+    match Command::new("python3")
+        .args(["-c", script])
+        .arg(&sqlite)
+        .output()
+    {
+        Ok(output) if output.status.success() => {
+            let said = String::from_utf8_lossy(&output.stdout);
+            let wanted = format!("{} {}", list("events").len(), list("objects").len());
+            assert_eq!(said.trim().lines().last().unwrap(), wanted);
+        }
+        Ok(output) => {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(error.contains("ModuleNotFoundError"), "{error}");
+            eprintln!("skipped: no PM4Py to read the database with");
+        }
+        Err(_) => eprintln!("skipped: no python3"),
+    }
 }

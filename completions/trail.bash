@@ -2178,7 +2178,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__report)
-            opts="-o -q -h --policy --framework --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            opts="-o -q -h --policy --framework --invoice --task --executive --charts --template --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2189,6 +2189,22 @@ _trail() {
                     return 0
                     ;;
                 --framework)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --invoice)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --task)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --charts)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --template)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -270,6 +270,10 @@ complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subco
 complete -c trail -n "__fish_trail_using_subcommand rules; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c trail -n "__fish_trail_using_subcommand report" -l policy -d 'Folder or file of rules [default: the shipped baseline]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l framework -d 'Say what the store shows for and against a regulation or standard instead' -r
+complete -c trail -n "__fish_trail_using_subcommand report" -l invoice -d 'A report on the tasks about this invoice' -r
+complete -c trail -n "__fish_trail_using_subcommand report" -l task -d 'A report on this task (beginning of its id)' -r
+complete -c trail -n "__fish_trail_using_subcommand report" -l charts -d 'Put charts (SVG) into this folder; for a case and the executive page' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l template -d 'A template of your own (minijinja), for a case or the executive page' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l as -d 'Look at a protected store in this role of its trail.toml' -r
@@ -279,6 +283,7 @@ complete -c trail -n "__fish_trail_using_subcommand report" -l reason -d 'Why yo
 complete -c trail -n "__fish_trail_using_subcommand report" -l color -d 'When to colour' -r -f -a "auto\t'Where a terminal shows it, and NO_COLOR is not set'
 always\t'Always'
 never\t'Never'"
+complete -c trail -n "__fish_trail_using_subcommand report" -l executive -d 'One page for those who decide'
 complete -c trail -n "__fish_trail_using_subcommand report" -s q -l quiet -d 'Say only what was asked for: no progress, no summary of what went well'
 complete -c trail -n "__fish_trail_using_subcommand report" -l no-pager -d 'Do not show long answers in a pager (TRAIL_PAGER, PAGER, less)'
 complete -c trail -n "__fish_trail_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -2,6 +2,7 @@
 
 mod browse;
 mod bundle;
+mod chart;
 mod compare;
 mod explain;
 mod export;
@@ -21,6 +22,7 @@ mod search_text;
 mod sql;
 mod stats;
 mod stitching;
+mod templated;
 mod timeline;
 
 pub use browse::{Browser, Key, Wish};
@@ -45,6 +47,7 @@ pub use search_text::{search_csv, search_text};
 pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
 pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
+pub use templated::{CASE, Chart, EXECUTIVE, Material, case_values, executive_values, render};
 pub use timeline::{
     ChangeLine, Head, Line, Matched, Selector, TaskBlock, Timeline, TimelineError, TimelineRequest,
     timeline,

@@ -473,3 +473,83 @@ fn events_go_out_as_columns_and_as_a_database() {
         Err(_) => eprintln!("skipped: no python3"),
     }
 }
+
+#[test]
+fn a_case_and_a_page_for_those_who_decide() {
+    let case = Case::demo();
+    let charts = case.path("out/charts");
+    let report = case.path("out/case.md");
+    std::fs::create_dir_all(case.path("out")).unwrap();
+    let write = |arguments: &[&str]| {
+        let output = case
+            .trail()
+            .arg("report")
+            .args(arguments)
+            .arg("--charts")
+            .arg(&charts)
+            .arg("--output")
+            .arg(&report)
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        std::fs::read_to_string(&report).unwrap()
+    };
+    let text = write(&["--invoice", "4711"]);
+    assert!(text.starts_with("# Case report: invoice=4711"), "{text}");
+    assert!(text.contains("RBKP-RMWWR: 1350.00 → 1250.00"), "{text}");
+    assert!(text.contains("an AI agent took part (gpt-4o"), "{text}");
+    assert!(
+        text.contains("![Events by second and source](charts/activity.svg)"),
+        "{text}"
+    );
+    assert!(text.contains("it is no legal judgement"));
+    let svg = std::fs::read_to_string(charts.join("activity.svg")).unwrap();
+    assert!(svg.starts_with("<svg") && svg.contains("sap"));
+    assert_eq!(write(&["--invoice", "4711"]), text);
+
+    let page = write(&["--executive"]);
+    let findings = case
+        .trail()
+        .args(["verify", "--format", "json"])
+        .output()
+        .unwrap();
+    let findings: Value = serde_json::from_slice(&findings.stdout).unwrap();
+    let levels: Vec<&str> = findings["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["level"].as_str().unwrap())
+        .collect();
+    let critical = levels.iter().filter(|level| **level == "critical").count();
+    assert!(
+        page.contains(&format!("| findings | {critical} critical, ")),
+        "{page}"
+    );
+    assert!(
+        page.contains("trail-053") && page.contains("charts/findings.svg"),
+        "{page}"
+    );
+
+    // A template of one's own; what logs say is escaped in it too.
+    let own = case.write(
+        "own.md",
+        "{{ asked }} of {{ tasks[0].head.people | join(\",\") }}|{{ \"a*b<i>\" }}\n",
+    );
+    let own = own.to_str().unwrap();
+    let text = case.output(&["report", "--invoice", "4711", "--template", own]);
+    assert!(
+        text.starts_with("invoice=4711 of ") && text.contains("a\\*b&lt;i&gt;"),
+        "{text}"
+    );
+    let bad = case.write("bad.md", "{% for x in %}");
+    let output = case
+        .trail()
+        .args(["report", "--executive", "--template", bad.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -1,0 +1,328 @@
+//! Reports made from templates: on a case, and one page for those who decide. A team may give its own
+//! template; whatever a log says is escaped for Markdown in it too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Environment;
+use serde_json::{Value, json};
+
+use super::chart::stacked_bars;
+use super::safe::{count, markdown};
+use super::timeline::Timeline;
+use crate::check::{Finding, Verdict};
+use crate::model::Kind;
+use crate::model::time::format_utc;
+use crate::seal::SealVerdict;
+use crate::stitch::TaskIndex;
+use crate::store::{Col, CustodyFile, Store, StoreError, scan_part_columns};
+
+/// The template of a case report.
+pub const CASE: &str = include_str!("../../templates/case.md");
+/// The template of the page for those who decide.
+pub const EXECUTIVE: &str = include_str!("../../templates/executive.md");
+
+/// A chart: name of its file, and its SVG.
+pub struct Chart {
+    /// Title.
+    pub title: String,
+    /// Name of the file.
+    pub file: &'static str,
+    /// The picture.
+    pub svg: String,
+}
+
+/// What a report is made of.
+pub struct Material<'m> {
+    /// The store.
+    pub store: &'m Store,
+    /// Its tasks.
+    pub index: &'m TaskIndex,
+    /// What policy says of them.
+    pub verdict: &'m Verdict,
+    /// State of the evidence.
+    pub seal: &'m SealVerdict,
+    /// Path under which the charts will lie, before their names; `None` if there are none.
+    pub charts: Option<&'m str>,
+}
+
+/// Renders a template. Everything that is put in is escaped for Markdown.
+///
+/// # Errors
+/// The template is not valid, or uses what is not there.
+pub fn render(template: &str, values: &Value) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_formatter(|out, _, value| {
+        let text = if value.is_none() || value.is_undefined() {
+            String::new()
+        } else {
+            value.to_string()
+        };
+        out.write_str(&markdown(&text))
+            .map_err(minijinja::Error::from)
+    });
+    environment.set_undefined_behavior(minijinja::UndefinedBehavior::Chainable);
+    environment.add_filter("count", |number: u64, one: String| count(number, &one));
+    environment.add_template("report", template)?;
+    environment.get_template("report")?.render(values)
+}
+
+fn file_row(file: &CustodyFile) -> Value {
+    let proof = file.proof.as_ref();
+    json!({
+        "path": file.display_path(),
+        "sha256": file.sha256,
+        "source": file.source,
+        "proof": proof.map_or_else(
+            || "none".to_owned(),
+            |proof| format!("{}: {}", proof.held.as_str(), proof.detail),
+        ),
+    })
+}
+
+fn common(material: &Material<'_>, charts: &[Chart], findings: &[&Finding]) -> Value {
+    let base = material.charts.unwrap_or_default();
+    let pictures: Vec<Value> = charts
+        .iter()
+        .map(|chart| json!({"title": chart.title, "file": format!("{base}{}", chart.file)}))
+        .collect();
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "policy": format!("{} {}", material.verdict.policy, material.verdict.policy_version),
+        "findings": findings,
+        "not_evaluable": material.verdict.not_evaluable,
+        "seal": material.seal,
+        "charts": pictures,
+    })
+}
+
+/// Values for the report on a case, and its charts.
+///
+/// # Errors
+/// A value cannot be put into JSON (never).
+pub fn case_values(
+    material: &Material<'_>,
+    shown: &Timeline,
+) -> Result<(Value, Vec<Chart>), serde_json::Error> {
+    let tasks: BTreeSet<&str> = shown.tasks.iter().map(|task| task.id.as_str()).collect();
+    let findings: Vec<&Finding> = material
+        .verdict
+        .findings
+        .iter()
+        .filter(|finding| tasks.contains(finding.task.as_str()))
+        .collect();
+    let evidence: BTreeSet<&str> = shown
+        .tasks
+        .iter()
+        .flat_map(|task| &task.lines)
+        .flat_map(|line| &line.evidence)
+        .filter_map(|place| place.split(", record ").next())
+        .collect();
+    let files: Vec<Value> = material
+        .store
+        .batches()
+        .iter()
+        .flat_map(|batch| &batch.files)
+        .filter(|file| evidence.contains(file.display_path().as_str()))
+        .map(file_row)
+        .collect();
+    let mut bars: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut blocks = Vec::new();
+    for task in &shown.tasks {
+        let times: Vec<&str> = task
+            .lines
+            .iter()
+            .filter_map(|line| line.time.as_deref())
+            .collect();
+        for line in &task.lines {
+            if let Some(second) = line.time.as_deref().and_then(|time| time.get(..19)) {
+                let of = bars.entry(second.replace('T', " ")).or_default();
+                *of.entry(line.source.clone()).or_default() += 1;
+            }
+        }
+        let mut block = serde_json::to_value(task)?;
+        block["first"] = times.iter().min().map_or("no time", |time| *time).into();
+        block["last"] = times.iter().max().map_or("no time", |time| *time).into();
+        block["events"] = task
+            .lines
+            .iter()
+            .map(|line| line.events.len())
+            .sum::<usize>()
+            .into();
+        block["writes"] = task
+            .lines
+            .iter()
+            .filter(|line| line.kind == "write")
+            .count()
+            .into();
+        block["id"] = task.id.get(..12).unwrap_or(&task.id).into();
+        blocks.push(block);
+    }
+    let bars: Vec<_> = bars
+        .into_iter()
+        .map(|(time, of)| (time[11..].to_owned(), of))
+        .collect();
+    let charts = if material.charts.is_some() {
+        vec![Chart {
+            title: "Events by second and source".to_owned(),
+            file: "activity.svg",
+            svg: stacked_bars("Events by second and source (UTC)", &bars),
+        }]
+    } else {
+        Vec::new()
+    };
+    let asked: Vec<&str> = shown
+        .matched
+        .iter()
+        .map(|matched| matched.asked.as_str())
+        .collect();
+    let mut values = common(material, &charts, &findings);
+    values["asked"] = asked.join(", ").into();
+    values["tasks"] = blocks.into();
+    values["files"] = files.into();
+    values["left_out"] = shown.left_out.into();
+    Ok((values, charts))
+}
+
+/// Values for the page for those who decide, and its charts.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), StoreError> {
+    let Material {
+        store,
+        index,
+        verdict,
+        ..
+    } = material;
+    let mut by_agent: BTreeSet<usize> = BTreeSet::new();
+    let mut hours: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+    /// Microseconds of an hour.
+    const HOUR: i64 = 3_600_000_000;
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for path in store.parts("events", custody) {
+            scan_part_columns::<StoreError>(
+                store,
+                &path,
+                batch,
+                &["time", "source", "kind"],
+                |table| {
+                    for row in 0..table.len() {
+                        let event = table.view(row);
+                        if matches!(event.text(Col::Kind), Some("inference" | "tool_call")) {
+                            by_agent.extend(index.task_at(event.place()));
+                        }
+                        if let Some(time) = event.time() {
+                            let source = event.text(Col::Source).unwrap_or_default().to_owned();
+                            *hours
+                                .entry(time.div_euclid(HOUR))
+                                .or_default()
+                                .entry(source)
+                                .or_default() += 1;
+                        }
+                    }
+                    Ok(())
+                },
+            )?;
+        }
+    }
+    let files = || store.batches().iter().flat_map(|batch| &batch.files);
+    let mut levels: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
+    let mut rules: BTreeMap<&str, (&Finding, u64)> = BTreeMap::new();
+    for finding in &verdict.findings {
+        let level = levels
+            .entry(finding.level.as_str())
+            .or_insert((finding.level as usize, 0));
+        level.1 += 1;
+        rules.entry(&finding.rule).or_insert((finding, 0)).1 += 1;
+    }
+    let mut by_level: Vec<_> = levels.iter().collect();
+    by_level.sort_by_key(|(_, (grade, _))| std::cmp::Reverse(*grade));
+    let mut by_rule: Vec<_> = rules.values().collect();
+    by_rule.sort_by(|a, b| (b.0.level, b.1, &a.0.rule).cmp(&(a.0.level, a.1, &b.0.rule)));
+    let kind = |kind: Kind| index.kind_count(kind);
+    let mut unknown: Vec<String> = Vec::new();
+    for rule in &verdict.not_evaluable {
+        unknown.push(format!(
+            "{} {} could not be judged: {}",
+            rule.rule, rule.title, rule.missing
+        ));
+    }
+    if verdict.rejects > 0 {
+        unknown.push(format!(
+            "{} places of the dumps could not be read",
+            verdict.rejects
+        ));
+    }
+    let unproven = files().filter(|file| file.proof.is_none()).count();
+    if unproven > 0 {
+        unknown.push(format!(
+            "{unproven} of {} dumps carry no proof of their source: that they are as it wrote them rests on who handed them over",
+            files().count()
+        ));
+    }
+    let bars: Vec<_> = hours
+        .into_iter()
+        .map(|(hour, of)| {
+            let time = format_utc(hour * HOUR);
+            let label = time.get(5..13).unwrap_or_default().replace('T', " ");
+            (format!("{label}h"), of)
+        })
+        .collect();
+    let rule_bars: Vec<_> = by_rule
+        .iter()
+        .map(|(finding, count)| {
+            let of = BTreeMap::from([(finding.level.as_str().to_owned(), *count)]);
+            (finding.rule.clone(), of)
+        })
+        .collect();
+    let charts = if material.charts.is_some() {
+        vec![
+            Chart {
+                title: "Events by hour and source".to_owned(),
+                file: "activity.svg",
+                svg: stacked_bars("Events by hour and source (UTC)", &bars),
+            },
+            Chart {
+                title: "Findings by rule".to_owned(),
+                file: "findings.svg",
+                svg: stacked_bars("Findings by rule and level", &rule_bars),
+            },
+        ]
+    } else {
+        Vec::new()
+    };
+    let all: Vec<&Finding> = verdict.findings.iter().collect();
+    let mut values = common(material, &charts, &all);
+    let sources: BTreeSet<&str> = files().map(|file| file.source.as_str()).collect();
+    let none = || "no time".to_owned();
+    values["first"] = files()
+        .filter_map(|file| file.first_time.clone())
+        .min()
+        .unwrap_or_else(none)
+        .into();
+    values["last"] = files()
+        .filter_map(|file| file.last_time.clone())
+        .max()
+        .unwrap_or_else(none)
+        .into();
+    values["sources"] = json!(sources);
+    values["files"] = files().map(file_row).collect();
+    values["counts"] = json!({
+        "tasks": index.len(), "agent_tasks": by_agent.len(), "writes": kind(Kind::Write), "approvals": kind(Kind::Approval),
+        "rejections": kind(Kind::Rejection), "inferences": kind(Kind::Inference), "exceptions": kind(Kind::Exception),
+        "rejects": verdict.rejects,
+    });
+    values["levels"] = by_level
+        .iter()
+        .map(|(level, (_, count))| json!({"level": level, "count": count}))
+        .collect();
+    values["by_rule"] = by_rule
+        .iter()
+        .map(|(finding, count)| {
+            json!({"rule": finding.rule, "title": finding.title, "level": finding.level, "count": count,
+                "first": finding.time, "example": finding.message})
+        })
+        .collect();
+    values["unknown"] = json!(unknown);
+    Ok((values, charts))
+}

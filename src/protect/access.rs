@@ -75,7 +75,7 @@ pub enum AccessError {
     },
     /// A column that events have not.
     #[error("role `{role}` hides `{column}`, which is no column of events that may be empty")]
-    #[diagnostic(help("`trail sql 'show columns from events'` and docs/access.md list them"))]
+    #[diagnostic(help("`trail sql` lists the columns of events"))]
     Column {
         /// The role.
         role: String,

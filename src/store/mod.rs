@@ -9,6 +9,8 @@
 //!   contents/batch=<id>/*.parquet   raw records and texts
 //!   rejects/batch=<id>/*.parquet    what no reader understood
 //!   tasks/, links/                  derived, see `stitch`
+//!   log/                            Merkle log, see `seal`
+//!   gate/, access/                  journals; keys and what pseudonyms stand for, see `protect`
 //! ```
 //! Names that begin with `_` or `.` are unfinished or internal and ignored by other engines.
 

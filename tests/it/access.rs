@@ -615,3 +615,43 @@ except OSError:
         _ => eprintln!("skipped: no python3 with pyarrow that reads encrypted files"),
     }
 }
+
+#[test]
+fn records_of_every_format_come_back_byte_for_byte() {
+    let protected = Protected::new("");
+    let mut dumps: Vec<PathBuf> = std::fs::read_dir(crate::project("fixtures/formats"))
+        .unwrap()
+        .flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_none_or(|end| end != "snap"))
+        .collect();
+    dumps.sort();
+    let output = protected
+        .case
+        .trail()
+        .args([
+            "--identity",
+            &protected.key("investigator"),
+            "ingest",
+            "-q",
+            "--tz",
+            "Europe/Berlin",
+        ])
+        .args(&dumps)
+        .output()
+        .unwrap();
+    assert_ne!(
+        output.status.code(),
+        Some(2),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    // Every record is put together again from its pseudonyms, and hashes to the leaf that was sealed.
+    let held = protected.integrity(Some("officer"));
+    assert!(held["records"].as_u64().unwrap() > 200, "{held}");
+    assert_eq!(
+        (held["withheld"].as_u64(), &held["damages"]),
+        (Some(0), &json!([]))
+    );
+    assert_eq!(protected.integrity(None)["damages"], json!([]));
+}

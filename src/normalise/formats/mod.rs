@@ -81,6 +81,7 @@ mappings!(
     "entra_signin",
     "envoy_text",
     "gcp_audit",
+    "hana_audit",
     "haproxy",
     "helicone",
     "iis",
@@ -121,6 +122,7 @@ mappings!(
     "trail_gate",
     "tyk",
     "vertex_request_log",
+    "vllm",
     "workday_activity",
 );
 

@@ -1,13 +1,17 @@
 //! Questions in SQL over the tables of a store, by Polars. They read only: nothing that a query makes is
-//! kept.
+//! kept. Of each table the columns that the query names are read into memory; the library's own scan of
+//! Parquet files would link an HTTP client.
 
+use std::fs::File;
 use std::path::PathBuf;
 
 use polars::prelude::{
-    AnyValue, DataFrame, DataType, LazyFrame, PlRefPath, PolarsError, PolarsResult,
-    ScanArgsParquet, TimeUnit, col,
+    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult, TimeUnit, col,
+    lit,
 };
 use polars::sql::SQLContext;
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
 use serde_json::{Map, Value};
 
 use super::safe::csv_cell;
@@ -50,12 +54,7 @@ pub struct Answered {
 pub fn sql(store: &Store, query: &str) -> PolarsResult<Answered> {
     let mut context = SQLContext::new();
     let mut reads_contents = false;
-    let is_named = |name: &str| {
-        let words = query.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        words
-            .into_iter()
-            .any(|word| word.eq_ignore_ascii_case(name))
-    };
+    let words = Words::of(query);
     for (name, _) in TABLES {
         let is_text = matches!(name, "contents" | "rejects");
         if is_text && store.access().is_protected() {
@@ -82,8 +81,11 @@ pub fn sql(store: &Store, query: &str) -> PolarsResult<Answered> {
         if paths.is_empty() {
             continue;
         }
-        reads_contents |= is_text && is_named(name);
-        context.register(name, table(store, name, &paths)?);
+        if !words.names(name) {
+            continue;
+        }
+        reads_contents |= is_text;
+        context.register(name, table(store, name, &paths, &words)?);
     }
     let frame = context.execute(query)?.collect()?;
     Ok(Answered {
@@ -92,39 +94,90 @@ pub fn sql(store: &Store, query: &str) -> PolarsResult<Answered> {
     })
 }
 
-fn table(store: &Store, name: &str, paths: &[PathBuf]) -> PolarsResult<LazyFrame> {
-    let arguments = ScanArgsParquet {
-        glob: false,
-        ..ScanArgsParquet::default()
-    };
-    let mut frame = LazyFrame::scan_parquet_files(
-        paths
+/// Words of a query: tables and columns that it names are among them.
+struct Words {
+    words: Vec<String>,
+    /// It asks for all columns of something.
+    all: bool,
+}
+
+impl Words {
+    fn of(query: &str) -> Self {
+        let lower = query.to_lowercase();
+        let cut = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
+        // `count(*)` reads no column.
+        let dense: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
+        Self {
+            words: cut.map(str::to_owned).collect(),
+            all: dense.replace("count(*)", "").contains('*'),
+        }
+    }
+
+    fn names(&self, name: &str) -> bool {
+        self.words
             .iter()
-            .map(|path| PlRefPath::from(&*path.to_string_lossy()))
-            .collect(),
-        arguments,
-    )?;
-    let schema = frame.collect_schema()?;
-    let binary: Vec<_> = schema
-        .iter()
-        .filter(|(column, kind)| {
-            **kind == DataType::Binary && column.as_str() != "value" && column.as_str() != "bytes"
-        })
-        .map(|(column, _)| col(column.clone()).binary().hex_encode())
-        .collect();
-    if !binary.is_empty() {
-        frame = frame.with_columns(binary);
+            .any(|word| word.eq_ignore_ascii_case(name))
     }
-    if name == "events" {
-        let hidden = store.access().hidden();
-        let columns: Vec<_> = schema
-            .iter_names()
-            .filter(|column| !hidden.iter().any(|name| name == column.as_str()))
-            .map(|column| col(column.clone()))
+}
+
+fn table(store: &Store, name: &str, paths: &[PathBuf], words: &Words) -> PolarsResult<LazyFrame> {
+    let hidden = match name {
+        "events" => store.access().hidden(),
+        _ => &[],
+    };
+    let mut whole: Option<DataFrame> = None;
+    for path in paths {
+        let open = || File::open(path).map_err(PolarsError::from);
+        let schema = ParquetReader::new(open()?).schema()?;
+        let all = schema.iter_names().map(ToString::to_string);
+        let shown: Vec<String> = all.filter(|column| !hidden.contains(column)).collect();
+        let mut wanted: Vec<String> = shown
+            .iter()
+            .filter(|column| words.all || words.names(column))
+            .cloned()
             .collect();
-        frame = frame.select(columns);
+        if wanted.is_empty() {
+            // Rows are counted by any column.
+            wanted.extend(shown.into_iter().take(1));
+        }
+        let frame = ParquetReader::new(open()?)
+            .with_columns(Some(wanted))
+            .finish()?;
+        let folder = path
+            .parent()
+            .and_then(|folder| folder.file_name()?.to_str());
+        let batch = folder.and_then(|folder| folder.strip_prefix("batch="));
+        let frame = match batch {
+            Some(batch) => frame
+                .lazy()
+                .with_columns([lit(batch).alias("batch")])
+                .collect()?,
+            None => frame,
+        };
+        whole = Some(match whole {
+            Some(mut whole) => {
+                whole.vstack_mut(&frame)?;
+                whole
+            }
+            None => frame,
+        });
     }
-    Ok(frame)
+    let frame = whole.unwrap_or_default();
+    let binary: Vec<_> = frame
+        .columns()
+        .iter()
+        .filter(|column| *column.dtype() == DataType::Binary)
+        .map(|column| column.name().clone())
+        // Texts are bytes that are mostly UTF-8; ids are not.
+        .filter(|column| !matches!(column.as_str(), "value" | "bytes"))
+        .map(|column| col(column).binary().hex_encode())
+        .collect();
+    let frame = frame.lazy();
+    Ok(if binary.is_empty() {
+        frame
+    } else {
+        frame.with_columns(binary)
+    })
 }
 
 impl Answered {

@@ -98,3 +98,35 @@ fn narrow_and_wide() {
         assert!(text.contains("/erp/invoices/4711"));
     }
 }
+
+#[test]
+fn nothing_that_could_call_the_network_is_linked() {
+    // Cargo.lock also names what is only ever an option of a dependency.
+    let output = std::process::Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal,build",
+            "--prefix",
+            "none",
+        ])
+        .current_dir(project(""))
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let linked: Vec<&str> = tree
+        .lines()
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    assert!(linked.contains(&"polars") && linked.contains(&"parquet"));
+    for name in ["reqwest", "hyper", "rustls", "openssl", "ureq", "curl"] {
+        assert!(!linked.contains(&name), "{name}");
+    }
+}

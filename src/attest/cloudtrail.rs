@@ -13,16 +13,15 @@ use crate::store::CustodyFile;
 
 const BY: &str = "cloudtrail_digest";
 
-struct DigestFile<'d> {
+struct DigestFile {
     at: usize,
     value: Value,
     sha256: String,
     /// Signature as the next digest repeats it, or as it lies beside the file.
     signature: Option<String>,
-    _bytes: &'d [u8],
 }
 
-impl DigestFile<'_> {
+impl DigestFile {
     fn text(&self, name: &str) -> &str {
         self.value
             .get(name)
@@ -39,7 +38,7 @@ pub(super) fn digests(
     keys: &[SourceKey],
     proofs: &mut BTreeMap<usize, SourceProof>,
 ) {
-    let mut all: Vec<DigestFile<'_>> = found
+    let mut all: Vec<DigestFile> = found
         .iter()
         .filter_map(|(at, bytes)| {
             Some(DigestFile {
@@ -47,7 +46,6 @@ pub(super) fn digests(
                 value: serde_json::from_slice(bytes).ok()?,
                 sha256: contents.get(at)?.sha256.to_string(),
                 signature: beside(&files[*at]),
-                _bytes: bytes,
             })
         })
         .collect();
@@ -99,7 +97,7 @@ fn beside(file: &CustodyFile) -> Option<String> {
     Some(text.trim().to_owned())
 }
 
-fn signed(digest: &DigestFile<'_>, keys: &[SourceKey]) -> (Held, String) {
+fn signed(digest: &DigestFile, keys: &[SourceKey]) -> (Held, String) {
     let Some(signature) = &digest.signature else {
         let detail = "its signature is not at hand: it lies in the object's metadata (x-amz-meta-signature), in the next digest, or in a file NAME.sig";
         return (Held::Unchecked, detail.to_owned());
@@ -145,7 +143,7 @@ fn signed(digest: &DigestFile<'_>, keys: &[SourceKey]) -> (Held, String) {
 
 /// Holds the logs that a digest names against their hashes.
 fn logs(
-    digest: &DigestFile<'_>,
+    digest: &DigestFile,
     of_digest: Held,
     files: &[CustodyFile],
     contents: &BTreeMap<usize, Content>,

@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 use jiff::{Span, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use super::wrap::replaced;
 use crate::model::time::format_utc;
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::protect::{AccessError, Right, Role};
 use crate::seal::{ContentDigest, reader_of, salt_key};
 use crate::store::{
-    Col, Erasure, Replaced, Store, StoreError, find_key, hash_file, rewrite_contents,
-    scan_part_columns,
+    Col, Erasure, Store, StoreError, find_key, rewrite_contents, scan_part_columns,
 };
 
 /// A section `[[retain]]` of trail.toml: how long texts are kept.
@@ -197,8 +197,10 @@ pub fn erase(
     let _lock = store.lock()?;
     let mut files = BTreeMap::new();
     for batch in &erased.batches {
-        let (name, file) = replaced(store, &access.destroy(roles, batch, &people)?)?;
-        files.insert(name, file);
+        for path in access.destroy(roles, batch, &people)? {
+            let (name, file) = replaced(store, &path)?;
+            files.insert(name, file);
+        }
     }
     // First said, then done: an act that is cut off is found as such and can be repeated.
     Erasure {
@@ -215,15 +217,7 @@ pub fn erase(
     Ok(erased)
 }
 
-/// A file that takes the place of another, by its path below the store; `path` is where it will lie.
-fn replaced(store: &Store, path: &Path) -> Result<(String, Replaced), StoreError> {
-    let (size, sha256) = hash_file(path)?;
-    let below = path.strip_prefix(&store.layout().root).unwrap_or(path);
-    let sha256 = sha256.to_string();
-    Ok((below.display().to_string(), Replaced { size, sha256 }))
-}
-
-fn act(reason: &str, now_us: i64) -> Erasure {
+pub(super) fn act(reason: &str, now_us: i64) -> Erasure {
     Erasure {
         time: format_utc(now_us),
         operator: crate::ingest::operator(),

@@ -2,8 +2,10 @@
 //! next batch as the gate's are.
 
 mod erase;
+mod wrap;
 
 pub use erase::{EraseError, Erased, Expired, Hold, Retain, erase, retain};
+pub use wrap::{protect, rewrap};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

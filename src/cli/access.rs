@@ -7,10 +7,10 @@ use comfy_table::{Table, presets};
 use miette::{IntoDiagnostic, Result, miette};
 
 use super::Form;
-use crate::access::{Look, looks, record};
+use crate::access::{Look, looks, record, rewrap};
 use crate::config::Config;
 use crate::normalise::Personal;
-use crate::protect::{Protector, Right, new_identity, set_up};
+use crate::protect::{Protector, Right, new_identity};
 use crate::store::Store;
 use crate::tell::safe::{count, cut, terminal};
 
@@ -82,19 +82,20 @@ pub(super) fn record_look(
     seen: usize,
     reason: &str,
 ) -> Result<()> {
-    let what = match store.access().names() {
-        Some(names) => Protector::new(names).text(&what).into_owned(),
-        None => what,
-    };
-    write_look(store, command, what, seen, reason)
+    write_look(store, command, without_people(store, &what), seen, reason)
+}
+
+/// A text for the journals of the store. In a protected store people stand as pseudonyms in it.
+fn without_people(store: &Store, text: &str) -> String {
+    match store.access().names() {
+        Some(names) => Protector::new(names).text(text).into_owned(),
+        None => text.to_owned(),
+    }
 }
 
 fn write_look(store: &Store, command: &str, what: String, seen: usize, reason: &str) -> Result<()> {
     let now = jiff::Timestamp::now().as_microsecond();
-    let reason = match store.access().names() {
-        Some(names) => Protector::new(names).text(reason).into_owned(),
-        None => reason.to_owned(),
-    };
+    let reason = without_people(store, reason);
     record(store, command, what, seen as u64, &reason, now).map_err(|error| {
         miette!(
             help = "looks at contents are written down in the store, which has to be writable; nothing was shown",
@@ -130,9 +131,8 @@ impl Args {
             Some(Command::Rewrap) => {
                 let store = super::open_store(given)?;
                 let config = Config::load(&store.layout().config())?;
-                let batches: Vec<String> =
-                    store.batches().iter().map(|b| b.batch.clone()).collect();
-                let keys = store.access().rewrap(&config.roles, &batches)?;
+                let reason = without_people(&store, &given.reason);
+                let keys = rewrap(&store, &config.roles, &reason, super::erase::now())?;
                 format!("{keys} keys are wrapped for those who have the roles now\n")
             }
             Some(Command::DataKey { batch }) => {
@@ -192,7 +192,7 @@ fn protect(given: &super::Given) -> Result<String> {
             "the store is protected already"
         ));
     }
-    set_up(&path, &config.roles, !store.batches().is_empty())?;
+    crate::access::protect(&store, &config.roles, super::erase::now())?;
     Ok(format!(
         "{}: people will stand as pseudonyms in it, and texts be encrypted for {} roles\n",
         terminal(&path.display().to_string()),

@@ -46,7 +46,7 @@ pub struct RetainArgs {
     format: Form,
 }
 
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     jiff::Timestamp::now().as_microsecond()
 }
 

@@ -11,10 +11,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef, ListArray, MapArray, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{DataType, Field};
 
-use super::keys::{read_identities, recipient, unwrap, wrap};
+use super::keys::{read_identities, unwrap, wrap};
 use super::pseudonym::{kind_of, pseudonyms_in, without_spelling};
 use super::record::kind_of_key;
 use super::vault::{newest, read_vault};
+use super::wrapping::{contents_file, is_protected, look_up_file, people};
 use super::{DataKey, KeyFileError, Pseudonyms, Right, Role, Vault, VaultRow};
 use crate::model::KeyKind;
 use crate::normalise::Personal;
@@ -91,68 +92,12 @@ pub enum AccessError {
     Store(#[from] StoreError),
 }
 
-fn look_up_file(root: &Path) -> PathBuf {
-    root.join("access").join("look-up.age")
-}
-
-fn contents_file(root: &Path, batch: &str) -> PathBuf {
-    root.join("access")
-        .join("keys")
-        .join(format!("{batch}.age"))
-}
-
 /// Folder of the vault of a batch.
 pub(super) fn vault_folder(root: &Path, batch: &str) -> PathBuf {
     root.join("access").join("vault").join(batch)
 }
 
-/// Whether people stand as pseudonyms in the store at that folder.
-#[must_use]
-pub fn is_protected(root: &Path) -> bool {
-    look_up_file(root).is_file()
-}
-
-/// Those who have a right, by any of their roles.
-fn people(
-    roles: &BTreeMap<String, Role>,
-    right: Right,
-) -> Result<Vec<age::x25519::Recipient>, AccessError> {
-    let names: BTreeSet<&String> = roles
-        .values()
-        .filter(|role| role.may.contains(&right))
-        .flat_map(|role| &role.recipients)
-        .collect();
-    if names.is_empty() {
-        return Err(AccessError::Nobody { right });
-    }
-    Ok(names
-        .into_iter()
-        .map(|name| recipient(name))
-        .collect::<Result<_, _>>()?)
-}
-
-/// Makes the key of pseudonyms of a store that has no records yet: from now on it is protected.
-///
-/// # Errors
-/// Roles are not usable, a right is nobody's, the store has records, or it cannot be written.
-pub fn set_up(
-    root: &Path,
-    roles: &BTreeMap<String, Role>,
-    has_records: bool,
-) -> Result<(), AccessError> {
-    if has_records {
-        return Err(AccessError::HasRecords);
-    }
-    check_columns(roles)?;
-    for right in [Right::Contents, Right::Reveal] {
-        people(roles, right)?;
-    }
-    let wrapped = wrap(&crate::seal::random32(), &people(roles, Right::LookUp)?)?;
-    write(&look_up_file(root), &wrapped)?;
-    Ok(())
-}
-
-fn check_columns(roles: &BTreeMap<String, Role>) -> Result<(), AccessError> {
+pub(super) fn check_columns(roles: &BTreeMap<String, Role>) -> Result<(), AccessError> {
     let schema = crate::store::events_schema();
     for (name, role) in roles {
         for column in &role.hide {
@@ -166,63 +111,6 @@ fn check_columns(roles: &BTreeMap<String, Role>) -> Result<(), AccessError> {
         }
     }
     Ok(())
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
-    }
-    crate::store::write_atomically(path, bytes)
-}
-
-/// Keys of a new batch.
-pub struct BatchKeys {
-    /// Encrypts its texts.
-    pub contents: DataKey,
-    /// Encrypts what its pseudonyms stand for.
-    pub vault: DataKey,
-    wrapped: [Vec<u8>; 2],
-}
-
-impl BatchKeys {
-    /// New keys, wrapped for those who have the rights.
-    ///
-    /// # Errors
-    /// A right is nobody's.
-    pub fn new(roles: &BTreeMap<String, Role>) -> Result<Self, AccessError> {
-        let (contents, vault) = (crate::seal::random32(), crate::seal::random32());
-        let wrapped = [
-            wrap(&contents, &people(roles, Right::Contents)?)?,
-            wrap(&vault, &people(roles, Right::Reveal)?)?,
-        ];
-        Ok(Self {
-            contents,
-            vault,
-            wrapped,
-        })
-    }
-
-    /// Puts the wrapped keys and the vault where they belong, before the batch is visible. Gives the file
-    /// of the vault.
-    ///
-    /// # Errors
-    /// A file cannot be written.
-    pub fn store(
-        &self,
-        root: &Path,
-        batch: &str,
-        rows: &[VaultRow],
-    ) -> Result<PathBuf, StoreError> {
-        let folder = vault_folder(root, batch);
-        // What a crashed commit of the same batch left behind is not visible, so it may go.
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).map_err(StoreError::io("creating", &folder))?;
-        let vault = folder.join("0.parquet");
-        super::write_vault(&vault, rows, &self.vault)?;
-        write(&folder.join("0.age"), &self.wrapped[1])?;
-        write(&contents_file(root, batch), &self.wrapped[0])?;
-        Ok(vault)
-    }
 }
 
 /// What somebody may see of a store. Without a key, what lies in clear.
@@ -325,6 +213,15 @@ impl Access {
             access.names = unwrap(&wrapped, &access.identities).map(Pseudonyms::new);
         }
         Ok(access)
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Unwraps a key with those of this person.
+    pub(super) fn unwrap(&self, wrapped: &[u8]) -> Option<DataKey> {
+        unwrap(wrapped, &self.identities)
     }
 
     /// Whether people stand as pseudonyms in this store.
@@ -631,7 +528,7 @@ impl Access {
     }
 
     /// Writes the vault of a batch anew, without what the pseudonyms of some people stand for in all their
-    /// spellings, and under a new key. Gives the new file; the old one and its key are there until
+    /// spellings, and under a new key. Gives the new file and its wrapped key; the old ones are there until
     /// [`Access::remove_old`].
     ///
     /// # Errors
@@ -641,7 +538,7 @@ impl Access {
         roles: &BTreeMap<String, Role>,
         batch: &str,
         people_of: &HashSet<String>,
-    ) -> Result<PathBuf, AccessError> {
+    ) -> Result<[PathBuf; 2], AccessError> {
         let (number, rows) = self.vault_of(batch)?;
         let others = |row: &VaultRow| !people_of.contains(without_spelling(&row.0));
         let kept: Vec<VaultRow> = rows.into_iter().filter(others).collect();
@@ -651,8 +548,9 @@ impl Access {
         let next = number + 1;
         let vault = folder.join(format!("{next}.parquet"));
         super::write_vault(&vault, &kept, &key)?;
-        write(&folder.join(format!("{next}.age")), &wrapped)?;
-        Ok(vault)
+        let wrapped_key = folder.join(format!("{next}.age"));
+        crate::store::write_atomically(&wrapped_key, &wrapped)?;
+        Ok([vault, wrapped_key])
     }
 
     /// Removes the vaults of a batch, and their keys, that a newer one has taken the place of.
@@ -689,37 +587,5 @@ impl Access {
                 .map(move |kind| names.of_all_spellings(*kind, person.trim()).0)
         });
         names.collect()
-    }
-
-    /// Wraps the keys of the store again for those who have the rights now. Needs somebody who has all
-    /// of them. Gives the number of keys.
-    ///
-    /// # Errors
-    /// A right is missing or nobody's, or a file cannot be written.
-    pub fn rewrap(
-        &self,
-        roles: &BTreeMap<String, Role>,
-        batches: &[String],
-    ) -> Result<usize, AccessError> {
-        for right in Right::ALL {
-            self.need(*right)?;
-        }
-        let mut files = vec![(look_up_file(&self.root), Right::LookUp)];
-        for batch in batches {
-            files.push((contents_file(&self.root, batch), Right::Contents));
-            if let Some((_, _, key)) = newest(&vault_folder(&self.root, batch)) {
-                files.push((key, Right::Reveal));
-            }
-        }
-        for (path, right) in &files {
-            let wrapped = std::fs::read(path).map_err(StoreError::io("reading", path))?;
-            let key =
-                unwrap(&wrapped, &self.identities).ok_or_else(|| AccessError::NotAllowed {
-                    who: self.who(),
-                    right: *right,
-                })?;
-            write(path, &wrap(&key, &people(roles, *right)?)?)?;
-        }
-        Ok(files.len())
     }
 }

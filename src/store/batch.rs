@@ -366,16 +366,19 @@ impl BatchWriter {
         if let Some(protection) = self.protection.take() {
             let rows: Vec<VaultRow> = protection.vault.into_iter().collect();
             let root = &store.layout().root;
-            let vault = protection.keys.store(root, &custody.batch, &rows)?;
+            let files = protection.keys.store(root, &custody.batch, &rows)?;
             let key = Some(protection.keys.contents);
             (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, key)?;
-            let (size, sha256) = hash_file(&vault)?;
-            custody.others.push(TableFile {
-                path: format!("access/vault/{}/0.parquet", custody.batch),
-                rows: rows.len() as u64,
-                size,
-                sha256: sha256.to_string(),
-            });
+            for (path, rows) in files.iter().zip([rows.len(), 0, 0]) {
+                let (size, sha256) = hash_file(path)?;
+                let below = path.strip_prefix(root).unwrap_or(path);
+                custody.others.push(TableFile {
+                    path: below.display().to_string(),
+                    rows: rows as u64,
+                    size,
+                    sha256: sha256.to_string(),
+                });
+            }
         } else {
             (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, None)?;
         }

@@ -1,5 +1,5 @@
-//! What was destroyed on purpose: a journal that says when, by whom and why, and what the files were
-//! after it. The log of the store seals it like the others, so that a gap that nobody wrote down is a
+//! What was destroyed or written anew on purpose: a journal that says when, by whom and why, and what the
+//! files were after it. The log of the store seals it like the others, so that a gap that nobody wrote down is a
 //! damage.
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,10 +14,11 @@ pub const ERASURES: &str = "access/erasures.jsonl";
 /// Field of each line that says what it is.
 pub const ERASURE_LABEL: &str = "trail_erasure";
 
-/// An act of destruction.
+/// An act of destruction, or on the keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
-    /// `erase` (a person) or `retain` (texts past their time).
+    /// `erase` (a person), `retain` (texts past their time), `protect` (the store, from now on) or `rewrap`
+    /// (its keys, for others).
     #[serde(rename = "trail_erasure")]
     pub act: String,
     /// When, UTC.
@@ -82,10 +83,15 @@ impl Erasures {
     /// time, the highest of which counts.
     #[must_use]
     pub fn newest(&self, path: &str) -> Option<(&String, &Replaced)> {
-        if let Some(folder) = path.strip_suffix("/0.parquet") {
+        if let Some((folder, end)) = path
+            .strip_prefix("access/vault/")
+            .and_then(|rest| rest.split_once("/0."))
+        {
             let number = |name: &str| {
-                let rest = name.strip_prefix(folder)?.strip_prefix('/')?;
-                rest.strip_suffix(".parquet")?.parse::<u32>().ok()
+                let rest = name.strip_prefix("access/vault/")?;
+                let rest = rest.strip_prefix(folder)?.strip_prefix('/')?;
+                let number = rest.strip_suffix(end)?.strip_suffix('.')?;
+                number.parse::<u32>().ok()
             };
             let all = self.files.iter();
             return all

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::files::TABLES;
-use super::{Custody, Store, StoreError, hash_file};
+use super::{Store, StoreError, hash_file};
 
 /// A file that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -29,42 +29,43 @@ pub struct Damage {
 /// # Errors
 /// A folder cannot be listed.
 pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
-    let files: Vec<(&Custody, &super::TableFile)> = store
-        .batches()
-        .iter()
-        .flat_map(|batch| {
-            let files = batch.tables.iter().chain(&batch.others);
-            files.map(move |table| (batch, table))
-        })
-        .collect();
     let erasures = super::Erasures::of(store)?;
-    let found = super::side_by_side(&files, |(batch, table)| {
-        // A file that was written anew on purpose is as the act says.
-        let (name, size_then, sha256_then) = match erasures.newest(&table.path) {
-            Some((name, file)) => (name, file.size, &file.sha256),
-            None => (&table.path, table.size, &table.sha256),
-        };
+    let named = store.batches().iter().flat_map(|batch| {
+        let files = batch.tables.iter().chain(&batch.others);
+        files.map(|table| {
+            // A file that was written anew on purpose is as the act says.
+            match erasures.newest(&table.path) {
+                Some((name, file)) => (batch.batch.as_str(), name, file.size, &file.sha256),
+                None => (batch.batch.as_str(), &table.path, table.size, &table.sha256),
+            }
+        })
+    });
+    // Of no batch: acts name it only.
+    let look_up = erasures.files.get_key_value(crate::protect::LOOK_UP);
+    let look_up = look_up.map(|(name, file)| ("", name, file.size, &file.sha256));
+    let files: Vec<_> = named.chain(look_up).collect();
+    let found = super::side_by_side(&files, |(batch, name, size_then, sha256_then)| {
         let path = store.layout().root.join(name);
         let mut damages = Vec::new();
         let mut damaged = |file: String, reason: String| {
             damages.push(Damage {
                 file,
-                batch: batch.batch.clone(),
+                batch: (*batch).to_owned(),
                 reason,
             });
         };
         match hash_file(&path) {
             Err(StoreError::Io { error, .. }) => {
-                damaged(name.clone(), format!("cannot be read: {error}"));
+                damaged((*name).clone(), format!("cannot be read: {error}"));
             }
             Err(error) => return Err(error),
-            Ok((size, _)) if size != size_then => {
+            Ok((size, _)) if size != *size_then => {
                 let reason = format!("has {size} bytes, not {size_then}");
-                damaged(name.clone(), reason);
+                damaged((*name).clone(), reason);
             }
-            Ok((_, sha256)) if sha256.to_string() != *sha256_then => {
+            Ok((_, sha256)) if sha256.to_string() != **sha256_then => {
                 let reason = format!("has SHA-256 {sha256}, not {sha256_then}");
-                damaged(name.clone(), reason);
+                damaged((*name).clone(), reason);
             }
             Ok(_) => {}
         }

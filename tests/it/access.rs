@@ -487,6 +487,77 @@ fn an_erased_person_is_gone_and_every_proof_holds() {
 }
 
 #[test]
+fn damage_of_a_wrapped_key_is_found() {
+    fn files_in(folder: PathBuf, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                files_in(path, found);
+            } else if path.extension().is_some_and(|end| end == "age") {
+                found.push(path);
+            }
+        }
+    }
+    let protected = Protected::new("");
+    let check = |names: &[&str]| {
+        let mut keys = Vec::new();
+        files_in(protected.case.path("store/access"), &mut keys);
+        assert_eq!(keys.len(), 3, "{keys:?}");
+        for path in &keys {
+            let whole = std::fs::read(path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(
+                names.contains(&name) || path.parent().unwrap().ends_with("keys"),
+                "{name}"
+            );
+            for damage in ["a bit", "all of it"] {
+                if damage == "a bit" {
+                    let mut bytes = whole.clone();
+                    bytes[whole.len() / 2] ^= 4;
+                    std::fs::write(path, bytes).unwrap();
+                } else {
+                    std::fs::remove_file(path).unwrap();
+                }
+                let (code, text) = protected.run(&["verify", "--integrity"]);
+                assert_eq!(code, Some(2), "{damage} of {name}: {text}");
+                assert!(text.contains(name), "{damage} of {name}: {text}");
+            }
+            if name == "look-up.age" {
+                // A store whose key is gone takes no records in clear.
+                let dumps = protected.case.path("dumps");
+                let dumps = dumps.to_str().unwrap();
+                let (code, text) = protected.run(&["ingest", "--tz", "UTC", "--again", dumps]);
+                assert_eq!(code, Some(2), "{text}");
+            }
+            std::fs::write(path, whole).unwrap();
+        }
+        assert_eq!(protected.integrity(None)["damages"], json!([]));
+    };
+    check(&["look-up.age", "0.age"]);
+    let (code, text) = protected.as_role(
+        "officer",
+        &[
+            "access",
+            "rewrap",
+            "--reason",
+            "for zelda.canary@quarkmail.example",
+        ],
+    );
+    assert_eq!(code, Some(0), "{text}");
+    let journal = protected.case.path("store/access/erasures.jsonl");
+    let acts = std::fs::read_to_string(journal).unwrap();
+    assert!(
+        acts.contains("rewrap") && acts.contains("for pii-email-"),
+        "{acts}"
+    );
+    check(&["look-up.age", "0.age"]);
+    let subject = ["erase", "--subject", "ZCANARY07", "--reason", "request 6"];
+    let (code, text) = protected.as_role("officer", &subject);
+    assert_eq!(code, Some(0), "{text}");
+    check(&["look-up.age", "1.age"]);
+}
+
+#[test]
 fn a_hold_beats_erasure_and_retention() {
     let hold = "[[hold]]\nreason = \"dispute 9\"\nkey = \"invoice=4711\"\n[[retain]]\ndays = 30\n";
     let protected = Protected::new(hold);

@@ -10,6 +10,7 @@ mod export_columns;
 mod export_events;
 mod framework;
 mod gaps;
+mod halves;
 mod html;
 mod integrity;
 mod ocel_sqlite;

@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::gaps::{Gap, gaps};
+use super::halves::{Halves, halves};
 use super::safe::{count, cut, terminal};
 use crate::model::time::format_utc;
 use crate::stitch::{Clock, TaskIndex};
@@ -54,6 +55,9 @@ pub struct Stats {
     pub clocks: Vec<Clock>,
     /// Times without events, the longest of each source first.
     pub gaps: Vec<Gap>,
+    /// Change documents of which a half is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_documents: Option<Halves>,
     /// Places that no reader understood, by reason.
     pub rejects: BTreeMap<String, u64>,
 }
@@ -176,6 +180,7 @@ pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
             .collect(),
         clocks: index.clocks(),
         gaps: gaps(store)?,
+        change_documents: halves(store)?,
         rejects,
     })
 }
@@ -254,6 +259,25 @@ pub fn stats_text(stats: &Stats, columns: usize) -> String {
         );
         out.push_str(&cut(&terminal(&line), columns));
         out.push('\n');
+    }
+    let halves = stats.change_documents.unwrap_or_default();
+    if halves != Halves::default() {
+        out.push_str("\nchange documents of which a half is missing\n");
+        for (documents, what) in [
+            (
+                halves.headers_without_positions,
+                "headers without positions: what was changed is not known",
+            ),
+            (
+                halves.positions_without_header,
+                "positions without header: when and by whom is not known",
+            ),
+        ] {
+            if documents > 0 {
+                out.push_str(&cut(&format!(" {documents:>8}  {what}"), columns));
+                out.push('\n');
+            }
+        }
     }
     if !stats.rejects.is_empty() {
         out.push_str("\nnot read\n");

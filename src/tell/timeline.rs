@@ -234,7 +234,9 @@ pub fn timeline(
             .filter_map(|event| index.time(event))
             .min()
     };
-    tasks.sort_by_key(|task| (start(task).unwrap_or(i64::MAX), index.id(*task)));
+    // Many systems write whole seconds: in the order of the file, where the time is the same.
+    let place = |task: &usize| index.members(*task).into_iter().min();
+    tasks.sort_by_cached_key(|task| (start(task).unwrap_or(i64::MAX), place(task)));
     let in_time = |event: &u32| {
         let time = index.time(*event);
         request

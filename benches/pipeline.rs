@@ -16,7 +16,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use trail::check::{Policy, judge};
-use trail::config::{Config, Zones};
+use trail::config::{Config, DateOrders, Zones};
 use trail::ingest::{IngestRequest, Silent, ingest};
 use trail::model::KeyKind;
 use trail::read::Limits;
@@ -216,6 +216,7 @@ fn main() -> Outcome<()> {
         format: None,
         formats: trail::normalise::formats::Formats::default(),
         lenient: false,
+        dates: DateOrders::default(),
         zones: Zones::new(&Config::default(), &[])?,
         limits: Limits::default(),
         signer: None,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use trail::config::{Config, Zones};
+use trail::config::{Config, DateOrders, Zones};
 use trail::ingest::{IngestRequest, Silent, ingest};
 use trail::normalise::formats::Formats;
 use trail::read::Limits;
@@ -69,6 +69,7 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         format: None,
         formats: Formats::default(),
         lenient: false,
+        dates: DateOrders::default(),
         zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
         limits: Limits::default(),
         signer: None,

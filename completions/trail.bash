@@ -1742,7 +1742,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__ingest)
-            opts="-q -h --source --input-format --source-key --mapping --lenient --tz --explain --max-record --jobs --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            opts="-q -h --source --input-format --source-key --mapping --lenient --tz --date-order --explain --max-record --jobs --format --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1765,6 +1765,10 @@ _trail() {
                     return 0
                     ;;
                 --tz)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --date-order)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -66,6 +66,7 @@ complete -c trail -n "__fish_trail_using_subcommand ingest" -l input-format -d '
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l source-key -d 'Public keys of sources that sign what they log (PEM, Base64, JWK); may be repeated' -r -F
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l mapping -d 'A mapping file that describes a format of your own; may be repeated' -r -F
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l tz -d 'Zone of times without one, for all or for a source or family; may be repeated' -r
+complete -c trail -n "__fish_trail_using_subcommand ingest" -l date-order -d 'Whether the day or the month comes first in dates such as 2/6/19, for all or for a source or family; may be repeated. Without it, a file\'s own dates settle it or its records are left out' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l max-record -d 'Largest record in bytes' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l jobs -d 'Worker threads [default: one a core]' -r
 complete -c trail -n "__fish_trail_using_subcommand ingest" -l format -d 'Form of the output' -r -f -a "table\t''

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use crate::model::KeyKind;
+use crate::model::time::DateOrder;
 
 /// What `trail.toml` says.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -15,6 +16,10 @@ pub struct Config {
     /// Zone of times without one, by source or family; `default` for all others.
     #[serde(default)]
     pub zones: BTreeMap<String, String>,
+    /// Whether the day (`dmy`) or the month (`mdy`) comes first in dates with slashes, by source or family;
+    /// `default` for all others.
+    #[serde(default)]
+    pub dates: BTreeMap<String, DateOrder>,
     /// How records are joined where they share no id.
     #[serde(default)]
     pub stitch: StitchConfig,
@@ -98,7 +103,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [dates] (source = \"mdy\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.
@@ -118,6 +123,13 @@ pub enum ConfigError {
     Threshold {
         /// As given.
         threshold: f64,
+    },
+    /// A date order that is none.
+    #[error("`{order}` is no order of day and month")]
+    #[diagnostic(help("`dmy` (31/12/2025) or `mdy` (12/31/2025)"))]
+    DateOrder {
+        /// As written.
+        order: String,
     },
     /// A zone that the time zone database does not know.
     #[error("`{zone}` is no time zone")]
@@ -195,12 +207,91 @@ pub fn zone_of(name: &str) -> Result<TimeZone, ConfigError> {
     })
 }
 
+/// A setting by source.
+#[derive(Clone, Debug)]
+struct BySource<T> {
+    by_source: BTreeMap<String, T>,
+    default: Option<T>,
+}
+
+impl<T> Default for BySource<T> {
+    fn default() -> Self {
+        Self {
+            by_source: BTreeMap::new(),
+            default: None,
+        }
+    }
+}
+
+impl<T> BySource<T> {
+    /// From settings, where `default` is for all others, then from arguments (`VALUE` or `SOURCE=VALUE`),
+    /// which win.
+    fn new<'a, E>(
+        settings: impl Iterator<Item = (&'a String, T)>,
+        arguments: &[String],
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Result<Self, E> {
+        let mut all = Self::default();
+        for (source, value) in settings {
+            all.set((source != "default").then_some(source), value);
+        }
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some((source, value)) => all.set(Some(source), read(value)?),
+                None => all.set(None::<&str>, read(argument)?),
+            }
+        }
+        Ok(all)
+    }
+
+    fn set(&mut self, source: Option<impl AsRef<str>>, value: T) {
+        match source {
+            Some(source) => {
+                self.by_source.insert(source.as_ref().to_owned(), value);
+            }
+            None => self.default = Some(value),
+        }
+    }
+
+    /// Of a source such as `sap:prod` of family `sap`.
+    fn of(&self, source: &str, family: &str) -> Option<&T> {
+        let prefix = source.split(':').next().unwrap_or(source);
+        let found = [source, prefix, family]
+            .iter()
+            .find_map(|name| self.by_source.get(*name));
+        found.or(self.default.as_ref())
+    }
+}
+
+/// Whether the day or the month comes first in a source's dates with slashes.
+#[derive(Clone, Debug, Default)]
+pub struct DateOrders(BySource<DateOrder>);
+
+impl DateOrders {
+    /// From settings, then from `--date-order` arguments (`dmy`, `mdy` or `SOURCE=dmy`), which win.
+    ///
+    /// # Errors
+    /// An argument that is none of the two.
+    pub fn new(config: &Config, arguments: &[String]) -> Result<Self, ConfigError> {
+        let settings = config.dates.iter().map(|(source, order)| (source, *order));
+        let read = |text: &str| {
+            DateOrder::from_name(text).ok_or_else(|| ConfigError::DateOrder {
+                order: text.to_owned(),
+            })
+        };
+        BySource::new(settings, arguments, read).map(Self)
+    }
+
+    /// Of a source such as `sap:prod` of family `sap`, where one was given.
+    #[must_use]
+    pub fn of(&self, source: &str, family: &str) -> Option<&DateOrder> {
+        self.0.of(source, family)
+    }
+}
+
 /// Which zone a source's times without one are in.
 #[derive(Clone, Debug, Default)]
-pub struct Zones {
-    by_source: BTreeMap<String, (String, TimeZone)>,
-    default: Option<(String, TimeZone)>,
-}
+pub struct Zones(BySource<(String, TimeZone)>);
 
 impl Zones {
     /// From settings, then from `--tz` arguments (`ZONE` or `SOURCE=ZONE`), which win.
@@ -208,38 +299,18 @@ impl Zones {
     /// # Errors
     /// A zone that does not exist.
     pub fn new(config: &Config, arguments: &[String]) -> Result<Self, ConfigError> {
-        let mut zones = Self::default();
+        let read = |zone: &str| zone_of(zone).map(|found| (zone.to_owned(), found));
+        let mut settings = Vec::new();
         for (source, zone) in &config.zones {
-            zones.set((source != "default").then_some(source), zone)?;
+            settings.push((source, read(zone)?));
         }
-        for argument in arguments {
-            match argument.split_once('=') {
-                Some((source, zone)) => zones.set(Some(source), zone)?,
-                None => zones.set(None::<&str>, argument)?,
-            }
-        }
-        Ok(zones)
-    }
-
-    fn set(&mut self, source: Option<impl AsRef<str>>, zone: &str) -> Result<(), ConfigError> {
-        let entry = (zone.to_owned(), zone_of(zone)?);
-        match source {
-            Some(source) => {
-                self.by_source.insert(source.as_ref().to_owned(), entry);
-            }
-            None => self.default = Some(entry),
-        }
-        Ok(())
+        BySource::new(settings.into_iter(), arguments, read).map(Self)
     }
 
     /// Zone, its name and whether it was given, for a source such as `sap:prod` of family `sap`.
     #[must_use]
     pub fn of(&self, source: &str, family: &str) -> (TimeZone, String, bool) {
-        let prefix = source.split(':').next().unwrap_or(source);
-        let found = [source, prefix, family]
-            .iter()
-            .find_map(|name| self.by_source.get(*name));
-        match found.or(self.default.as_ref()) {
+        match self.0.of(source, family) {
             Some((name, zone)) => (zone.clone(), name.clone(), true),
             None => (TimeZone::UTC, "UTC".to_owned(), false),
         }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use miette::{Result, miette};
 
 use crate::attest::read_source_keys;
-use crate::config::{Config, Zones};
+use crate::config::{Config, DateOrders, Zones};
 use crate::ingest::{IngestReport, IngestRequest, Progress, explain, ingest};
 use crate::normalise::formats::Formats;
 use crate::normalise::mapping::Mapping;
@@ -49,6 +49,10 @@ pub struct Args {
     /// Zone of times without one, for all or for a source or family; may be repeated
     #[arg(long, value_name = "ZONE|SOURCE=ZONE")]
     tz: Vec<String>,
+    /// Whether the day or the month comes first in dates such as 2/6/19, for all or for a source or family;
+    /// may be repeated. Without it, a file's own dates settle it or its records are left out
+    #[arg(long, value_name = "dmy|mdy|SOURCE=…")]
+    date_order: Vec<String>,
     /// Say why each file is taken for what it is, and ingest nothing
     #[arg(long)]
     explain: bool,
@@ -134,6 +138,7 @@ impl Args {
             formats,
             lenient: self.lenient,
             zones: Zones::new(&config, &self.tz)?,
+            dates: DateOrders::new(&config, &self.date_order)?,
             limits,
             source_keys,
             signer: config.seal.signer(&path)?,

@@ -16,7 +16,7 @@ pub use preview::{Preview, head_of, preview};
 pub use recognise::{Explanation, explain};
 
 use crate::attest::{SourceKey, attest};
-use crate::config::Zones;
+use crate::config::{DateOrders, Zones};
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
 use crate::protect::{Access, AccessError, BatchKeys, Role, is_protected};
@@ -40,6 +40,8 @@ pub struct IngestRequest {
     pub lenient: bool,
     /// Zones of times without one.
     pub zones: Zones,
+    /// Whether the day or the month comes first in dates with slashes, by source.
+    pub dates: DateOrders,
     /// Bounds.
     pub limits: Limits,
     /// Number of workers.

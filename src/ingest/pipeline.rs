@@ -10,13 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crossbeam_channel::{Receiver, Sender, bounded, never, select, unbounded};
 
 use super::recognise::{Recognised, recognise, settle, why_not};
-use super::work::{NewRecord, Stream, Work, Worked, work};
+use super::work::{Directives, NewRecord, Stream, Work, Worked, work};
 use super::{IngestError, IngestRequest, Progress};
 use crate::model::RecordHasher;
 use crate::model::time::format_utc;
 use crate::normalise::formats::GENERIC;
 use crate::normalise::{Format, Verdict, ZoneRule};
-use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Visit, visit_members};
+use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Span, Visit, visit_members};
 use crate::store::{
     BatchWriter, Columns, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store,
     StoreError, hash_file,
@@ -269,6 +269,52 @@ fn collect(
     Ok(files)
 }
 
+/// Parts a chunk where a line of directives changes what the rows behind it are.
+fn parted(stream: &mut Arc<Stream>, chunk: Chunk) -> Vec<(Arc<Stream>, Chunk)> {
+    let mut parts: Vec<(Arc<Stream>, Vec<Span>)> = vec![(Arc::clone(stream), Vec::new())];
+    for span in &chunk.spans {
+        let line = &chunk.bytes[span.start..span.end];
+        let next = stream.directives.as_ref().and_then(|now| now.behind(line));
+        if let Some((_, spans)) = parts.last_mut() {
+            spans.push(*span);
+        }
+        if let Some(directives) = next {
+            *stream = Arc::new(Stream {
+                header: Some(directives.header()),
+                directives: Some(directives),
+                ..(**stream).clone()
+            });
+            parts.push((Arc::clone(stream), Vec::new()));
+        }
+    }
+    let mut problems = chunk.problems;
+    let parts = parts.into_iter().filter(|(_, spans)| !spans.is_empty());
+    let mut out: Vec<(Arc<Stream>, Chunk)> = Vec::new();
+    for (stream, spans) in parts {
+        let (start, end) = (spans[0].start, spans[spans.len() - 1].end);
+        let shifted = spans.into_iter().map(|span| Span {
+            start: span.start - start,
+            end: span.end - start,
+            ..span
+        });
+        let part = Chunk {
+            bytes: chunk.bytes[start..end].to_vec(),
+            offset: chunk.offset + start as u64,
+            spans: shifted.collect(),
+            problems: std::mem::take(&mut problems),
+        };
+        out.push((stream, part));
+    }
+    if !problems.is_empty() {
+        let part = Chunk {
+            problems,
+            ..Chunk::default()
+        };
+        out.push((Arc::clone(stream), part));
+    }
+    out
+}
+
 /// The reading side: opens dumps, finds out what they are, cuts them into work.
 struct Reader<'r> {
     request: &'r IngestRequest,
@@ -367,7 +413,9 @@ impl Reader<'_> {
                 format: None,
                 source: String::new(),
                 zone: jiff::tz::TimeZone::UTC,
+                dates: None,
                 header: None,
+                directives: None,
             }),
             bytes: Vec::new(),
             offset: 0,
@@ -420,6 +468,8 @@ impl Reader<'_> {
             layout: settle(format, found.layout),
             ..found
         };
+        let given = self.request.dates.of(&source, format.family());
+        let dates = given.copied().or(found.dates);
         let index = self.files.len();
         self.files.push(CustodyFile {
             path: path.to_owned(),
@@ -438,11 +488,19 @@ impl Reader<'_> {
             encoding: encoding.as_str().to_owned(),
             zone: zone_name,
             zone_origin: zone_origin.to_owned(),
+            date_order: dates.map(|dates| dates.as_str().to_owned()),
             detection,
             ..CustodyFile::default()
         });
         let header = match &found.layout {
-            Layout::Delimited { header, .. } => Some(header.clone()),
+            Layout::Delimited { header, .. } | Layout::Directed { header } => Some(header.clone()),
+            _ => None,
+        };
+        let directives = match &found.layout {
+            Layout::Directed { header } => Some(Directives {
+                fields: header.clone(),
+                day: None,
+            }),
             _ => None,
         };
         let stream = Arc::new(Stream {
@@ -450,7 +508,9 @@ impl Reader<'_> {
             format: Some(format),
             source,
             zone,
+            dates,
             header,
+            directives,
         });
         self.records(index, &stream, found, member);
         self.seen.end_dump();
@@ -470,13 +530,19 @@ impl Reader<'_> {
             layout,
             ..
         } = found;
+        let mut stream = Arc::clone(stream);
         let consumed = Rc::clone(&member.consumed);
         let rest = encoding.decode(&mut *member.reader as &mut dyn Read);
         let mut records = Records::new(rest, head, &layout, self.request.limits).after(bom);
         loop {
             match records.next_chunk() {
+                Ok(Some(chunk)) if stream.directives.is_some() => {
+                    for (part_stream, part) in parted(&mut stream, chunk) {
+                        self.chunk(index, &part_stream, part);
+                    }
+                }
                 Ok(Some(chunk)) => {
-                    self.chunk(index, stream, chunk);
+                    self.chunk(index, &stream, chunk);
                     self.progress.at(
                         self.base + consumed.get(),
                         self.rejected.load(Ordering::Relaxed),
@@ -511,6 +577,9 @@ impl Reader<'_> {
             let reader = stream.format.map_or("", Format::reader);
             let hasher = RecordHasher::new(reader, &chunk.bytes[span.start..span.end]);
             match self.seen.take(hasher.record().prefix128()) {
+                Ok(Seen::New(1..)) if stream.format.is_some_and(|format| format.has_own_ids()) => {
+                    file.known += 1;
+                }
                 Ok(Seen::New(repetition)) => new.push(NewRecord {
                     span,
                     hasher,

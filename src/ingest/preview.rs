@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use typed_arena::Arena;
 
 use super::recognise::{recognise, settle};
+use super::work::Directives;
 use crate::model::Event;
 use crate::normalise::formats::Formats;
 use crate::normalise::{Format, Record, Sample};
@@ -50,8 +51,17 @@ pub fn preview(
                 return;
             };
             let layout = settle(format, found.layout);
-            let header = match &layout {
-                Layout::Delimited { header, .. } => Some(header.clone()),
+            let mut header = match &layout {
+                Layout::Delimited { header, .. } | Layout::Directed { header } => {
+                    Some(header.clone())
+                }
+                _ => None,
+            };
+            let mut directives = match &layout {
+                Layout::Directed { header } => Some(Directives {
+                    fields: header.clone(),
+                    day: None,
+                }),
                 _ => None,
             };
             let rest = encoding.decode(member.reader);
@@ -62,7 +72,20 @@ pub fn preview(
                         return;
                     }
                     shown += 1;
-                    let (text, _) = to_utf8(&chunk.bytes[span.start..span.end]);
+                    let bytes = &chunk.bytes[span.start..span.end];
+                    if let Some(now) = &directives
+                        && bytes.starts_with(b"#")
+                    {
+                        if let Some(next) = now.behind(bytes) {
+                            (header, directives) = (Some(next.header()), Some(next));
+                        }
+                        continue;
+                    }
+                    let (text, _) = to_utf8(bytes);
+                    let text = match &directives {
+                        Some(now) => now.row(&text).into_owned(),
+                        None => text.into_owned(),
+                    };
                     one(span.ordinal, &text, header.as_ref(), format, zone, visit);
                 }
             }
@@ -92,6 +115,8 @@ fn one(
                     _ => None,
                 },
                 zone,
+                dates: None,
+                gathered: None,
                 arena: &arena,
             };
             format

@@ -3,10 +3,12 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use crate::model::time::{DateOrder, Dates};
 use crate::normalise::formats::Formats;
-use crate::normalise::{Detection, Format, Sample, Verdict, detect};
+use crate::normalise::{Detection, Format, Sample, Verdict, detect, technical_header};
 use crate::read::{
-    Encoding, Layout, Limits, ReadError, Records, Visit, discover, sniff, to_utf8, visit_members,
+    Encoding, Layout, Limits, ReadError, Records, Visit, discover, parse_row, sniff, to_utf8,
+    visit_members,
 };
 
 /// Sizes of the head that is looked at; the next one is tried when the first record is not whole.
@@ -25,6 +27,8 @@ pub(super) struct Recognised {
     pub verdict: Verdict,
     /// Why the head could not be read to its end.
     pub error: Option<String>,
+    /// Whether the day or the month comes first in dates with slashes, where the rows of a table settle it.
+    pub dates: Option<DateOrder>,
     /// All formats that answered.
     pub answers: Vec<(&'static dyn Format, Detection)>,
 }
@@ -52,6 +56,7 @@ pub(super) fn recognise(
     let mut head = Vec::new();
     let mut source = io::Cursor::new(skipped.to_vec()).chain(reader);
     let mut found = None;
+    let mut dates = Dates::None;
     let mut failure = None;
     for size in HEADS {
         let want = size.saturating_sub(head.len()) as u64;
@@ -69,6 +74,11 @@ pub(super) fn recognise(
             Err(error) => return Err(error),
         };
         let mut layout = sniff(&head, complete);
+        if let Layout::Delimited { header, .. } = &mut layout
+            && let Some(technical) = technical_header(header)
+        {
+            *header = technical;
+        }
         let texts = sample(&head, complete, &layout, limits);
         let mut asked = detect(formats, &Sample::new(&layout, texts));
         // Commas in every line of a log do not make a table of it.
@@ -79,7 +89,9 @@ pub(super) fn recognise(
                 (layout, asked) = (Layout::Text, as_text);
             }
         }
-        let settled = complete || !matches!(asked.0, Verdict::Unknown);
+        dates = dates_of(&head, &layout, limits);
+        let known = !matches!(asked.0, Verdict::Unknown) && dates != Dates::Unclear;
+        let settled = complete || known;
         found = Some((layout, asked));
         if settled {
             break;
@@ -98,10 +110,51 @@ pub(super) fn recognise(
             layout,
             verdict,
             error: failure,
+            dates: match dates {
+                Dates::In(order) => Some(order),
+                _ => None,
+            },
             answers,
         },
         encoding,
     ))
+}
+
+/// What the rows of a table say of the order of its dates.
+fn dates_of(head: &[u8], layout: &Layout, limits: Limits) -> Dates {
+    let Layout::Delimited { header, .. } = layout else {
+        return Dates::None;
+    };
+    let limits = Limits {
+        chunk: head.len().max(1),
+        ..limits
+    };
+    let mut records = Records::new(io::empty(), head.to_vec(), layout, limits);
+    let mut dates: Vec<String> = Vec::new();
+    while let Ok(Some(chunk)) = records.next_chunk() {
+        for span in &chunk.spans {
+            let bytes = &chunk.bytes[span.start..span.end];
+            if !bytes.contains(&b'/') {
+                continue;
+            }
+            let (text, _) = to_utf8(bytes);
+            let Ok(row) = parse_row(&text, header.delimiter) else {
+                continue;
+            };
+            let fields = (0..row.len()).filter_map(|at| row.get(at));
+            // One that says something is enough of each kind.
+            for field in fields.filter(|field| (6..=24).contains(&field.trim().len())) {
+                let alone = DateOrder::of(std::iter::once(field));
+                let known = dates
+                    .iter()
+                    .any(|kept| DateOrder::of(std::iter::once(kept.as_str())) == alone);
+                if alone != Dates::None && !known {
+                    dates.push(field.to_owned());
+                }
+            }
+        }
+    }
+    DateOrder::of(dates.iter().map(String::as_str))
 }
 
 pub(super) fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limits) -> Vec<String> {
@@ -130,10 +183,11 @@ pub(super) fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limit
 /// The layout in which a format reads what was found.
 pub(super) fn settle(format: &dyn Format, found: Layout) -> Layout {
     match found {
-        Layout::Text | Layout::Delimited { .. } if format.is_text() => {
+        Layout::Text | Layout::Delimited { .. } | Layout::Directed { .. } if format.is_text() => {
             match format.record_start() {
                 Some(start) => Layout::Blocks {
                     start: start.to_owned(),
+                    goes_on: format.record_goes_on().map(str::to_owned),
                 },
                 None => Layout::Text,
             }

@@ -8,24 +8,82 @@ use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
+use crate::model::time::DateOrder;
 use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
 use crate::normalise::names::{add_changed, add_learned};
-use crate::normalise::{Format, MapError, Record};
+use crate::normalise::{Format, Gathered, MapError, Record};
 use crate::protect::{Protector, Pseudonyms, VaultRow};
-use crate::read::{Header, Span, parse_row, to_utf8};
+use crate::read::{Directive, Header, Row, Span, directive, parse_row, to_utf8, value_end};
 use crate::seal::{self, ContentDigest, SaltKey};
 use crate::store::{
     ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError,
 };
 
 /// What is the same for all chunks of one stream.
+#[derive(Clone)]
 pub(super) struct Stream {
     pub file: i32,
     /// None for a stream that has no records, only rejects.
     pub format: Option<&'static dyn Format>,
     pub source: String,
     pub zone: TimeZone,
+    pub dates: Option<DateOrder>,
     pub header: Option<Header>,
+    /// Of the W3C extended log format, in which lines of directives are among the records.
+    pub directives: Option<Directives>,
+}
+
+/// What the lines of directives said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Directives {
+    /// The fields of the rows.
+    pub fields: Header,
+    /// The day it was written.
+    pub day: Option<String>,
+}
+
+impl Directives {
+    /// What holds behind a line, if it changes anything.
+    pub(super) fn behind(&self, line: &[u8]) -> Option<Self> {
+        let mut next = self.clone();
+        match directive(line)? {
+            Directive::Fields(fields) => next.fields = fields,
+            Directive::Date(day) => next.day = Some(day),
+            Directive::Other => {}
+        }
+        (next != *self).then_some(next)
+    }
+
+    /// The header of the rows: the day is their last column, where they have none of their own.
+    pub(super) fn header(&self) -> Header {
+        match &self.day {
+            Some(_) if self.fields.position("DATE").is_none() => {
+                let mut names = self.fields.names.clone();
+                names.push("date".to_owned());
+                Header::new(names, self.fields.delimiter)
+            }
+            _ => self.fields.clone(),
+        }
+    }
+
+    /// A row with all columns of the header.
+    pub(super) fn row<'r>(&self, text: &'r str) -> Cow<'r, str> {
+        match &self.day {
+            Some(day) if self.fields.position("DATE").is_none() => {
+                Cow::Owned(format!("{text} {day}"))
+            }
+            _ => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl Stream {
+    fn whole_row<'r>(&self, text: &'r str) -> Cow<'r, str> {
+        match &self.directives {
+            Some(directives) => directives.row(text),
+            None => Cow::Borrowed(text),
+        }
+    }
 }
 
 /// A record that is new to the store.
@@ -79,7 +137,16 @@ pub(super) fn work(
         digests: Vec::with_capacity(work.records.len()),
         salt,
         protector: names.map(Protector::new),
+        gathered: Gathered::default(),
     };
+    if let Some(format) = stream.format {
+        let texts = work
+            .records
+            .iter()
+            .map(|record| &chunk_bytes[record.span.start..record.span.end]);
+        chunk.gathered =
+            format.gather(&mut texts.filter_map(|bytes| std::str::from_utf8(bytes).ok()));
+    }
     let with_format = stream.format.iter().flat_map(|format| {
         let format = *format;
         work.records.iter().map(move |record| (format, record))
@@ -149,6 +216,8 @@ struct Mapped<'s> {
     contents: ContentsBuilder,
     rejects: Vec<RejectRow>,
     times: Option<(i64, i64)>,
+    /// What its records say together.
+    gathered: Gathered,
     /// Of a protected store.
     protector: Option<Protector<'s>>,
 }
@@ -165,8 +234,11 @@ impl Mapped<'_> {
     ) -> Result<(), StoreError> {
         let (text, windows_1252) = to_utf8(bytes);
         let mut mapped: Vec<Event<'_>> = Vec::new();
+        let is_directive = stream.directives.is_some() && text.starts_with('#');
         let row = match &stream.header {
-            Some(header) => match check_row(&text, header) {
+            // It says what the rows behind it are, and is kept with them.
+            Some(_) if is_directive => None,
+            Some(header) => match check_row(&stream.whole_row(&text), header) {
                 Ok(row) => Some((header, row)),
                 Err(error) => {
                     self.reject(bytes, origin, error.to_string());
@@ -179,11 +251,35 @@ impl Mapped<'_> {
             text: &text,
             row: row.as_ref().map(|(header, row)| (*header, row)),
             zone: &stream.zone,
+            dates: stream.dates,
+            gathered: Some(&self.gathered),
             arena,
         };
-        if let Err(error) = format.map(&view, &mut mapped) {
+        let mut read = match is_directive {
+            true => Ok(()),
+            false => format.map(&view, &mut mapped),
+        };
+        if let Err(MapError::Json(_)) = &read
+            && let Some(parts) = second_reading(&text)
+        {
+            mapped.clear();
+            read = parts.into_iter().try_for_each(|part| {
+                let text = view.keep(part);
+                format.map(&Record { text, ..view }, &mut mapped)
+            });
+            for event in &mut mapped {
+                event.notes.push(
+                    "the record is no valid JSON as it stands; escapes or breaks between objects were mended"
+                        .into(),
+                );
+            }
+        }
+        if let Err(error) = read {
             self.reject(bytes, origin, error.to_string());
             return Ok(());
+        }
+        if let Some((header, row)) = view.row {
+            destroyed_numbers(&text, header, row, &mut mapped);
         }
         for event in &mut mapped {
             if windows_1252 {
@@ -244,6 +340,59 @@ impl Mapped<'_> {
             reason,
             bytes: bytes[..bytes.len().min(64 << 10)].to_vec(),
         });
+    }
+}
+
+/// JSON that is nearly such: `\x22` where the writer escaped for something else (nginx without
+/// `escape=json`), and several objects with nothing between them.
+fn second_reading(text: &str) -> Option<Vec<String>> {
+    let mended = text.contains("\\x").then(|| text.replace("\\x", "\\u00"));
+    let whole = mended.as_deref().unwrap_or(text);
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(end) = value_end(whole.as_bytes(), at) {
+        parts.push(whole.get(at..end)?.trim().to_owned());
+        at = end;
+        if whole[at..].trim().is_empty() {
+            break;
+        }
+    }
+    let is_new = mended.is_some() || parts.len() > 1;
+    (is_new && at == whole.trim_end().len()).then_some(parts)
+}
+
+/// Numbers of documents that a spreadsheet has turned into `1.5E+09`: said, and no id is made of the rest.
+fn destroyed_numbers(text: &str, header: &Header, row: &Row, events: &mut [Event<'_>]) {
+    if !text.contains("E+") {
+        return;
+    }
+    let is_destroyed = |value: &str| {
+        let value = value.trim();
+        let Some((number, power)) = value.split_once("E+") else {
+            return false;
+        };
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let (whole, fraction) = number.split_once(['.', ',']).unwrap_or((number, "0"));
+        whole.len() == 1 && digits(whole) && digits(fraction) && power.len() == 2 && digits(power)
+    };
+    let columns: Vec<&str> = header
+        .names
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| row.get(*at).is_some_and(is_destroyed))
+        .map(|(_, name)| name.as_str())
+        .collect();
+    if columns.is_empty() {
+        return;
+    }
+    for event in events {
+        event
+            .keys
+            .retain(|(_, value)| !is_destroyed(&value.to_ascii_uppercase()));
+        event.notes.push(Cow::Owned(format!(
+            "a spreadsheet has destroyed {}: which number stood there is lost",
+            columns.join(", ")
+        )));
     }
 }
 

@@ -127,7 +127,8 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
         | KeyKind::Transaction
         | KeyKind::Prefix => Cow::Borrowed(value),
         KeyKind::Value => return evidence_value(value).map(Cow::Owned),
-        KeyKind::User | KeyKind::Address => {
+        KeyKind::Address => return address(value),
+        KeyKind::User => {
             if value.bytes().any(|b| b.is_ascii_uppercase()) && salesforce_id18(value).is_none() {
                 Cow::Owned(value.to_lowercase())
             } else {
@@ -194,6 +195,26 @@ pub fn evidence_value(value: &str) -> Option<String> {
         text = words.join(" ");
     }
     (text.len() <= 4 * LONGEST).then_some(text)
+}
+
+/// An address or the name of a host without its port, in lower case; `None` for what is none: a part that is
+/// masked (`10.1.2.***`), or words in its place (`AWS Internal`).
+fn address(value: &str) -> Option<Cow<'_, str>> {
+    let host = match value.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        // One colon parts a port; more are of an IPv6 address.
+        None if value.matches(':').count() == 1 => value.split(':').next().unwrap_or_default(),
+        None => value,
+    };
+    let is_name = || !host.contains(['*', ' ', ':', '/']);
+    if host.parse::<std::net::IpAddr>().is_err() && !is_name() {
+        return None;
+    }
+    Some(if host.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(host.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(host)
+    })
 }
 
 /// Lower case, and UUIDs without dashes, so that a trace id and the UUID made of it are equal.
@@ -313,6 +334,22 @@ mod tests {
             assert_eq!(salesforce_id18(long).unwrap(), long);
         }
         assert!(salesforce_id18("hello").is_none());
+    }
+
+    #[test]
+    fn addresses() {
+        for (text, want) in [
+            ("10.1.2.3", Some("10.1.2.3")),
+            ("10.1.2.3:8080", Some("10.1.2.3")),
+            ("2001:DB8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("10.1.2.***", None),
+            ("AWS Internal", None),
+            ("PC-ANNA", Some("pc-anna")),
+        ] {
+            let found = normalise_key(KeyKind::Address, text);
+            assert_eq!(found.as_deref(), want, "{text}");
+        }
     }
 
     #[test]

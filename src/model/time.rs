@@ -73,6 +73,79 @@ fn bad(text: &str, reason: impl Into<String>) -> BadTime {
     }
 }
 
+named_enum! {
+    /// What `2/6/19` means.
+    DateOrder {
+        /// Day, month, year.
+        DayFirst = "dmy",
+        /// Month, day, year.
+        MonthFirst = "mdy",
+    }
+}
+
+impl DateOrder {
+    /// The order of the dates among some fields: that in which all of them exist, if it is only one.
+    /// A date that could be either settles nothing.
+    #[must_use]
+    pub fn of<'a>(fields: impl Iterator<Item = &'a str>) -> Dates {
+        let mut dates = Dates::None;
+        for (first, second, ..) in fields.filter_map(slashed) {
+            let one = match (first > 12, second > 12) {
+                (true, false) => Dates::In(Self::DayFirst),
+                (false, true) => Dates::In(Self::MonthFirst),
+                // The same either way.
+                (false, false) if first == second => continue,
+                _ => Dates::Unclear,
+            };
+            dates = match (dates, one) {
+                (Dates::None | Dates::Unclear, one) => one,
+                (dates, Dates::Unclear) => dates,
+                (dates, one) if dates == one => dates,
+                _ => return Dates::Contradicting,
+            };
+        }
+        dates
+    }
+}
+
+/// What the dates of a file with slashes say of their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dates {
+    /// There is none.
+    None,
+    /// Each could be either.
+    Unclear,
+    /// One of them settles it.
+    In(DateOrder),
+    /// Two of them contradict each other.
+    Contradicting,
+}
+
+/// First and second number and year of a date with slashes, and what stands behind it. Years of two digits
+/// turn at 69 (as POSIX has it).
+fn slashed(text: &str) -> Option<(i8, i8, i16, &str)> {
+    let text = text.trim_start();
+    let (first, rest) = text.split_once('/')?;
+    let (second, rest) = rest.split_once('/')?;
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (year, rest) = rest.split_at(length);
+    let is_number =
+        |text: &str| matches!(text.len(), 1 | 2) && text.bytes().all(|b| b.is_ascii_digit());
+    if !is_number(first)
+        || !is_number(second)
+        || !rest.is_empty() && !rest.starts_with([' ', ',', 'T'])
+    {
+        return None;
+    }
+    let year = match (length, year.parse::<i16>().ok()?) {
+        (4, year) => year,
+        (2, year @ 0..=68) => 2000 + year,
+        (2, year) => 1900 + year,
+        _ => return None,
+    };
+    Some((first.parse().ok()?, second.parse().ok()?, year, rest))
+}
+
 /// What a time without a zone means.
 #[derive(Clone, Copy, Debug)]
 pub enum Zoneless<'a> {
@@ -82,9 +155,13 @@ pub enum Zoneless<'a> {
     In(&'a TimeZone),
 }
 
+/// 1970 in .NET ticks.
+const TICKS_EPOCH: i64 = 621_355_968_000_000_000;
+
 impl Time {
     /// A time from an epoch number; the unit follows from its size (format catalogue, section 0):
-    /// below 10^11 s, below 10^14 ms, below 10^17 µs, else ns.
+    /// below 10^11 s, below 10^14 ms, below 10^17 µs, else ns; 18 digits that begin with 63 or 64 are
+    /// .NET ticks of 100 ns since the year 1 (as Azure writes them).
     ///
     /// # Errors
     /// A number outside the years 1 to 9999.
@@ -93,6 +170,10 @@ impl Time {
             0..100_000_000_000 => (number.checked_mul(1_000_000), Precision::Second),
             100_000_000_000..100_000_000_000_000 => (number.checked_mul(1_000), Precision::Milli),
             100_000_000_000_000..100_000_000_000_000_000 => (Some(number), Precision::Micro),
+            // As nanoseconds they would lie in 1990, before there was anything of this to log.
+            630_000_000_000_000_000..650_000_000_000_000_000 if number > 0 => {
+                (Some((number - TICKS_EPOCH) / 10), Precision::Micro)
+            }
             _ => (Some(number.div_euclid(1_000)), Precision::Nano),
         };
         let us = us.ok_or_else(|| bad(&number.to_string(), "out of range"))?;
@@ -121,13 +202,47 @@ impl Time {
     /// fraction, `Z`, `+01:00`, `+0100` or ` UTC`; `20251231235959.123`; `20251231` + `235959`
     /// joined by a blank or nothing; `31.12.2025 23:59:59`; `31/Dec/2025:23:59:59 +0100` (NCSA);
     /// `31-DEC-25 11.59.59.123456 PM` (Oracle); `Wed Oct  7 11:58:08 2020 -04:00`; RFC 7231 dates;
-    /// epoch numbers. Behind the time, the
+    /// epoch numbers; `12/31/2025 4:01:02 PM`, where only one order of day and month is a date
+    /// ([`Time::parse_in`] takes an order). Behind the time, the
     /// abbreviations of European and American zones count as offsets; others are not unique and
     /// are taken for the zone of the source, where there is one.
     ///
     /// # Errors
     /// Text in none of these notations, or a date or time of day that cannot exist.
     pub fn parse(text: &str, zoneless: Zoneless<'_>) -> Result<Self, BadTime> {
+        Self::parse_in(text, zoneless, None)
+    }
+
+    /// As [`Time::parse`], of a source whose dates with slashes have that order.
+    ///
+    /// # Errors
+    /// As [`Time::parse`].
+    pub fn parse_in(
+        text: &str,
+        zoneless: Zoneless<'_>,
+        order: Option<DateOrder>,
+    ) -> Result<Self, BadTime> {
+        if let Some((first, second, year, rest)) = slashed(text) {
+            let order = match order {
+                Some(order) => order,
+                None => match DateOrder::of(std::iter::once(text)) {
+                    Dates::In(order) => order,
+                    Dates::None => DateOrder::DayFirst,
+                    _ => {
+                        let reason =
+                            "is the day or the month first? --date-order dmy or mdy says it";
+                        return Err(bad(text, reason));
+                    }
+                },
+            };
+            let (day, month) = match order {
+                DateOrder::DayFirst => (first, second),
+                DateOrder::MonthFirst => (second, first),
+            };
+            let rest = rest.strip_prefix(',').unwrap_or(rest);
+            let plain = format!("{year:04}-{month:02}-{day:02}{rest}");
+            return Self::parse(&plain, zoneless).map_err(|error| bad(text, error.reason));
+        }
         let trimmed = text.trim();
         let bytes = trimmed.as_bytes();
         if bytes.is_empty() {
@@ -381,6 +496,16 @@ impl Fields {
             }
             fields.precision = precision_of(digits.len());
         }
+        let rest = bytes[cursor.at..].trim_ascii_start();
+        if let [half @ (b'A' | b'P' | b'a' | b'p'), b'M' | b'm', ..] = rest {
+            let afternoon = matches!(half, b'P' | b'p');
+            fields.time.0 = match (hour, afternoon) {
+                (12, afternoon) => 12 * i8::from(afternoon),
+                (1..=11, afternoon) => hour + 12 * i8::from(afternoon),
+                _ => return None,
+            };
+            cursor.at = bytes.len() - rest.len() + 2;
+        }
         fields.zone = Self::read_zone(&mut cursor)?;
         (cursor.at == bytes.len()).then_some(fields)
     }
@@ -569,9 +694,46 @@ mod tests {
             ("1767225599.123456", "2025-12-31T23:59:59.123456Z"),
             ("Tue, 12 Aug 2025 13:07:41 GMT", "2025-08-12T13:07:41Z"),
             ("2025-12-31T24:00:00Z", "2026-01-01T00:00:00Z"),
+            ("12/31/2025 4:01:02 PM", "2025-12-31T16:01:02Z"),
+            ("12/31/2025, 12:01:02 AM", "2025-12-31T00:01:02Z"),
+            ("31/12/69 9:05", "1969-12-31T09:05:00Z"),
+            ("2/2/68", "2068-02-02T00:00:00Z"),
+            ("639080316000000000", "2026-03-02T07:00:00Z"),
         ] {
             assert_eq!(utc(text), want, "{text}");
         }
+    }
+
+    #[test]
+    fn the_order_of_a_date_is_said_or_settled() {
+        let read = |order| {
+            let time = Time::parse_in("2/6/19 9:25:11", Zoneless::Utc, order);
+            time.map(|time| format_utc(time.us))
+        };
+        assert_eq!(
+            read(Some(DateOrder::DayFirst)).unwrap(),
+            "2019-06-02T09:25:11Z"
+        );
+        assert_eq!(
+            read(Some(DateOrder::MonthFirst)).unwrap(),
+            "2019-02-06T09:25:11Z"
+        );
+        assert!(read(None).unwrap_err().reason.contains("--date-order"));
+        let of = |fields: &[&str]| DateOrder::of(fields.iter().copied());
+        assert_eq!(of(&["x", "1/2", "2019-02-06"]), Dates::None);
+        assert_eq!(of(&["2/6/19", "3/3/19"]), Dates::Unclear);
+        assert_eq!(
+            of(&["2/6/19", "12/31/19"]),
+            Dates::In(DateOrder::MonthFirst)
+        );
+        assert_eq!(
+            of(&["31/12/2019 1:00", "2/6/19"]),
+            Dates::In(DateOrder::DayFirst)
+        );
+        assert_eq!(
+            of(&["12/31/19", "31/12/19", "12/31/19"]),
+            Dates::Contradicting
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl<'a> Sample<'a> {
     #[must_use]
     pub fn header(&self) -> Option<&'a Header> {
         match self.layout {
-            Layout::Delimited { header, .. } => Some(header),
+            Layout::Delimited { header, .. } | Layout::Directed { header } => Some(header),
             _ => None,
         }
     }

@@ -50,24 +50,70 @@ pub(super) fn add_traceparent<'a>(event: &mut Event<'a>, header: &Cow<'a, str>) 
         }
     };
     if let Some((trace, span)) = ids {
+        let trace = match trace.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => Cow::Owned(trace.to_ascii_lowercase()),
+            false => trace,
+        };
         event.key(KeyKind::Trace, trace.clone());
         event.trace = Some(trace);
         event.span = Some(span);
     }
 }
 
+/// The trace id of another propagation than W3C's, in W3C's form: 32 hexadecimal digits.
+///
+/// Sources: B3 (single header and `X-B3-*`), Jaeger's `uber-trace-id`, AWS X-Ray
+/// (`Root=1-<8 digits>-<24 digits>`), Google Cloud (`<32 digits>/<span>`), Datadog (the lower 64 bits as a
+/// decimal number).
+fn other_trace(headers: &Pairs<'_>) -> Option<String> {
+    let first = |names: &[&str], end: char| {
+        let value = headers.first(names)?;
+        Some(
+            value
+                .split(end)
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_owned(),
+        )
+    };
+    let hex = |text: String| {
+        let fits = matches!(text.len(), 16 | 32)
+            && text.bytes().all(|b| b.is_ascii_hexdigit())
+            && text.bytes().any(|b| b != b'0');
+        fits.then(|| format!("{:0>32}", text.to_ascii_lowercase()))
+    };
+    let x_ray = || {
+        let header = headers.get("x-amzn-trace-id")?;
+        let root = header
+            .split(';')
+            .find_map(|part| part.trim().strip_prefix("Root=1-"))?;
+        hex(root.replace('-', ""))
+    };
+    let datadog = || {
+        let number: u64 = headers.get("x-datadog-trace-id")?.trim().parse().ok()?;
+        hex(format!("{number:016x}"))
+    };
+    first(&["b3"], '-')
+        .and_then(hex)
+        .or_else(|| first(&["x-b3-traceid"], '-').and_then(hex))
+        .or_else(|| first(&["uber-trace-id"], ':').and_then(hex))
+        .or_else(x_ray)
+        .or_else(|| first(&["x-cloud-trace-context"], '/').and_then(hex))
+        .or_else(datadog)
+        .or_else(|| headers.get("x-trace-id").map(Cow::into_owned))
+}
+
 /// Keys out of request headers: trace, request, tool call and conversation ids, agent and customer.
 pub(super) fn add_headers<'a>(event: &mut Event<'a>, headers: &Pairs<'a>) {
     if let Some(value) = headers.get("traceparent") {
         add_traceparent(event, &value);
-    } else if let Some(trace) = headers.first(&["x-b3-traceid", "x-trace-id"]) {
-        let trace = if trace.len() == 16 {
-            Cow::Owned(format!("{trace:0>32}"))
-        } else {
-            trace
-        };
+    }
+    if event.trace.is_none()
+        && let Some(trace) = other_trace(headers)
+    {
         event.key(KeyKind::Trace, trace.clone());
-        event.trace = Some(trace);
+        event.trace = Some(Cow::Owned(trace));
     }
     for name in [
         "x-request-id",
@@ -102,6 +148,13 @@ pub(super) fn add_headers<'a>(event: &mut Event<'a>, headers: &Pairs<'a>) {
 /// Salesforce `/sobjects/Case/500…`.
 pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
     let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    if path.ends_with("/$batch") && event.kind == Kind::Write {
+        // OData puts several calls into the body of one.
+        event.kind = Kind::Other;
+        event.notes.push(Cow::Borrowed(
+            "a batch: which calls it holds, this log does not say",
+        ));
+    }
     let mut previous: Option<String> = None;
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         let segment = decode(segment);
@@ -120,12 +173,68 @@ pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
         previous = Some(segment);
     }
     for pair in query.split('&') {
-        if let Some((name, value)) = pair.split_once('=') {
+        if let Some((name, value)) = pair.split_once('=')
+            && !is_secret_name(name)
+        {
             let value = decode(value);
             add_evidence(event, &value);
             add_named(event, &decode(name), Cow::Owned(value));
         }
     }
+}
+
+/// Query parameters whose value opens something: it stays in the raw record, which is protected.
+fn is_secret_name(name: &str) -> bool {
+    const SECRETS: &[&str] = &[
+        "token",
+        "code",
+        "key",
+        "apikey",
+        "api_key",
+        "api-key",
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "sig",
+        "signature",
+        "sid",
+        "session",
+        "jsessionid",
+        "auth",
+        "authorization",
+        "assertion",
+    ];
+    const ENDS: &[&str] = &[
+        "_token",
+        "-token",
+        "_secret",
+        "-secret",
+        "password",
+        "-signature",
+        "-credential",
+    ];
+    let name = name.to_ascii_lowercase();
+    SECRETS.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// A URL without the values of parameters that open something.
+pub(super) fn without_secrets(url: &str) -> Cow<'_, str> {
+    let Some((path, query)) = url.split_once('?') else {
+        return Cow::Borrowed(url);
+    };
+    let is_secret = |pair: &&str| {
+        pair.split_once('=')
+            .is_some_and(|(name, _)| is_secret_name(name))
+    };
+    if !query.split('&').any(|pair| is_secret(&pair)) {
+        return Cow::Borrowed(url);
+    }
+    let shown = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if is_secret(&pair) => format!("{name}=REDACTED"),
+        _ => pair.to_owned(),
+    });
+    Cow::Owned(format!("{path}?{}", shown.collect::<Vec<_>>().join("&")))
 }
 
 fn add_path_pair(event: &mut Event<'_>, name: &str, id: &str) {

@@ -165,6 +165,73 @@ impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
     }
 }
 
+/// A JSON text that was cut, closed where it was cut: a text goes as far as it went, a name without value
+/// and a number that may be half of one are left out. `None` if nothing is there to close.
+pub(super) fn close_cut(text: &str) -> Option<String> {
+    let text = text.trim_end();
+    let mut open: Vec<u8> = Vec::new();
+    let (mut in_string, mut after_colon) = (false, false);
+    // Where the escape that is being read begins, and how many bytes of it are to come.
+    let mut escape: Option<(usize, u8)> = None;
+    // Behind it stands nothing that is not whole.
+    let mut safe = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        if in_string {
+            escape = match (escape, byte) {
+                (Some((start, 1)), b'u') if start + 1 == at => Some((start, 4)),
+                (Some((_, 1)), _) => None,
+                (Some((start, more)), _) => Some((start, more - 1)),
+                (None, b'\\') => Some((at, 1)),
+                (None, b'"') => {
+                    in_string = false;
+                    if after_colon || open.last() == Some(&b'[') {
+                        safe = at + 1;
+                    }
+                    None
+                }
+                (None, _) => None,
+            };
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b':' => after_colon = true,
+            b',' => {
+                safe = at;
+                after_colon = false;
+            }
+            b'{' | b'[' => {
+                open.push(byte);
+                safe = at + 1;
+                after_colon = false;
+            }
+            b'}' | b']' => {
+                open.pop()?;
+                safe = at + 1;
+                // Of what is around it, this was the value.
+                after_colon = true;
+            }
+            _ => {}
+        }
+    }
+    if open.is_empty() {
+        return None;
+    }
+    let mut closed = if in_string && (after_colon || open.last() == Some(&b'[')) {
+        // Half an escape is no part of the text.
+        let end = escape.map_or(text.len(), |(start, _)| start);
+        format!("{}\"", &text[..end])
+    } else {
+        text[..safe].to_owned()
+    };
+    while let Some(bracket) = open.pop() {
+        closed.push(if bracket == b'{' { '}' } else { ']' });
+    }
+    serde_json::from_str::<serde::de::IgnoredAny>(&closed)
+        .is_ok()
+        .then_some(closed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +256,30 @@ mod tests {
         ] {
             let sample: Sample<'_> = serde_json::from_str(json).unwrap();
             assert_eq!(sample.a.as_deref(), want, "{json}");
+        }
+    }
+
+    #[test]
+    fn what_was_cut_is_closed() {
+        for (cut, closed) in [
+            (
+                r#"{"a":1,"b":[{"c":"te"#,
+                Some(r#"{"a":1,"b":[{"c":"te"}]}"#),
+            ),
+            (r#"{"a":1,"b":12"#, Some(r#"{"a":1}"#)),
+            (r#"{"a":"x","nam"#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a":"x","name":"#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a":"x\"#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a":"x\u00e"#, Some(r#"{"a":"x"}"#)),
+            (r#"{"a":"x\\"#, Some(r#"{"a":"x\\"}"#)),
+            (r#"{"a":{"b":1}"#, Some(r#"{"a":{"b":1}}"#)),
+            (r#"["a","b"#, Some(r#"["a","b"]"#)),
+            ("{", Some("{}")),
+            (r#"{"a":1}"#, None),
+            ("}", None),
+            ("", None),
+        ] {
+            assert_eq!(close_cut(cut).as_deref(), closed, "{cut}");
         }
     }
 

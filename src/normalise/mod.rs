@@ -22,12 +22,13 @@ pub(crate) use names::add_arguments;
 pub use personal::{
     Personal, find as find_personal, injection_signs, is_name_field, personal_kinds,
 };
+pub(crate) use sap::technical_header;
 
 use jiff::tz::TimeZone;
 use typed_arena::Arena;
 
 use crate::model::Event;
-use crate::model::time::{BadTime, Time, Zoneless};
+use crate::model::time::{BadTime, DateOrder, Time, Zoneless};
 use crate::read::{Header, Row};
 
 /// What a time without a zone means in a format.
@@ -65,13 +66,29 @@ pub trait Format: Sync {
         false
     }
 
+    /// Whether each record has an id of the source's own: the same record twice in one dump is one then, and
+    /// not something that happened twice.
+    fn has_own_ids(&self) -> bool {
+        false
+    }
+
     /// Of text whose records span lines: the regular expression that a record's first line fits.
     fn record_start(&self) -> Option<&str> {
         None
     }
 
+    /// Of such text: the regular expression of lines that belong to the record before them all the same.
+    fn record_goes_on(&self) -> Option<&str> {
+        None
+    }
+
     /// How sure the format is that the sample is its own, and why; `None` if it is not.
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection>;
+
+    /// What has to be known of the other records around one: pieces of a streamed answer, say.
+    fn gather(&self, _texts: &mut dyn Iterator<Item = &str>) -> Gathered {
+        Gathered::default()
+    }
 
     /// Turns one record into events.
     ///
@@ -79,6 +96,9 @@ pub trait Format: Sync {
     /// A record that is none of the format's; the rest of the dump is read on.
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError>;
 }
+
+/// What the records of a chunk say together, by names that the format chooses.
+pub type Gathered = std::collections::HashMap<String, String>;
 
 /// One record, as a mapper sees it.
 #[derive(Clone, Copy)]
@@ -89,6 +109,10 @@ pub struct Record<'r> {
     pub row: Option<(&'r Header, &'r Row)>,
     /// Zone of times without one.
     pub zone: &'r TimeZone,
+    /// Whether the day or the month comes first in dates with slashes, where it is known.
+    pub dates: Option<DateOrder>,
+    /// What the records around it say together.
+    pub gathered: Option<&'r Gathered>,
     /// Keeps strings that had to be decoded.
     pub arena: &'r Arena<String>,
 }
@@ -123,12 +147,18 @@ impl<'r> Record<'r> {
         self.arena.alloc(text)
     }
 
+    /// What was gathered under a name.
+    #[must_use]
+    pub fn gathered(&self, name: &str) -> Option<&'r str> {
+        self.gathered?.get(name).map(String::as_str)
+    }
+
     /// Reads a time that has no zone of its own as UTC, because the format says so.
     ///
     /// # Errors
     /// The text is no time that exists.
     pub fn utc(&self, text: &str) -> Result<Time, MapError> {
-        Ok(Time::parse(text, Zoneless::Utc)?)
+        Ok(Time::parse_in(text, Zoneless::Utc, self.dates)?)
     }
 
     /// Reads a time that has no zone of its own in the source's zone.
@@ -136,7 +166,7 @@ impl<'r> Record<'r> {
     /// # Errors
     /// The text is no time that exists.
     pub fn local(&self, text: &str) -> Result<Time, MapError> {
-        Ok(Time::parse(text, Zoneless::In(self.zone))?)
+        Ok(Time::parse_in(text, Zoneless::In(self.zone), self.dates)?)
     }
 }
 

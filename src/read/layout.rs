@@ -25,12 +25,20 @@ pub enum Layout {
         /// Offset of the first data row.
         start: usize,
     },
+    /// Rows of the W3C extended log format; lines that begin with `#` say which fields follow, and may come
+    /// again with others.
+    Directed {
+        /// The fields of the first rows.
+        header: Header,
+    },
     /// Lines of text.
     Text,
     /// Text whose records go over lines: one begins at each line that fits the pattern.
     Blocks {
         /// Regular expression of a record's first line.
         start: String,
+        /// Regular expression of lines that fit it and belong to the record before them.
+        goes_on: Option<String>,
     },
     /// Nothing but blanks.
     Empty,
@@ -54,6 +62,9 @@ impl Layout {
                     other => format!("`{}`", other as char),
                 };
                 format!("{} columns delimited by {delimiter}", header.names.len())
+            }
+            Self::Directed { header } => {
+                format!("W3C extended log, {} fields", header.names.len())
             }
             Self::Text => "lines of text".to_owned(),
             Self::Blocks { .. } => "records over lines of text".to_owned(),
@@ -87,9 +98,49 @@ pub fn sniff(head: &[u8], complete: bool) -> Layout {
             start: first + 1,
             envelope: None,
         },
+        b'#' if let Some(header) = first_fields(head) => Layout::Directed { header },
         b'{' => sniff_object(head, first, complete),
         _ => sniff_delimited(head, complete).unwrap_or(Layout::Text),
     }
+}
+
+/// What a line of directives of the W3C extended log format (working draft WD-logfile-960323) says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Directive {
+    /// The fields of the rows behind it.
+    Fields(Header),
+    /// Date and time at which it was written; rows without a date are of that day.
+    Date(String),
+    /// Anything else.
+    Other,
+}
+
+/// Reads a line of directives, `None` for a row.
+#[must_use]
+pub fn directive(line: &[u8]) -> Option<Directive> {
+    let line = line.strip_prefix(b"#")?;
+    let (text, _) = to_utf8(line);
+    Some(match text.split_once(':') {
+        Some(("Fields", names)) => {
+            let names = names.split_whitespace().map(str::to_owned).collect();
+            Directive::Fields(Header::new(names, b' '))
+        }
+        Some(("Date", date)) => {
+            let day = date.split_whitespace().next().unwrap_or_default();
+            Directive::Date(day.to_owned())
+        }
+        _ => Directive::Other,
+    })
+}
+
+fn first_fields(head: &[u8]) -> Option<Header> {
+    let lines = head.split(|byte| *byte == b'\n');
+    for line in lines.take_while(|line| line.starts_with(b"#")) {
+        if let Some(Directive::Fields(header)) = directive(line) {
+            return Some(header);
+        }
+    }
+    None
 }
 
 /// `[2022-07-20T…]` at the start of a text log line is no array.
@@ -118,11 +169,22 @@ fn sniff_object(head: &[u8], first: usize, complete: bool) -> Layout {
             envelope: Some(name.to_owned()),
         };
     }
-    if one_line {
+    // Some exports write no line break between two objects.
+    let followed = end.is_some_and(|end| {
+        head[end..].trim_ascii_start().starts_with(b"{") && !is_last_of_line(head, end)
+    });
+    if one_line && !followed {
         Layout::JsonLines
     } else {
         Layout::JsonValues
     }
+}
+
+fn is_last_of_line(bytes: &[u8], at: usize) -> bool {
+    let rest = bytes[at..]
+        .iter()
+        .find(|b| !matches!(b, b' ' | b'\t' | b'\r'));
+    rest.is_none_or(|b| *b == b'\n')
 }
 
 fn next_byte(bytes: &[u8], from: usize) -> Option<u8> {
@@ -185,17 +247,23 @@ fn sniff_delimited(head: &[u8], complete: bool) -> Option<Layout> {
     })
 }
 
-/// Where the rulers end that a printed list begins with.
+/// Lines of titles that a printed list may begin with.
+const TITLES: usize = 12;
+
+/// Where the rulers end that a printed list begins with; titles without bars may stand before them.
 fn rulers_end(head: &[u8]) -> usize {
-    let mut at = 0;
+    let (mut at, mut end, mut lines) = (0, 0, 0);
     for line in head.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        lines += 1;
         let blank = line.iter().all(u8::is_ascii_whitespace);
-        if !(is_ruler(line) || blank && at > 0) {
+        if is_ruler(line) {
+            end = at;
+        } else if line.contains(&b'|') || lines > TITLES || end > 0 && !blank {
             break;
         }
-        at += line.len();
     }
-    at
+    end
 }
 
 /// `31.12.2025`, `2025-12-31`, `12/31/2025`, perhaps with a time behind it.
@@ -243,6 +311,14 @@ fn count_delimiters(head: &[u8], delimiter: u8, complete: bool) -> Vec<usize> {
             }
         }
         quotes.take(*byte);
+    }
+    if delimiter == b'\t' && complete && quotes.in_quotes() && head.contains(&b'"') {
+        // A quote that is never closed is none: tab exports of list viewers quote nothing.
+        let plain: Vec<u8> = head
+            .iter()
+            .map(|byte| if *byte == b'"' { b'\'' } else { *byte })
+            .collect();
+        return count_delimiters(&plain, delimiter, complete);
     }
     if complete && seen {
         counts.push(count);

@@ -40,6 +40,7 @@ pub(super) enum Scanner {
     /// A record begins at a line that fits; without a pattern, at every line.
     Blocks {
         start: Option<Regex>,
+        goes_on: Option<Regex>,
     },
     Delimited {
         delimiter: u8,
@@ -53,9 +54,14 @@ pub(super) enum Scanner {
 impl Scanner {
     pub(super) fn new(layout: &Layout) -> Self {
         match layout {
-            Layout::JsonLines | Layout::Text | Layout::Empty => Self::Lines,
-            Layout::Blocks { start } => Self::Blocks {
+            Layout::JsonLines | Layout::Text | Layout::Directed { .. } | Layout::Empty => {
+                Self::Lines
+            }
+            Layout::Blocks { start, goes_on } => Self::Blocks {
                 start: Regex::new(start).ok(),
+                goes_on: goes_on
+                    .as_deref()
+                    .and_then(|goes_on| Regex::new(goes_on).ok()),
             },
             Layout::Delimited { header, .. } => Self::Delimited {
                 delimiter: header.delimiter,
@@ -70,8 +76,19 @@ impl Scanner {
     pub(super) fn next(&self, bytes: &[u8], from: usize, eof: bool) -> Found {
         match self {
             Self::Lines => next_line(bytes, from, eof),
-            Self::Blocks { start: None } => next_line(bytes, from, eof),
-            Self::Blocks { start: Some(start) } => next_block(bytes, from, eof, start),
+            Self::Blocks { start: None, .. } => next_line(bytes, from, eof),
+            Self::Blocks {
+                start: Some(start),
+                goes_on,
+            } => {
+                let begins = |line: &str| {
+                    start.is_match(line)
+                        && !goes_on
+                            .as_ref()
+                            .is_some_and(|goes_on| goes_on.is_match(line))
+                };
+                next_block(bytes, from, eof, &begins)
+            }
             Self::Delimited { delimiter, columns } => {
                 next_row(bytes, from, eof, *delimiter, *columns)
             }
@@ -115,7 +132,7 @@ fn next_line(bytes: &[u8], from: usize, eof: bool) -> Found {
 }
 
 /// A line and those behind it that begin no record of their own.
-fn next_block(bytes: &[u8], from: usize, eof: bool, start: &Regex) -> Found {
+fn next_block(bytes: &[u8], from: usize, eof: bool, begins: &dyn Fn(&str) -> bool) -> Found {
     let first = next_line(bytes, from, eof);
     let Found::Record {
         mut end, mut next, ..
@@ -133,7 +150,7 @@ fn next_block(bytes: &[u8], from: usize, eof: bool, start: &Regex) -> Found {
                 next: behind,
             } => {
                 let line = String::from_utf8_lossy(&bytes[at..line_end]);
-                if start.is_match(&line) {
+                if begins(&line) {
                     break;
                 }
                 (end, next) = (line_end, behind);

@@ -64,6 +64,10 @@ pub struct CustodyFile {
     pub zone: String,
     /// Whether that zone was given (`given`), is the format's own (`documented`) or a guess (`default`).
     pub zone_origin: String,
+    /// Whether the day (`dmy`) or the month (`mdy`) was taken to come first in dates with slashes, where the
+    /// user or the file's own dates said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_order: Option<String>,
     /// How sure detection was (percent) and why.
     pub detection: String,
     /// Records found.

@@ -22,6 +22,7 @@ mod seal;
 mod stitch;
 mod store;
 mod tell;
+mod traps;
 
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,7 @@
 //! others: Azure OpenAI, Groq, Mistral, vLLM, LiteLLM.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -412,6 +413,80 @@ fn is_filter_error(text: &str) -> bool {
     text.starts_with("content_filter")
         || text.contains("ResponsibleAIPolicyViolation")
         || text.starts_with("content_policy_violation")
+}
+
+#[derive(Deserialize)]
+struct Pieces<'a> {
+    #[serde(borrow)]
+    id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    choices: Vec<PieceChoice<'a>>,
+}
+
+#[derive(Deserialize)]
+struct PieceChoice<'a> {
+    #[serde(default)]
+    index: usize,
+    #[serde(borrow)]
+    delta: Option<PieceDelta<'a>>,
+}
+
+#[derive(Deserialize)]
+struct PieceDelta<'a> {
+    #[serde(borrow)]
+    tool_calls: Option<Vec<Piece<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Piece<'a> {
+    #[serde(default)]
+    index: usize,
+    #[serde(borrow)]
+    function: Option<PieceFunction<'a>>,
+}
+
+#[derive(Deserialize)]
+struct PieceFunction<'a> {
+    #[serde(borrow)]
+    arguments: Option<Text<'a>>,
+}
+
+/// Pieces of tool calls in a chunk: the name of the call (response, choice, index), and its part of the
+/// arguments.
+fn pieces(json: &str) -> Vec<(String, String)> {
+    let Ok(chunk) = serde_json::from_str::<Pieces<'_>>(json) else {
+        return Vec::new();
+    };
+    let id = chunk.id.map(|id| id.0).unwrap_or_default();
+    let mut found = Vec::new();
+    for choice in chunk.choices {
+        let calls = choice.delta.and_then(|delta| delta.tool_calls);
+        for call in calls.into_iter().flatten() {
+            let arguments = call.function.and_then(|function| function.arguments);
+            let arguments = arguments
+                .map(|text| text.0.into_owned())
+                .unwrap_or_default();
+            found.push((format!("{id}/{}/{}", choice.index, call.index), arguments));
+        }
+    }
+    found
+}
+
+/// Names of the tool calls of which a chunk has pieces, in its order.
+#[must_use]
+pub fn calls_of_chunk(json: &str) -> Vec<String> {
+    pieces(json).into_iter().map(|(name, _)| name).collect()
+}
+
+/// Joins the arguments of tool calls that come in pieces, one chunk a record.
+pub fn gather_chunks<'t>(texts: impl Iterator<Item = &'t str>) -> HashMap<String, String> {
+    let mut joined: HashMap<String, String> = HashMap::new();
+    for text in texts.filter(|text| text.contains("\"chat.completion.chunk\"")) {
+        for (name, arguments) in pieces(text) {
+            joined.entry(name).or_default().push_str(&arguments);
+        }
+    }
+    joined
 }
 
 /// One streamed chunk that was logged as a record of its own: role of the first piece, and answer.

@@ -298,6 +298,18 @@ fn take_item<'a>(answer: &mut Answer<'a>, item: Item<'a>) {
     }
 }
 
+/// The response that a response goes on from.
+#[must_use]
+pub fn previous_of(answer: &str) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Echo<'a> {
+        #[serde(borrow)]
+        previous_response_id: Option<Text<'a>>,
+    }
+    let echo: Echo<'_> = serde_json::from_str(answer).ok()?;
+    echo.previous_response_id.and_then(Text::some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

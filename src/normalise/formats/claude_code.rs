@@ -7,9 +7,10 @@
 //! - Not mapped: `file-history-snapshot` and other housekeeping lines, kept as kind `other`.
 //!
 //! One answer of the model may stand on several lines with the same message id; each repeats the
-//! usage, so tokens are taken from the line that closes it (`stop_reason`), or from none.
+//! usage, so tokens are taken from the line that closes it (`stop_reason`), or else from the last.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -19,7 +20,7 @@ use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::{Answer, Ask, anthropic};
 use crate::normalise::json::Text;
 use crate::normalise::names::{add_arguments, add_mentions};
-use crate::normalise::{Detection, Format, MapError, Record, Sample, personal_kinds};
+use crate::normalise::{Detection, Format, Gathered, MapError, Record, Sample, personal_kinds};
 
 /// Claude Code transcripts.
 pub struct ClaudeCode;
@@ -65,8 +66,6 @@ struct Line<'a> {
 struct Message<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    stop_reason: Option<Text<'a>>,
 }
 
 impl Format for ClaudeCode {
@@ -102,6 +101,43 @@ impl Format for ClaudeCode {
         )
     }
 
+    /// One answer may stand on several lines, each with its usage: that of the line that closes it counts, or
+    /// where none says so that of the last one.
+    fn gather(&self, texts: &mut dyn Iterator<Item = &str>) -> Gathered {
+        #[derive(Deserialize)]
+        struct Part<'a> {
+            #[serde(borrow)]
+            uuid: Option<Text<'a>>,
+            #[serde(borrow)]
+            message: Option<PartMessage<'a>>,
+        }
+        #[derive(Deserialize)]
+        struct PartMessage<'a> {
+            #[serde(borrow)]
+            id: Option<Text<'a>>,
+            #[serde(borrow)]
+            stop_reason: Option<Text<'a>>,
+        }
+        let mut counts: HashMap<String, (bool, String)> = HashMap::new();
+        for text in texts.filter(|text| text.contains("\"usage\"")) {
+            let Ok(part) = serde_json::from_str::<Part<'_>>(text) else {
+                continue;
+            };
+            let id = part.message.as_ref().and_then(|message| message.id.clone());
+            if let (Some(uuid), Some(message), Some(id)) = (part.uuid, part.message, id) {
+                let closes = message.stop_reason.and_then(Text::some).is_some();
+                let known = counts.get(&*id).is_some_and(|(closed, _)| *closed);
+                if closes || !known {
+                    counts.insert(id.0.into_owned(), (closes, uuid.0.into_owned()));
+                }
+            }
+        }
+        counts
+            .into_iter()
+            .map(|(id, (_, uuid))| (id, uuid))
+            .collect()
+    }
+
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let line: Line<'r> = record.json()?;
         let template = template(record, &line)?;
@@ -117,9 +153,9 @@ impl Format for ClaudeCode {
                 user_events(&line, &template, ask, out);
             }
             (Some("assistant"), Some(message)) => {
-                let head: Message<'r> = serde_json::from_str(message.get()).map_err(json_error)?;
                 let mut answer = anthropic::answer(message.get()).map_err(json_error)?;
-                if head.stop_reason.and_then(Text::some).is_none() {
+                let counts = answer.id.as_deref().and_then(|id| record.gathered(id));
+                if counts.is_some_and(|uuid| line.uuid.as_deref() != Some(uuid)) {
                     (answer.tokens_in, answer.tokens_out) = (None, None);
                 }
                 assistant_events(&template, answer, out);

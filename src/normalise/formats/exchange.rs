@@ -13,10 +13,11 @@ use serde_json::value::RawValue;
 
 use crate::model::time::{Time, TimeOrigin};
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
+use crate::normalise::add_arguments;
 use crate::normalise::chat::vendors::{self, Vendor};
 use crate::normalise::chat::{Answer, Ask, Call, anthropic, emit, object_text, openai, responses};
-use crate::normalise::http::{add_headers, outcome_of_status};
-use crate::normalise::json::{Pairs, Text};
+use crate::normalise::http::{add_headers, outcome_of_status, without_secrets};
+use crate::normalise::json::{Pairs, Text, close_cut};
 use crate::normalise::{Detection, MapError, Record, Sample};
 
 /// Reader name of all of them, so that a record's id does not depend on its neighbours.
@@ -215,7 +216,8 @@ pub(super) fn detect(sample: &Sample<'_>, dialect: Dialect) -> Option<Detection>
         let has_pair = value.get("request").is_some_and(Value::is_object)
             || value.get("body").is_some_and(Value::is_object);
         // A gateway's record has a request and a response as well, but they are no bodies.
-        if value.get("latencies").is_some() || value.get("resourceSpans").is_some() {
+        let has = |name: &str| value.get(name).is_some();
+        if has("latencies") || has("resourceSpans") || has("call_type") || has("litellm_call_id") {
             return None;
         }
         let url = text(value.get("url"));
@@ -278,7 +280,13 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
         template.key_opt(KeyKind::Request, inner.request_id.and_then(Text::some));
     }
     template.attr_opt("custom_id", wrapper.custom_id.clone().and_then(Text::some));
-    template.attr_opt("url.full", wrapper.url.clone().and_then(Text::some));
+    template.attr_opt(
+        "url.full",
+        wrapper
+            .url
+            .as_deref()
+            .map(|url| without_secrets(url).into_owned()),
+    );
     let headers = [
         &wrapper.headers,
         &wrapper.request_headers,
@@ -287,12 +295,10 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
     for headers in headers.into_iter().flatten() {
         add_headers(&mut template, headers);
     }
-    let asked_text = asked
-        .map(|raw| object_text(record, raw))
-        .unwrap_or_default();
-    let answered_text = answered
-        .map(|raw| object_text(record, raw))
-        .unwrap_or_default();
+    let asked_text = asked.map(|raw| object_text(record, raw));
+    let asked_text = whole_body(record, asked_text.unwrap_or_default(), &mut template);
+    let answered_text = answered.map(|raw| object_text(record, raw));
+    let answered_text = whole_body(record, answered_text.unwrap_or_default(), &mut template);
     let time = wrapper_time(record, &wrapper)?;
     let duration = wrapper.latency_ms.or(wrapper.duration_ms);
     #[allow(clippy::cast_possible_truncation)] // Milliseconds of a call fit.
@@ -336,6 +342,36 @@ pub(in crate::normalise) struct Exchange<'r> {
     pub template: Event<'r>,
 }
 
+/// A body as it can be read: closed where it was cut, a list of streamed events as such a stream.
+pub(in crate::normalise) fn whole_body<'r>(
+    record: &Record<'r>,
+    body: &'r str,
+    event: &mut Event<'r>,
+) -> &'r str {
+    let body = body.trim();
+    if body.starts_with('{') && !body.ends_with('}') {
+        return match close_cut(body) {
+            Some(closed) => {
+                event.notes.push(Cow::Borrowed(
+                    "a body is cut; what stands before the cut was read",
+                ));
+                record.keep(closed)
+            }
+            None => body,
+        };
+    }
+    if body.starts_with('[')
+        && body.contains("\"message_start\"")
+        && let Ok(events) = serde_json::from_str::<Vec<&RawValue>>(body)
+    {
+        let lines = events
+            .iter()
+            .map(|event| format!("data: {}\n", event.get()));
+        return record.keep(lines.collect());
+    }
+    body
+}
+
 /// Makes the events of a model call; gives it back if its bodies are in no form that is known.
 pub(in crate::normalise) fn exchange<'r>(
     call: Exchange<'r>,
@@ -354,6 +390,10 @@ pub(in crate::normalise) fn exchange<'r>(
     let mut ask = dialect.ask(call.asked)?;
     if ask.model.is_none() {
         ask.model = vendors::model_of_url(&call.url).map(Cow::Owned);
+    }
+    if dialect == Dialect::Responses && ask.previous.is_none() {
+        // The answer repeats it, for those who log answers only.
+        ask.previous = responses::previous_of(call.answered);
     }
     let (mut answer, cut) = match declared {
         Some(answer) => (answer, false),
@@ -501,7 +541,7 @@ fn map_bare<'r>(
     let json_error = |error: serde_json::Error| MapError::Json(error.to_string());
     if shape.object.as_deref() == Some("chat.completion.chunk") {
         let (first, answer) = openai::chunk(record.text).map_err(json_error)?;
-        map_chunk(first, answer, out);
+        map_chunk(record, first, answer, out);
         return Ok(());
     }
     let (dialect, ask, answer) = match dialect_of_response(record.text) {
@@ -545,7 +585,8 @@ fn map_bare<'r>(
 }
 
 /// The last piece stands for the inference; the others are kept as they came.
-fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
+fn map_chunk<'r>(record: &Record<'r>, first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
+    let names = openai::calls_of_chunk(record.text);
     let closes = answer.finish.is_some();
     let mut event = Event::new(if closes { Kind::Inference } else { Kind::Other });
     event.format = Some(Dialect::Chat.name());
@@ -573,7 +614,7 @@ fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
     }
     let template = event.clone();
     out.push(event);
-    for call in answer.calls {
+    for (at, mut call) in answer.calls.into_iter().enumerate() {
         // Only the first piece of a streamed call names it; the rest are arguments.
         let mut event = template.clone();
         event.contents.clear();
@@ -582,9 +623,14 @@ fn map_chunk<'r>(first: bool, answer: Answer<'r>, out: &mut Vec<Event<'r>>) {
             event.action = call.name.clone();
             event.tool = call.name;
             event.key_opt(KeyKind::ToolCall, call.id);
-            event
-                .notes
-                .push(Cow::Borrowed("arguments follow in later chunks"));
+            let whole = names.get(at).and_then(|name| record.gathered(name));
+            if let Some(whole) = whole.filter(|whole| call.arguments.len() < whole.len()) {
+                call.arguments = Cow::Borrowed(whole);
+                event
+                    .notes
+                    .push(Cow::Borrowed("arguments joined out of later chunks"));
+            }
+            add_arguments(&mut event, &call.arguments);
         } else {
             event.kind = Kind::Other;
             event.action = Some(Cow::Borrowed("chat.completion.chunk"));

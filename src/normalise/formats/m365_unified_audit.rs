@@ -108,6 +108,8 @@ struct Resource<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     sensitivity_label_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    site_url: Option<Text<'a>>,
     #[serde(rename = "XPIADetected", default)]
     xpia_detected: Option<bool>,
 }
@@ -136,6 +138,10 @@ impl Format for UnifiedAudit {
 
     fn family(&self) -> &'static str {
         "microsoft365"
+    }
+
+    fn has_own_ids(&self) -> bool {
+        true
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
@@ -285,6 +291,7 @@ fn copilot_events<'r>(mut event: Event<'r>, copilot: Copilot<'r>, out: &mut Vec<
         let mut retrieval = template.clone();
         retrieval.kind = Kind::Retrieval;
         retrieval.action = Some(Cow::Borrowed("accessed resource"));
+        retrieval.attr_opt("url.full", resource.site_url.and_then(Text::some));
         retrieval.knowledge_source = resource
             .name
             .and_then(Text::some)
@@ -298,10 +305,10 @@ fn copilot_events<'r>(mut event: Event<'r>, copilot: Copilot<'r>, out: &mut Vec<
     if jailbreak || injected {
         let mut decision = template;
         decision.kind = Kind::PolicyDecision;
-        decision.action = Some(Cow::Borrowed(if jailbreak {
-            "jailbreak detected"
-        } else {
-            "XPIA detected"
+        decision.action = Some(Cow::Borrowed(match (jailbreak, injected) {
+            (true, true) => "jailbreak and XPIA detected",
+            (true, false) => "jailbreak detected",
+            (false, _) => "XPIA detected",
         }));
         decision.actor.kind = Some(ActorType::Service);
         decision.policy_id = Some(Cow::Borrowed("microsoft prompt shield"));

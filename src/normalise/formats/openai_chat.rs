@@ -8,7 +8,8 @@
 
 use super::exchange::{self, Dialect, READER};
 use crate::model::Event;
-use crate::normalise::{Detection, Format, MapError, Record, Sample};
+use crate::normalise::chat::openai;
+use crate::normalise::{Detection, Format, Gathered, MapError, Record, Sample};
 
 /// OpenAI Chat Completions.
 pub struct OpenAiChat;
@@ -32,6 +33,10 @@ impl Format for OpenAiChat {
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
         exchange::detect(sample, Dialect::Chat)
+    }
+
+    fn gather(&self, texts: &mut dyn Iterator<Item = &str>) -> Gathered {
+        openai::gather_chunks(texts)
     }
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use crate::model::{ActorType, Event, KeyKind, Kind, Outcome, salesforce_id18};
 use crate::normalise::flat::Flat;
-use crate::normalise::http::{add_uri, outcome_of_status};
+use crate::normalise::http::{add_uri, outcome_of_status, without_secrets};
 use crate::normalise::{Detection, Format, MapError, Record, Sample};
 
 /// Salesforce EventLogFile.
@@ -107,6 +107,9 @@ impl Format for EventLog {
         event.outcome = outcome(&fields);
         event.error = get(&["EXCEPTION_MESSAGE"])
             .or_else(|| get(&["LOGIN_STATUS"]).filter(|status| status != "LOGIN_NO_ERROR"));
+        if event_type == "ApexCallout" && !uri.is_empty() {
+            event.attr("url.full", without_secrets(&uri).into_owned());
+        }
         event.attr("salesforce.event_type", event_type);
         event.attr_opt("salesforce.organization_id", get(&["ORGANIZATION_ID"]));
         event.attr_opt("http.response.status_code", get(&["STATUS_CODE"]));
@@ -118,6 +121,12 @@ impl Format for EventLog {
         out.push(event);
         Ok(())
     }
+}
+
+/// The 18-character form, in which other exports have the same user.
+fn id18(id: Cow<'_, str>) -> Cow<'_, str> {
+    let long = salesforce_id18(&id).map(Cow::into_owned);
+    long.map_or(id, Cow::Owned)
 }
 
 /// Some values carry a second pair of quotes.
@@ -165,7 +174,7 @@ fn take_actor<'r>(event: &mut Event<'r>, fields: &Flat<'r>, event_type: &str) {
             "USER_ID and USER_ID_DERIVED do not fit each other",
         ));
     }
-    let id = derived.or(plain);
+    let id = derived.or(plain).map(id18);
     let name = get(&["USER_NAME", "USER_EMAIL"]);
     event.key_opt(KeyKind::User, id.clone());
     event.key_opt(KeyKind::User, name.clone());
@@ -187,7 +196,7 @@ fn take_actor<'r>(event: &mut Event<'r>, fields: &Flat<'r>, event_type: &str) {
     });
     if event_type == "LoginAs" {
         // The delegated user really acted, in the name of the other one.
-        if let Some(real) = get(&["DELEGATED_USER_ID"]) {
+        if let Some(real) = get(&["DELEGATED_USER_ID"]).map(id18) {
             event.key(KeyKind::User, real.clone());
             event.actor.on_behalf_of = event.actor.id.replace(real);
         }

@@ -18,6 +18,26 @@ use crate::normalise::{Detection, Format, MapError, Record, Sample, ZoneRule, sa
 /// SAP CDPOS.
 pub struct Cdpos;
 
+/// What the key of a table's row is made of, by width; blanks inside belong to it. Source: data dictionary,
+/// key fields of the tables.
+fn table_key<'k>(table: &str, key: &'k str) -> Vec<(KeyKind, &'k str)> {
+    use KeyKind::{Customer, Document, Invoice, Order};
+    // Behind the client (three characters): how many characters stand before the number, and its kinds.
+    let (before, kinds): (usize, &[KeyKind]) = match table {
+        "EKKO" | "EKPO" | "EKET" | "VBAK" | "VBAP" | "VBEP" => (0, &[Order]),
+        "RBKP" | "RSEG" => (0, &[Invoice]),
+        "BKPF" | "BSEG" => (4, &[Invoice, Document]),
+        "LFA1" | "LFB1" | "LFBK" | "KNA1" | "KNB1" | "KNBK" => (0, &[Customer]),
+        _ => return Vec::new(),
+    };
+    let number = key.get(3 + before..13 + before).map(str::trim);
+    let number = number.filter(|number| !number.is_empty());
+    number
+        .into_iter()
+        .flat_map(|number| kinds.iter().map(move |kind| (*kind, number)))
+        .collect()
+}
+
 impl Format for Cdpos {
     fn name(&self) -> &'static str {
         "sap_cdpos"
@@ -73,6 +93,9 @@ impl Format for Cdpos {
             if is_amount_name(field) {
                 event.amount = Amount::parse(after);
                 event.currency = record.field("CUKY_NEW").map(Cow::Borrowed);
+                if sap::has_two_decimals(after) {
+                    sap::as_displayed(&mut event);
+                }
             } else if field.contains("TRACE") && after.len() == 32 {
                 event.trace = Some(Cow::Borrowed(after));
                 event.key(KeyKind::Trace, after);
@@ -80,6 +103,11 @@ impl Format for Cdpos {
                 && looks_like_id(after)
             {
                 event.key(kind, after);
+            }
+        }
+        if let Some(key) = record.raw_field("TABKEY") {
+            for (kind, value) in table_key(table, key) {
+                event.key(kind, value);
             }
         }
         event.attr("sap.table", table);

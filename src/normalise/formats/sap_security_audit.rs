@@ -161,6 +161,11 @@ impl Format for SecurityAudit {
                 event.attr(Cow::Owned(format!("sap.{}", name.to_lowercase())), value);
             }
         }
+        if id == "AUE" {
+            event.notes.push(Cow::Borrowed(
+                "what the audit log records was changed here: compare what stands before and behind",
+            ));
+        }
         take_object(&mut event, &id, &fields, message.as_deref());
         if outcome != Outcome::Ok {
             event.error = message.clone();

@@ -9,12 +9,12 @@ use super::path::{Scope, text_of};
 use super::{Bodies, Requests, Rules, Times};
 use crate::model::time::Time;
 use crate::model::{ActorType, Amount, Change, ContentPart, Event, KeyKind, Kind, Outcome};
-use crate::normalise::formats::exchange::{Exchange, exchange};
+use crate::normalise::formats::exchange::{Exchange, exchange, whole_body};
 use crate::normalise::http::{
     add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status,
 };
 use crate::normalise::names::{add_arguments, add_mentions};
-use crate::normalise::{MapError, Pairs, Record, personal_kinds, sql};
+use crate::normalise::{MapError, Pairs, Record, personal_kinds, sap, sql};
 
 /// Most events one record may give.
 const MOST: usize = 10_000;
@@ -74,10 +74,15 @@ fn event<'r>(
     {
         sql::add_statement(&mut event, &statement);
     }
+    let mut as_stored = false;
     for (column, value) in &rules.event {
         if let Some(value) = value.get(scope) {
+            as_stored |= *column == "amount_stored" && sap::has_two_decimals(&value);
             set(&mut event, column, value);
         }
+    }
+    if as_stored {
+        sap::as_displayed(&mut event);
     }
     for rows in &rules.changes {
         let mut add = |scope: Scope<'_>| {
@@ -213,20 +218,12 @@ fn micros(text: &str, unit: Unit) -> Option<i64> {
     (0.0..1e16).contains(&took).then_some(took as i64)
 }
 
-/// Ticks of 100 ns between the years 1 and 1970.
-const DOTNET_EPOCH: i64 = 621_355_968_000_000_000;
-
 fn moment(times: &Times, record: &Record<'_>, text: &str) -> Result<Time, MapError> {
     let read = |text: &str| match times.zone {
         Zone::Utc => record.utc(text),
         Zone::Local => record.local(text),
     };
     let Some(format) = &times.format else {
-        // .NET ticks are 18 digits that begin with 6.
-        if text.len() == 18 && text.starts_with('6') && text.bytes().all(|b| b.is_ascii_digit()) {
-            let ticks: i64 = text.parse().unwrap_or(DOTNET_EPOCH);
-            return Ok(Time::from_epoch((ticks - DOTNET_EPOCH) / 10)?);
-        }
         return read(text);
     };
     let wrong = |error: jiff::Error| {
@@ -291,7 +288,7 @@ fn set(event: &mut Event<'_>, column: &str, value: String) {
         "kind" => event.kind = Kind::from_name(value).unwrap_or(Kind::Other),
         "outcome" => event.outcome = Outcome::from_name(value).or(event.outcome),
         "actor_type" => event.actor.kind = ActorType::from_name(value).or(event.actor.kind),
-        "amount" => event.amount = Amount::parse(value).or(event.amount),
+        "amount" | "amount_stored" => event.amount = Amount::parse(value).or(event.amount),
         "tokens_in" => event.tokens_in = number(value),
         "tokens_out" => event.tokens_out = number(value),
         "note" => event.notes.extend(text),
@@ -334,10 +331,13 @@ fn model_call<'r>(
     event: Event<'r>,
     out: &mut Vec<Event<'r>>,
 ) -> Result<(), MapError> {
-    let body = |path: &Option<super::Path>| -> &'r str {
+    let mut event = event;
+    let mut body = |path: &Option<super::Path>| -> &'r str {
         let text = path.as_ref().and_then(|path| path.text_in(scope));
-        text.map_or("", |text| record.keep(text))
+        let text = text.map_or("", |text| record.keep(text));
+        whole_body(record, text, &mut event)
     };
+    let (asked, answered) = (body(&call.request), body(&call.response));
     let get = |value: &Option<super::Value>| value.as_ref().and_then(|value| value.get(scope));
     let (time, end) = (event.time, event.end_us);
     let call = Exchange {
@@ -347,8 +347,8 @@ fn model_call<'r>(
         duration_us: time.zip(end).map(|(start, end)| end - start.us),
         status: get(&call.status).and_then(|status| status.parse().ok()),
         error: event.error.as_deref().map(str::to_owned),
-        asked: body(&call.request),
-        answered: body(&call.response),
+        asked,
+        answered,
         template: event,
     };
     if let Some(unread) = exchange(call, out)? {

@@ -23,12 +23,16 @@ pub(super) struct File {
     pub lines: Vec<toml::Spanned<String>>,
     /// Text: a record begins at a line that fits this, and goes on to the next such line.
     pub record_start: Option<toml::Spanned<String>>,
+    /// Text: a line that fits this belongs to the record before it, though it fits `record_start`.
+    pub record_goes_on: Option<toml::Spanned<String>>,
     /// JSON: the record proper, where an envelope stands around some of them.
     pub inside: Option<toml::Spanned<String>>,
     /// Text: lines that are no records.
     pub skip: Option<toml::Spanned<String>>,
-    /// Several events a record: one for each value here.
-    pub each: Option<toml::Spanned<String>>,
+    /// Several events a record: one for each value here, of the first path that gives one.
+    pub each: Option<Expr>,
+    /// The source's own id of a record: the same record twice in one dump is one.
+    pub unique: Option<toml::Spanned<String>>,
     #[serde(default)]
     pub detect: Detect,
     pub time: Option<Time>,
@@ -151,7 +155,7 @@ pub(super) struct Call {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Changes {
-    pub each: Option<toml::Spanned<String>>,
+    pub each: Option<Expr>,
     pub field: Expr,
     pub before: Option<Expr>,
     pub after: Option<Expr>,
@@ -229,6 +233,9 @@ pub(super) struct Made {
     pub join: Option<String>,
     /// The first group, or the whole match.
     pub regex: Option<String>,
+    /// Texts in it that another takes the place of.
+    #[serde(default)]
+    pub replace: BTreeMap<String, String>,
     /// Values and what they stand for.
     pub map: Option<BTreeMap<String, String>>,
     /// Regular expressions and what they stand for, in order.

@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 
 use self::language::{Container, File, Zone};
 use self::path::{Path, Scope};
-use self::value::{Fault, Value, path, regex};
+use self::value::{Elements, Fault, Value, path, regex};
 use super::{Detection, Format, MapError, Record, Sample, ZoneRule};
 use crate::model::{ActorType, Event, KeyKind, Kind, Outcome};
 
@@ -35,6 +35,7 @@ const FIELDS: &[&str] = &[
     "outcome",
     "error",
     "amount",
+    "amount_stored",
     "currency",
     "provider",
     "model_requested",
@@ -129,7 +130,7 @@ struct Bodies {
 }
 
 struct ChangeRows {
-    each: Option<Path>,
+    each: Option<Elements>,
     field: Value,
     before: Option<Value>,
     after: Option<Value>,
@@ -146,13 +147,14 @@ struct Recognition {
     conditions: Conditions,
     lines: Vec<Regex>,
     record_start: Option<Regex>,
+    record_goes_on: Option<Regex>,
     inside: Option<Path>,
     skip: Option<Regex>,
 }
 
 /// What becomes of a record, compiled.
 struct Rules {
-    each: Option<Path>,
+    each: Option<Elements>,
     time: Option<Times>,
     event: Vec<(&'static str, Value)>,
     http: Option<Requests>,
@@ -409,8 +411,19 @@ impl Format for Mapping {
         self.file.container == Container::Text
     }
 
+    fn has_own_ids(&self) -> bool {
+        self.file.unique.is_some()
+    }
+
     fn record_start(&self) -> Option<&str> {
         self.recognition().record_start.as_ref().map(Regex::as_str)
+    }
+
+    fn record_goes_on(&self) -> Option<&str> {
+        self.recognition()
+            .record_goes_on
+            .as_ref()
+            .map(Regex::as_str)
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
@@ -427,10 +440,11 @@ impl Format for Mapping {
                 .iter()
                 .filter(|text| !self.skips(text))
                 .filter(|text| {
-                    self.recognition()
-                        .record_start
-                        .as_ref()
-                        .is_none_or(|start| start.is_match(text))
+                    let recognition = self.recognition();
+                    let starts = recognition.record_start.as_ref();
+                    let goes_on = recognition.record_goes_on.as_ref();
+                    starts.is_none_or(|start| start.is_match(text))
+                        && !goes_on.is_some_and(|goes_on| goes_on.is_match(text))
                 })
                 .collect();
             let hits = lines
@@ -542,6 +556,7 @@ fn recognition(file: &File) -> Result<Recognition, Fault> {
         conditions,
         lines: file.lines.iter().map(regex).collect::<Result<_, _>>()?,
         record_start: file.record_start.as_ref().map(regex).transpose()?,
+        record_goes_on: file.record_goes_on.as_ref().map(regex).transpose()?,
         inside: file.inside.as_ref().map(path).transpose()?,
         skip: file.skip.as_ref().map(regex).transpose()?,
     })
@@ -558,7 +573,7 @@ fn rules(file: &File) -> Result<Rules, Fault> {
         });
     }
     Ok(Rules {
-        each: file.each.as_ref().map(path).transpose()?,
+        each: file.each.as_ref().map(Elements::compile).transpose()?,
         time: match &file.time {
             Some(time) => Some(Times {
                 value: Value::compile(&time.value)?,
@@ -602,7 +617,7 @@ fn rules(file: &File) -> Result<Rules, Fault> {
             .iter()
             .map(|rows| {
                 Ok(ChangeRows {
-                    each: rows.each.as_ref().map(path).transpose()?,
+                    each: rows.each.as_ref().map(Elements::compile).transpose()?,
                     field: Value::compile(&rows.field)?,
                     before: optional(&rows.before)?,
                     after: optional(&rows.after)?,

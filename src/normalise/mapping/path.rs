@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
 use serde_json::Value;
 
 /// A place in a record, or several.
 ///
 /// Steps are parted by dots; a dot inside a name is written `\.`. `[]` behind a name takes every
-/// element of a list, `[2]` the third, `*` every member of an object, `|` reads the text found so
-/// far as JSON and goes on inside. A path that begins with `^` starts at the whole record, any
+/// element of a list, `[2]` the third, `*` every member of an object, `(type)` the member that is named by
+/// the text of the member `type`, `|` reads the text found so far as JSON, perhaps in Base64, and goes on
+/// inside. A path that begins with `^` starts at the whole record, any
 /// other at the element that `each` names. `.` is the element itself, `$key` its name or number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
@@ -21,6 +23,8 @@ pub struct Path {
 enum Step {
     Member(String),
     Members,
+    /// The member whose name stands in another one.
+    Named(String),
     Element(usize),
     Elements,
     /// The text is JSON.
@@ -161,6 +165,9 @@ fn parse_step(name: &str, steps: &mut Vec<Step>) -> Result<(), String> {
         "" if rest.is_empty() => return Err("a name is empty".to_owned()),
         "" => {}
         "*" => steps.push(Step::Members),
+        _ if plain.starts_with('(') && plain.ends_with(')') => {
+            steps.push(Step::Named(plain[1..plain.len() - 1].to_owned()));
+        }
         _ => steps.push(Step::Member(plain.to_owned())),
     }
     while let Some(open) = rest.strip_prefix('[') {
@@ -178,6 +185,18 @@ fn parse_step(name: &str, steps: &mut Vec<Step>) -> Result<(), String> {
         rest = behind;
     }
     Ok(())
+}
+
+/// JSON in Base64 (RFC 4648, section 4), as message queues carry it.
+fn in_base64(text: &str) -> Option<Value> {
+    // An object or a list: `{` and `[` are the first bytes.
+    if !text.starts_with(['e', 'W']) {
+        return None;
+    }
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 fn member<'v>(value: &'v Value, name: &str, any_case: bool) -> Option<&'v Value> {
@@ -215,6 +234,14 @@ fn walk(
                 walk(rest, value, name, any_case, visit);
             }
         }
+        Step::Named(by) => {
+            let name = member(value, by, any_case).and_then(Value::as_str);
+            if let Some(name) = name
+                && let Some(value) = member(value, name, any_case)
+            {
+                walk(rest, value, name, any_case, visit);
+            }
+        }
         Step::Element(number) => {
             if let Some(value) = value.get(*number) {
                 walk(rest, value, &number.to_string(), any_case, visit);
@@ -227,7 +254,8 @@ fn walk(
         }
         Step::Inside => match value {
             Value::String(text) => {
-                if let Ok(inner) = serde_json::from_str::<Value>(text) {
+                let inner = serde_json::from_str::<Value>(text).ok();
+                if let Some(inner) = inner.or_else(|| in_base64(text)) {
                     walk(rest, &inner, key, any_case, visit);
                 }
             }
@@ -261,6 +289,9 @@ mod tests {
         assert_eq!(look(json, "s|in[1]"), ["8"]);
         assert_eq!(look(json, "a.*[].$key"), Vec::<String>::new());
         assert_eq!(look(json, "n"), Vec::<String>::new());
+        let named = r#"{"type":"key.made","key.made":{"id":"k1"},"b":"eyJpbiI6OX0="}"#;
+        assert_eq!(look(named, "(type).id"), ["k1"]);
+        assert_eq!(look(named, "b|in"), ["9"]);
         assert_eq!(look(json, "missing.x"), Vec::<String>::new());
         assert!(Path::parse("a..b").is_err());
         assert!(Path::parse("a[x]").is_err());

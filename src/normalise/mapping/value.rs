@@ -28,6 +28,45 @@ fn path_at(text: &str, span: &Range<usize>) -> Result<Path, Fault> {
     })
 }
 
+/// Paths of which the first that leads anywhere is taken.
+#[derive(Clone, Debug)]
+pub(super) struct Elements(Vec<Path>);
+
+impl Elements {
+    pub(super) fn compile(expr: &Expr) -> Result<Self, Fault> {
+        let path_of = |form: &Form| match form {
+            Form::Path(text) => path_at(text, &expr.span),
+            _ => Err(Fault {
+                reason: "`each` is a path or a list of paths".to_owned(),
+                span: Some(expr.span.clone()),
+            }),
+        };
+        let paths = match &expr.form {
+            Form::First(list) => list.iter().map(path_of).collect::<Result<_, _>>()?,
+            one => vec![path_of(one)?],
+        };
+        Ok(Self(paths))
+    }
+
+    /// Calls `visit` with every value of the first path that has one, and its name or number.
+    pub(super) fn each(
+        &self,
+        scope: Scope<'_>,
+        visit: &mut dyn FnMut(std::borrow::Cow<'_, serde_json::Value>, &str),
+    ) {
+        for path in &self.0 {
+            let mut any = false;
+            path.each(scope, &mut |value, key| {
+                any = true;
+                visit(value, key);
+            });
+            if any {
+                return;
+            }
+        }
+    }
+}
+
 pub(super) fn regex(text: &toml::Spanned<String>) -> Result<Regex, Fault> {
     regex_at(text.get_ref(), &text.span())
 }
@@ -55,6 +94,7 @@ pub(super) struct Compiled {
     source: Source,
     join: Option<String>,
     regex: Option<Regex>,
+    replace: Vec<(String, String)>,
     map: Option<BTreeMap<String, String>>,
     matches: Vec<(Regex, String)>,
     default: Option<String>,
@@ -157,6 +197,7 @@ impl Compiled {
                 .as_ref()
                 .map(|regex| regex_at(regex, span))
                 .transpose()?,
+            replace: made.replace.clone().into_iter().collect(),
             map: made.map.clone(),
             matches: made
                 .matches
@@ -206,6 +247,14 @@ impl Compiled {
             }
             None => raw,
         };
+        let mut changed = None;
+        for (from, to) in &self.replace {
+            let text = changed.as_deref().unwrap_or(cut);
+            if text.contains(from.as_str()) {
+                changed = Some(text.replace(from.as_str(), to));
+            }
+        }
+        let cut = changed.as_deref().unwrap_or(cut);
         if self.map.is_none() && self.matches.is_empty() {
             return (!cut.is_empty()).then(|| cut.to_owned());
         }
@@ -237,7 +286,9 @@ impl Compiled {
         for raw in paths.iter().flat_map(|path| path.texts_in(scope)) {
             // A pattern may occur more than once in a text: each is a value.
             match &self.regex {
-                Some(regex) if self.map.is_none() && self.matches.is_empty() => {
+                Some(regex)
+                    if self.map.is_none() && self.matches.is_empty() && self.replace.is_empty() =>
+                {
                     found.extend(regex.captures_iter(&raw).filter_map(|captures| {
                         let text = captures.get(1).or(captures.get(0))?.as_str();
                         (!text.is_empty()).then(|| text.to_owned())

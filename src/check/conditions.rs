@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::record::Record;
-use crate::model::Amount;
+use crate::model::{Amount, same_user};
 
 /// How two values are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,16 @@ impl Condition {
         let [Some(left), Some(right)] = self.values(what, other) else {
             return false;
         };
+        let is_user =
+            |(_, field): &(Side, String)| matches!(field.as_str(), "actor" | "on_behalf_of");
+        if is_user(&self.left) && is_user(&self.right) {
+            let same = same_user(&left, &right);
+            match self.relation {
+                Relation::Equal => return same,
+                Relation::Unequal => return !same,
+                _ => {}
+            }
+        }
         let numbers = Amount::parse(&left).zip(Amount::parse(&right));
         let order = match numbers {
             Some((left, right)) => left.cmp(&right),

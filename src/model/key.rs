@@ -291,6 +291,45 @@ pub fn salesforce_id18(value: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(id))
 }
 
+/// Name and domain of a user, in lower case: of `anna@corp.example`, `CORP\anna`, `arn:…:user/anna`, and of
+/// the name alone.
+fn name_and_domain(user: &str) -> (String, Option<String>) {
+    let user = user.trim().to_lowercase();
+    if let Some((name, domain)) = user.split_once('@') {
+        return (name.to_owned(), Some(domain.to_owned()));
+    }
+    if let Some((domain, name)) = user.split_once('\\') {
+        return (name.to_owned(), Some(domain.to_owned()));
+    }
+    match user.rsplit_once(":user/") {
+        Some((_, name)) => (name.to_owned(), None),
+        None => (user, None),
+    }
+}
+
+/// Whether two names are forms of one user's: with and without domain, as an e-mail address, as a log-on name
+/// of Windows (`CORP\anna` is of `corp.example`), a Salesforce id with and without suffix. Two domains that
+/// say nothing of each other are two users.
+#[must_use]
+pub fn same_user(left: &str, right: &str) -> bool {
+    if let (Some(left), Some(right)) = (salesforce_id18(left.trim()), salesforce_id18(right.trim()))
+    {
+        return left == right;
+    }
+    let ((left, left_domain), (right, right_domain)) =
+        (name_and_domain(left), name_and_domain(right));
+    let domains_fit = match (left_domain, right_domain) {
+        (Some(left), Some(right)) => {
+            let first = |domain: &str| domain.split('.').next().map(str::to_owned);
+            // A log-on domain is the first label of the one that the Internet knows.
+            left == right
+                || !(left.contains('.') && right.contains('.')) && first(&left) == first(&right)
+        }
+        _ => true,
+    };
+    !left.is_empty() && left == right && domains_fit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,6 +388,26 @@ mod tests {
         ] {
             let found = normalise_key(KeyKind::Address, text);
             assert_eq!(found.as_deref(), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn forms_of_one_user() {
+        for (left, right, same) in [
+            ("anna@corp.example", "ANNA@corp.example", true),
+            ("anna@corp.example", "CORP\\Anna", true),
+            ("anna", "CORP\\anna", true),
+            ("anna", "anna@corp.example", true),
+            ("arn:aws:iam::1:user/anna", "anna", true),
+            ("0055j000000utlP", "0055j000000utlPAAQ", true),
+            ("0055j000000utlP", "0055j000000utlp", false),
+            ("anna@corp.example", "anna@other.example", false),
+            ("OTHER\\anna", "anna@corp.example", false),
+            ("anna", "annabel", false),
+            ("@x", "@y", false),
+        ] {
+            assert_eq!(same_user(left, right), same, "{left} and {right}");
+            assert_eq!(same_user(right, left), same, "{right} and {left}");
         }
     }
 

@@ -12,6 +12,6 @@ pub use digest::{Digest, EventId, RecordHasher};
 pub use event::{Actor, ActorType, Change, ContentPart, Event, Kind, Object, Outcome};
 pub use key::{
     KeyKind, PSEUDONYM, business_number, evidence_value, is_pseudonym, normalise_key,
-    salesforce_id18,
+    salesforce_id18, same_user,
 };
 pub use money::Amount;

@@ -48,6 +48,11 @@ impl Args {
         };
         tasks.sort_unstable();
         tasks.dedup();
+        tasks.sort_by_cached_key(|task| {
+            let times = index.members(*task).into_iter();
+            let start = times.filter_map(|event| index.time(event)).min();
+            start.unwrap_or(i64::MAX)
+        });
         if tasks.is_empty() {
             super::print("no task matches\n", None)?;
             return Ok(ExitCode::from(1));

@@ -1,5 +1,8 @@
 //! A browser of the store for the terminal: tasks, the events of one, and what is known of an event.
 
+use std::cell::Cell;
+use std::collections::HashMap;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Modifier, Style};
@@ -11,7 +14,9 @@ use super::timeline::{Line, Selector, TaskBlock, TimelineRequest, timeline};
 use crate::check::Policy;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
-use crate::store::{EventRef, Store, StoreError, read_contents, read_event_columns, read_events};
+use crate::store::{
+    Col, EventRef, Store, StoreError, read_contents, read_event_columns, read_events,
+};
 
 /// What a key does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +75,14 @@ pub struct Browser<'s> {
     /// Rows of the texts above the picture.
     scroll: u16,
     message: String,
+    /// Rows of the list of tasks in the last picture.
+    rows: Cell<usize>,
+    /// What tasks that were shown are about.
+    about: HashMap<usize, String>,
 }
+
+/// Events of a task that are looked at for what it is about.
+const LOOKED_AT: usize = 60;
 
 impl<'s> Browser<'s> {
     /// Of those tasks, the earliest first.
@@ -93,6 +105,8 @@ impl<'s> Browser<'s> {
             texts: None,
             scroll: 0,
             message: String::new(),
+            rows: Cell::new(40),
+            about: HashMap::new(),
         }
     }
 
@@ -197,6 +211,7 @@ impl<'s> Browser<'s> {
         let Some(task) = self.tasks.get(self.task).copied() else {
             return Ok(());
         };
+        self.read_about()?;
         if self.open.as_ref().is_some_and(|(open, _)| *open == task) {
             return Ok(());
         }
@@ -214,11 +229,65 @@ impl<'s> Browser<'s> {
         Ok(())
     }
 
+    /// Reads what the tasks in the picture are about.
+    fn read_about(&mut self) -> Result<(), StoreError> {
+        let rows = self.rows.get();
+        let first = (self.task / rows) * rows;
+        let shown = self.tasks.iter().skip(first).take(rows).copied();
+        let unknown: Vec<usize> = shown
+            .filter(|task| !self.about.contains_key(task))
+            .collect();
+        let mut places = Vec::new();
+        let mut ends = Vec::new();
+        for task in &unknown {
+            let members = self.index.members(*task).into_iter().take(LOOKED_AT);
+            places.extend(members.map(|event| self.index.place(event)));
+            ends.push(places.len());
+        }
+        let columns = [
+            "kind",
+            "action",
+            "object_type",
+            "object",
+            "tool",
+            "on_behalf_of",
+            "actor",
+        ];
+        let events = read_event_columns(self.store, &places, Some(&columns))?;
+        let mut start = 0;
+        for (task, end) in unknown.into_iter().zip(ends) {
+            // What was done says most, then what was asked for.
+            let best = (start..end).map(|at| events.get(at)).min_by_key(|event| {
+                match event.text(Col::Kind).unwrap_or_default() {
+                    "write" | "message" => 0,
+                    "approval" | "rejection" => 1,
+                    "tool_call" => 2,
+                    "read" | "retrieval" => 3,
+                    "request" => 4,
+                    _ => 5,
+                }
+            });
+            let said = best.map(|event| {
+                let action = event.text(Col::Tool).or(event.text(Col::Action));
+                let object = event.text(Col::Object).or(event.text(Col::ObjectType));
+                let words = [object, action];
+                words.into_iter().flatten().collect::<Vec<_>>().join(" · ")
+            });
+            self.about.insert(task, terminal(&said.unwrap_or_default()));
+            start = end;
+        }
+        Ok(())
+    }
+
     /// Draws.
     pub fn draw(&self, frame: &mut Frame<'_>) {
         let [body, foot] =
             Layout::vertical([Constraint::Min(3), Constraint::Length(1)]).areas(frame.area());
-        let tasks_width = if body.width < 100 { 27 } else { 40 };
+        let tasks_width = match body.width {
+            0..100 => 32,
+            100..140 => 44,
+            _ => 60,
+        };
         let [left, right] =
             Layout::horizontal([Constraint::Length(tasks_width), Constraint::Min(20)]).areas(body);
         let [above, below] =
@@ -247,18 +316,20 @@ impl<'s> Browser<'s> {
     fn draw_tasks(&self, frame: &mut Frame<'_>, area: Rect) {
         // Only what fits is made into rows: a store has millions of tasks.
         let rows = usize::from(area.height.saturating_sub(2)).max(1);
+        self.rows.set(rows);
+        let width = usize::from(area.width.saturating_sub(2));
         let first = (self.task / rows) * rows;
         let items = self.tasks.iter().skip(first).take(rows).map(|task| {
             let members = self.index.members(*task);
             let time = members.iter().find_map(|event| self.index.time(*event));
             let time = time.map_or_else(|| "no time".to_owned(), format_utc);
             let text = format!(
-                "{} {} {:>4}",
-                self.index.id(*task).short(6),
+                "{} {:>4} {}",
                 time.get(5..16).unwrap_or(&time).replace('T', " "),
-                members.len()
+                members.len(),
+                self.about.get(task).map_or("", String::as_str)
             );
-            ListItem::new(text)
+            ListItem::new(cut(&text, width))
         });
         let title = format!(" {} ", count(self.tasks.len() as u64, "task"));
         let list = List::new(items)

@@ -102,9 +102,107 @@ pub struct Unjudged {
 /// # Errors
 /// The store cannot be read.
 pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdict, StoreError> {
-    let hidden = store.access().hidden();
     let hits = select(store, policy)?;
     let (raw, unjudged) = raw_hits(store, policy)?;
+    let (mut verdict, judged) = verdict_without_findings(store, index, policy, |rule, at| {
+        let Logic::Raw(raw) = &rule.logic else {
+            return None;
+        };
+        let unread = unjudged.contains(&at);
+        unread.then(|| format!("no log of {} was read", raw.source))
+    });
+    verdict.findings.extend(broken_proofs(store));
+    let mut waiting: Vec<(usize, Vec<&Rule>)> = Vec::new();
+    let mut size = 0;
+    for task in index.by_place() {
+        let members = index.members(task);
+        let mut present: Vec<_> = members.iter().flat_map(|event| hits.of(*event)).collect();
+        present.sort_unstable();
+        present.dedup();
+        let occurs = |selection| present.binary_search(&&selection).is_ok();
+        let relevant: Vec<&Rule> = judged
+            .iter()
+            .copied()
+            .filter(|rule| may_break(rule, &occurs))
+            .collect();
+        let relevant: Vec<&Rule> = if relevant.is_empty() {
+            relevant
+        } else {
+            let known: Vec<_> = members
+                .iter()
+                .map(|event| (hits.of(*event), index.time(*event)))
+                .collect();
+            let open = relevant.into_iter();
+            open.filter(|rule| !surely_kept(rule, &known)).collect()
+        };
+        if !relevant.is_empty() {
+            size += members.len();
+            waiting.push((task, relevant));
+        }
+        // Tasks are read together: opening the tables once a task would cost more than reading.
+        if size >= READ_AT_ONCE {
+            judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
+            waiting.clear();
+            size = 0;
+        }
+    }
+    judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
+    correlate(store, index, policy, &hits, &raw, &mut verdict.findings)?;
+    let raw: Vec<(&Rule, EventRef)> = raw
+        .iter()
+        .map(|hit| (&policy.rules[hit.rule], hit.place))
+        .filter(|(rule, _)| !policy.silent.contains(&rule.id))
+        .collect();
+    single_findings(store, index, &raw, &mut verdict.findings)?;
+    index.check()?;
+    sort_findings(&mut verdict.findings);
+    Ok(verdict)
+}
+
+/// Judges some tasks only. Rules over events of many tasks, and over records as they were logged, need all of
+/// them: they are named as not evaluable here.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn judge_some(
+    store: &Store,
+    index: &TaskIndex,
+    policy: &Policy,
+    tasks: &[usize],
+) -> Result<Verdict, StoreError> {
+    let (mut verdict, _) = verdict_without_findings(store, index, policy, |rule, _| {
+        matches!(rule.logic, Logic::Raw(_)).then(|| OF_ALL.to_owned())
+    });
+    let correlations = policy.correlated.iter().flat_map(|of| &of.correlations);
+    for rule in correlations {
+        verdict.not_evaluable.push(Unjudged {
+            rule: rule.id.clone().unwrap_or_default(),
+            title: rule.title.clone(),
+            missing: OF_ALL.to_owned(),
+        });
+    }
+    verdict.findings.extend(broken_proofs(store));
+    for task in tasks {
+        let set = read_events(store, &index.places(*task))?;
+        let found = judge_read(store, index, policy, *task, set.slice(0, set.len()));
+        verdict.findings.extend(found);
+    }
+    index.check()?;
+    sort_findings(&mut verdict.findings);
+    Ok(verdict)
+}
+
+/// Why a rule is not judged where some tasks are.
+const OF_ALL: &str = "it is judged over the whole store: `trail verify`";
+
+/// A verdict with what is known before anything is judged, and the rules that can be.
+fn verdict_without_findings<'p>(
+    store: &Store,
+    index: &TaskIndex,
+    policy: &'p Policy,
+    unread: impl Fn(&Rule, usize) -> Option<String>,
+) -> (Verdict, Vec<&'p Rule>) {
+    let hidden = store.access().hidden();
     let mut verdict = Verdict {
         policy: policy.name.clone(),
         policy_version: policy.version.clone(),
@@ -138,9 +236,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
             Logic::Raw(_) if !store.access().reads_contents() => {
                 Some("records are protected from who asks".to_owned())
             }
-            Logic::Raw(raw) if unjudged.contains(&at) => {
-                Some(format!("no log of {} was read", raw.source))
-            }
+            _ if unread(rule, at).is_some() => unread(rule, at),
             _ if !missing.is_empty() => Some(format!(
                 "no event of kind {} was logged",
                 missing.join(", ")
@@ -157,51 +253,7 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
     }
     verdict.rules_judged = judged.len();
-    verdict.findings.extend(broken_proofs(store));
-    let mut waiting: Vec<(usize, Vec<&Rule>)> = Vec::new();
-    let mut size = 0;
-    for task in 0..index.len() {
-        let members = index.members(task);
-        let mut present: Vec<_> = members.iter().flat_map(|event| hits.of(*event)).collect();
-        present.sort_unstable();
-        present.dedup();
-        let occurs = |selection| present.binary_search(&&selection).is_ok();
-        let relevant: Vec<&Rule> = judged
-            .iter()
-            .copied()
-            .filter(|rule| may_break(rule, &occurs))
-            .collect();
-        let relevant: Vec<&Rule> = if relevant.is_empty() {
-            relevant
-        } else {
-            let known: Vec<_> = members
-                .iter()
-                .map(|event| (hits.of(*event), index.time(*event)))
-                .collect();
-            let open = relevant.into_iter();
-            open.filter(|rule| !surely_kept(rule, &known)).collect()
-        };
-        if !relevant.is_empty() {
-            size += members.len();
-            waiting.push((task, relevant));
-        }
-        // Tasks are read together: opening the tables once a task would cost more than reading.
-        if size >= READ_AT_ONCE || task + 1 == index.len() {
-            judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
-            waiting.clear();
-            size = 0;
-        }
-    }
-    correlate(store, index, policy, &hits, &raw, &mut verdict.findings)?;
-    let raw: Vec<(&Rule, EventRef)> = raw
-        .iter()
-        .map(|hit| (&policy.rules[hit.rule], hit.place))
-        .filter(|(rule, _)| !policy.silent.contains(&rule.id))
-        .collect();
-    single_findings(store, index, &raw, &mut verdict.findings)?;
-    index.check()?;
-    sort_findings(&mut verdict.findings);
-    Ok(verdict)
+    (verdict, judged)
 }
 
 /// The gravest first.

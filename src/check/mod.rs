@@ -21,7 +21,7 @@ pub use exceptions::{
     Excepted, Exception, Scope, apply_exceptions, known_findings, leave_out_known,
 };
 pub use form::{Example, LogSource};
-pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read, sort_findings};
+pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read, judge_some, sort_findings};
 pub use record::{Given, Record};
 pub use rules::{Level, Policy, PolicyError, Rule};
 pub use select::column_of;

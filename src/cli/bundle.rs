@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::access::record_look;
 use miette::{Result, miette};
 
-use crate::check::{Policy, apply_exceptions, judge};
+use crate::check::{Policy, apply_exceptions, judge_some};
 use crate::config::zone_of;
 use crate::tell::{BundleRequest, Selector, TimelineRequest, bundle, timeline};
 
@@ -47,7 +47,8 @@ impl Args {
             ..TimelineRequest::default()
         };
         let shown = timeline(&store, &index, &policy, &request).map_err(|error| wrong(&error))?;
-        let mut verdict = judge(&store, &index, &policy).map_err(|error| wrong(&error))?;
+        let mut verdict =
+            judge_some(&store, &index, &policy, &[task]).map_err(|error| wrong(&error))?;
         let day = shown.tasks.iter().flat_map(|block| &block.lines);
         let day = day.filter_map(|line| line.time.as_deref()).max();
         let day = day

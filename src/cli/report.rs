@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Result, miette};
 
-use crate::check::{Policy, Verdict, apply_exceptions, judge, sort_findings};
+use crate::check::{Policy, Verdict, apply_exceptions, judge, judge_some, sort_findings};
 use crate::config::Config;
 use crate::model::KeyKind;
 use crate::seal::{Depth, check_seal};
@@ -13,7 +13,7 @@ use crate::stitch::TaskIndex;
 use crate::store::Store;
 use crate::tell::report::report;
 use crate::tell::{
-    CASE, EXECUTIVE, Facts, Material, Selector, TimelineRequest, Values, case_values,
+    CASE, EXECUTIVE, Facts, Material, Selector, Timeline, TimelineRequest, Values, case_values,
     executive_values, framework_report, frameworks, render, stats, timeline,
 };
 
@@ -53,16 +53,14 @@ impl Args {
     pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
-        let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
-        // The day of the last event, not today: the same store gives the same report.
-        let files = store.batches().iter().flat_map(|batch| &batch.files);
-        let last = files.filter_map(|file| file.last_time.as_deref()).max();
-        let day = last.and_then(|time| time.get(..10)).unwrap_or_default();
-        apply_exceptions(&mut verdict, &policy.exceptions, day);
-        sort_findings(&mut verdict.findings);
         let of_case = self.invoice.is_some() || self.task.is_some();
-        if of_case || self.executive {
-            return self.templated(&store, &index, &policy, &verdict);
+        if of_case {
+            return self.of_case(&store, &index, &policy);
+        }
+        let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        excepted(&store, &policy, &mut verdict);
+        if self.executive {
+            return self.templated(&store, &index, &verdict, None);
         }
         if self.charts.is_some() || self.template.is_some() {
             return Err(miette!(
@@ -78,13 +76,57 @@ impl Args {
     }
 }
 
+/// Takes out what exceptions allow. The day is that of the last event, not today: the same store gives the
+/// same report.
+fn excepted(store: &Store, policy: &Policy, verdict: &mut Verdict) {
+    let files = store.batches().iter().flat_map(|batch| &batch.files);
+    let last = files.filter_map(|file| file.last_time.as_deref()).max();
+    let day = last.and_then(|time| time.get(..10)).unwrap_or_default();
+    apply_exceptions(verdict, &policy.exceptions, day);
+    sort_findings(&mut verdict.findings);
+}
+
 impl Args {
+    fn of_case(&self, store: &Store, index: &TaskIndex, policy: &Policy) -> Result<ExitCode> {
+        let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
+        let selector = match (&self.invoice, &self.task) {
+            (Some(invoice), _) => Selector::Key(KeyKind::Invoice, invoice.clone()),
+            (None, task) => Selector::Task(task.clone().unwrap_or_default()),
+        };
+        let request = TimelineRequest {
+            selectors: vec![selector],
+            limit: Some(5000),
+            ..TimelineRequest::default()
+        };
+        let mut shown = timeline(store, index, policy, &request).map_err(|error| wrong(&error))?;
+        if shown.tasks.is_empty() {
+            return Err(miette!(
+                help = "`trail timeline` lists what there is",
+                "no task matches"
+            ));
+        }
+        if let Some(task) = &self.task {
+            for matched in &mut shown.matched {
+                matched.asked = format!("task {task}");
+            }
+        }
+        let ids = shown
+            .tasks
+            .iter()
+            .flat_map(|task| index.by_prefix(&task.id));
+        let tasks: Vec<usize> = ids.collect();
+        let mut verdict =
+            judge_some(store, index, policy, &tasks).map_err(|error| wrong(&error))?;
+        excepted(store, policy, &mut verdict);
+        self.templated(store, index, &verdict, Some(&shown))
+    }
+
     fn templated(
         &self,
         store: &Store,
         index: &TaskIndex,
-        policy: &Policy,
         verdict: &Verdict,
+        shown: Option<&Timeline>,
     ) -> Result<ExitCode> {
         let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
         let config = Config::load(&store.layout().config())?;
@@ -105,32 +147,9 @@ impl Args {
             seal: &seal,
             charts: base.as_deref(),
         };
-        let (values, charts) = if self.executive {
-            executive_values(&material).map_err(|error| wrong(&error))?
-        } else {
-            let selector = match (&self.invoice, &self.task) {
-                (Some(invoice), _) => Selector::Key(KeyKind::Invoice, invoice.clone()),
-                (None, task) => Selector::Task(task.clone().unwrap_or_default()),
-            };
-            let request = TimelineRequest {
-                selectors: vec![selector],
-                limit: Some(5000),
-                ..TimelineRequest::default()
-            };
-            let mut shown =
-                timeline(store, index, policy, &request).map_err(|error| wrong(&error))?;
-            if shown.tasks.is_empty() {
-                return Err(miette!(
-                    help = "`trail timeline` lists what there is",
-                    "no task matches"
-                ));
-            }
-            if let Some(task) = &self.task {
-                for matched in &mut shown.matched {
-                    matched.asked = format!("task {task}");
-                }
-            }
-            case_values(&material, &shown).map_err(|error| wrong(&error))?
+        let (values, charts) = match shown {
+            Some(shown) => case_values(&material, shown).map_err(|error| wrong(&error))?,
+            None => executive_values(&material).map_err(|error| wrong(&error))?,
         };
         let own = self.template.as_ref().map(|path| {
             std::fs::read_to_string(path)

@@ -403,6 +403,29 @@ impl TaskIndex {
         members.map(|event| self.place(event)).collect()
     }
 
+    /// All tasks, so that those whose events lie near each other follow each other: what goes through many of
+    /// them reads each part of the store once.
+    #[must_use]
+    pub fn by_place(&self) -> Vec<usize> {
+        let mut order: Vec<(u32, u32)> = (0..self.len())
+            .map(|task| {
+                let (start, _) = self.bounds(task);
+                let first = self
+                    .columns
+                    .members
+                    .range(start, start + 1)
+                    .first()
+                    .copied();
+                (
+                    first.unwrap_or(u32::MAX),
+                    u32::try_from(task).unwrap_or(u32::MAX),
+                )
+            })
+            .collect();
+        order.sort_unstable();
+        order.into_iter().map(|(_, task)| task as usize).collect()
+    }
+
     /// Number of events of a task.
     #[must_use]
     pub fn size(&self, task: usize) -> usize {

@@ -131,10 +131,11 @@ pub fn compare(
     let mut both = 0;
     let mut waiting: Vec<usize> = Vec::new();
     let mut size = 0;
-    for task in 0..index.len() {
-        waiting.push(task);
-        size += index.size(task);
-        if size < AT_ONCE && task + 1 < index.len() {
+    let order = index.by_place();
+    for (at, task) in order.iter().enumerate() {
+        waiting.push(*task);
+        size += index.size(*task);
+        if size < AT_ONCE && at + 1 < order.len() {
             continue;
         }
         let places: Vec<EventRef> = waiting

@@ -15,7 +15,7 @@ use crate::model::{KeyKind, Kind, normalise_key};
 use crate::protect::{AccessError, Right, Role};
 use crate::seal::{ContentDigest, reader_of, salt_key};
 use crate::store::{
-    Col, Erasure, Store, StoreError, find_key, rewrite_contents, scan_part_columns,
+    Col, Erasure, Store, StoreError, find_key, forget_words, rewrite_contents, scan_part_columns,
 };
 
 /// A section `[[retain]]` of trail.toml: how long texts are kept.
@@ -322,6 +322,16 @@ pub fn retain(
             ..act("past the time that trail.toml says", now_us)
         }
         .record(store)?;
+        for (_, path) in &written {
+            // The index of words would still say what stood in them.
+            let folder = path
+                .parent()
+                .and_then(Path::file_name)
+                .and_then(|name| name.to_str());
+            if let Some(batch) = folder.and_then(|name| name.strip_prefix("batch=")) {
+                forget_words(store, batch)?;
+            }
+        }
         for (aside, path) in written {
             std::fs::rename(&aside, &path).map_err(StoreError::io("moving", &path))?;
         }

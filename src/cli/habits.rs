@@ -97,6 +97,13 @@ pub(super) fn paged(text: &str) -> bool {
     child.wait().is_ok()
 }
 
+/// Says something beside the answer, on the error output.
+pub(super) fn hint(text: &str) {
+    if !is_quiet() {
+        eprintln!("{text}");
+    }
+}
+
 /// The name that somebody may have meant, as the end of a message: `; did you mean …?`
 pub(super) fn meant<'n>(typed: &str, names: impl IntoIterator<Item = &'n str>) -> String {
     let best = names

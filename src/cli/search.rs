@@ -7,12 +7,16 @@ use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
 use crate::config::{Config, zone_of};
+use crate::store::has_no_words;
+use crate::tell::safe::terminal;
 use crate::tell::{SearchRequest, search, search_csv, search_text};
 
 /// Find words, phrases or a regular expression in what was logged
 ///
-/// All words must stand in one text; quote a phrase. Conditions on fields (columns and attributes) hold
-/// beside them. Exit code: 0 something was found, 1 nothing.
+/// All words must stand in one text, each as a whole word; `4711*`, `*4711` and `*4711*` look for parts of words.
+/// Quote a phrase. Case does not count, nor do zeros before a number. Conditions on fields (columns and
+/// attributes) hold beside them. The first search makes an index of words. Exit code: 0 something was found,
+/// 1 nothing.
 #[derive(clap::Args)]
 #[command(
     after_long_help = "Examples:\n  trail search \"bank details\" --where actor_type=agent\n  trail search --regex 'DE\\d{20}' --by actor"
@@ -56,6 +60,9 @@ pub struct Args {
     output: Option<PathBuf>,
 }
 
+/// Bytes of texts of which an index takes longer than people wait without a word.
+const LONG: u64 = 100 << 20;
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Form {
     Table,
@@ -94,6 +101,7 @@ impl Args {
         let store = super::open_store(given)?;
         let config = Config::load(&store.layout().config())?;
         let index = crate::stitch::current(&store, &config);
+        self.announce(&store);
         let found = search(&store, index.as_ref(), &request).map_err(|error| miette!("{error}"))?;
         if !self.words.is_empty() || self.regex.is_some() {
             let mut asked = self.words.clone();
@@ -110,6 +118,32 @@ impl Args {
             Form::Csv => search_csv(&found, by),
         };
         super::print(&text, self.output.as_deref())?;
+        let whole: Vec<&String> = self
+            .words
+            .iter()
+            .filter(|word| !word.contains('*'))
+            .collect();
+        if let (0, Some(word), Form::Table) = (found.events, whole.first(), self.format) {
+            super::habits::hint(&format!(
+                "words are whole ones: `trail search '*{}*'` looks inside of them too",
+                terminal(word)
+            ));
+        }
         Ok(ExitCode::from(u8::from(found.events == 0)))
+    }
+
+    /// Says why a first search takes longer.
+    fn announce(&self, store: &crate::store::Store) {
+        let texts: u64 = store
+            .batches()
+            .iter()
+            .filter(|batch| !self.words.is_empty() && has_no_words(store, batch))
+            .flat_map(|batch| &batch.tables)
+            .filter(|table| table.path.starts_with("contents/"))
+            .map(|table| table.size)
+            .sum();
+        if texts > LONG {
+            super::habits::hint("the words of these texts are indexed now, once");
+        }
     }
 }

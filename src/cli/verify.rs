@@ -13,7 +13,7 @@ use crate::check::{
 use crate::config::Config;
 use crate::seal::{Depth, SealVerdict, check_seal};
 use crate::stitch::{check_derived, remake_derived};
-use crate::store::{Store, check_files};
+use crate::store::{Store, check_files, check_words, remake_words};
 use crate::tell;
 
 /// Hold the store against a policy
@@ -119,9 +119,13 @@ impl Args {
             check_seal(store, &keys, &pins, depth).map_err(|error| miette!("{error}"))?;
         damages.append(&mut verdict.damages);
         damages.extend(check_derived(store));
+        damages.extend(check_words(store));
         if self.derived && damages.is_empty() {
             let remade = remake_derived(store, &config).map_err(|error| miette!("{error}"))?;
             damages.extend(remade);
+            if store.access().reads_contents() {
+                damages.extend(remake_words(store).map_err(|error| miette!("{error}"))?);
+            }
         }
         verdict.damages = damages;
         Ok((files, verdict))

@@ -492,7 +492,7 @@ fn list_files(
 }
 
 /// Properties with which a table is written encrypted, if there is a key.
-fn encrypted(
+pub(super) fn encrypted(
     properties: WriterProperties,
     key: Option<DataKey>,
 ) -> Result<WriterProperties, StoreError> {

@@ -14,7 +14,7 @@ use twox_hash::XxHash64;
 use crate::model::KeyKind;
 
 /// Bytes of a block.
-const BLOCK: usize = 32;
+pub(super) const BLOCK: usize = 32;
 /// Keys a block: about ten bits a key, so that one look-up in a hundred opens a part for nothing.
 const KEYS_A_BLOCK: usize = 25;
 /// The Parquet format's constants, one for each word of a block.
@@ -49,10 +49,12 @@ fn place(hash: u64, blocks: u64) -> (u64, [u32; 8]) {
 
 /// The filter of the distinct keys of a part.
 pub(super) fn build<'k>(keys: impl Iterator<Item = (KeyKind, &'k str)>) -> Vec<u8> {
-    let hashes: Vec<u64> = keys
-        .filter(|(kind, _)| is_filtered(*kind))
-        .map(|(kind, value)| hash(kind, value))
-        .collect();
+    let keys = keys.filter(|(kind, _)| is_filtered(*kind));
+    of_hashes(keys.map(|(kind, value)| hash(kind, value)).collect())
+}
+
+/// The filter of distinct hashes.
+pub(super) fn of_hashes(hashes: Vec<u64>) -> Vec<u8> {
     let blocks = hashes.len().div_ceil(KEYS_A_BLOCK).max(1);
     let mut bytes = vec![0u8; blocks * BLOCK];
     for hash in hashes {
@@ -91,10 +93,26 @@ fn check(filter: &Path, kind: KeyKind, value: &str) -> std::io::Result<bool> {
     let mut bytes = [0; BLOCK];
     file.seek(SeekFrom::Start(block * BLOCK as u64))?;
     file.read_exact(&mut bytes)?;
-    Ok(bytes.chunks_exact(4).zip(bits).all(|(word, bit)| {
+    Ok(are_set(&bytes, bits))
+}
+
+/// Whether a filter may hold a hash.
+pub(super) fn has(filter: &[u8], hash: u64) -> bool {
+    let (block, bits) = place(hash, (filter.len() / BLOCK) as u64);
+    let at = usize::try_from(block)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(BLOCK);
+    // A filter that is no such thing excludes nothing.
+    filter
+        .get(at..at.saturating_add(BLOCK))
+        .is_none_or(|block| are_set(block, bits))
+}
+
+fn are_set(block: &[u8], bits: [u32; 8]) -> bool {
+    block.chunks_exact(4).zip(bits).all(|(word, bit)| {
         let word = u32::from_le_bytes(word.try_into().unwrap_or([0xff; 4]));
         word & bit == bit
-    }))
+    })
 }
 
 #[cfg(test)]

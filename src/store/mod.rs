@@ -18,6 +18,7 @@ mod batch;
 mod chain;
 mod contents;
 mod custody;
+pub mod derived;
 mod erasures;
 mod events;
 mod files;
@@ -28,6 +29,7 @@ mod part;
 mod read;
 mod seen;
 mod tables;
+mod words;
 
 pub use batch::{BatchWriter, Commit, Sealer, rewrite_contents};
 pub(crate) use batch::{hash_file, salt_of, write_atomically};
@@ -46,12 +48,16 @@ pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
-    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, read_event_columns,
-    read_events, scan_columns, scan_part, scan_part_columns,
+    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, may_have_records,
+    read_event_columns, read_events, scan_columns, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};
+pub use words::{
+    check_words, forget as forget_words, groups_with, has_no_words, is_word_byte, remake_words,
+    words_of,
+};
 
 use std::path::PathBuf;
 

@@ -1,5 +1,6 @@
 //! Reading events back, as columns.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -636,6 +637,44 @@ fn is_empty(metadata: &ArrowReaderMetadata, groups: &[usize], column: usize) -> 
             .and_then(|s| s.null_count_opt());
         nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
     })
+}
+
+/// More records are looked for in every part.
+const FEW_RECORDS: usize = 4096;
+
+/// Whether a part file of events may have events of one of those records (file and ordinal).
+///
+/// # Errors
+/// The file cannot be read.
+pub fn may_have_records(path: &Path, records: &BTreeSet<(i32, i64)>) -> Result<bool, StoreError> {
+    use parquet::file::statistics::Statistics;
+    if records.len() > FEW_RECORDS {
+        return Ok(true);
+    }
+    let (_, metadata) = open(path, false)?;
+    let names = events_schema();
+    let place = |name: &str| names.index_of(name).ok();
+    let (Some(file), Some(ordinal)) = (place("file"), place("ordinal")) else {
+        return Ok(true);
+    };
+    let groups = metadata.metadata().row_groups();
+    Ok(groups.iter().any(|group| {
+        let bounds = |column: usize| match group.column(column).statistics() {
+            Some(Statistics::Int32(of)) => {
+                Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?)))
+            }
+            Some(Statistics::Int64(of)) => Some((*of.min_opt()?, *of.max_opt()?)),
+            _ => None,
+        };
+        // Older stores do not say.
+        let (Some(files), Some(ordinals)) = (bounds(file), bounds(ordinal)) else {
+            return true;
+        };
+        records.iter().any(|(file, ordinal)| {
+            (files.0..=files.1).contains(&i64::from(*file))
+                && (ordinals.0..=ordinals.1).contains(ordinal)
+        })
+    }))
 }
 
 /// Calls `visit` with all events of a part file, a few thousand at a time.

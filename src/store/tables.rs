@@ -196,10 +196,11 @@ pub(super) fn events_properties() -> WriterProperties {
         // Reading a few rows reads a whole dictionary first: columns of many values go without.
         .set_dictionary_page_size_limit(16 << 10);
     // They say which columns are empty too, which then need not be read.
-    for name in
-        TEXT_COLUMNS
-            .iter()
-            .chain(&["time", "end_time", "tokens_in", "tokens_out", "amount"])
+    for name in TEXT_COLUMNS
+        .iter()
+        .chain(&["time", "end_time", "tokens_in", "tokens_out", "amount"])
+        // Which records a part is of, so that those of a few are found.
+        .chain(&["file", "ordinal"])
     {
         builder = builder
             .set_column_statistics_enabled(ColumnPath::from(*name), EnabledStatistics::Chunk);

@@ -1,9 +1,10 @@
 //! Words, phrases and regular expressions in what was logged, with conditions on fields.
 //!
-//! Texts are scanned where they lie, row group by row group on all cores: what a word index would save
-//! is less than what keeping it would cost an ingest (docs/benchmarks.md).
+//! A word is a whole one: what filters say of the row groups of texts then saves reading all but a few of
+//! them ([`crate::store::groups_with`]). Parts of words and regular expressions are looked for in every text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::PathBuf;
 
 use regex::bytes::{Regex, RegexBuilder};
@@ -14,15 +15,16 @@ use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, EventRef, EventView, Store, StoreError, content_groups, read_events, scan_content_texts,
-    scan_part_columns, side_by_side,
+    Col, Custody, EventRef, EventView, Store, StoreError, groups_with, is_word_byte,
+    may_have_records, read_events, scan_content_texts, scan_part_columns, side_by_side, words_of,
 };
 use crate::tell::timeline::evidence;
 
 /// What is searched for; all of it must hold.
 #[derive(Clone, Debug, Default)]
 pub struct SearchRequest {
-    /// Words and phrases; all in one text.
+    /// Words and phrases; all in one text. They are whole words; a `*` at the beginning or end stands for the
+    /// rest of one. Case does not count, nor do zeros before a number.
     pub words: Vec<String>,
     /// A regular expression (crate `regex`).
     pub regex: Option<String>,
@@ -130,8 +132,7 @@ pub fn search(
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for (batch, custody) in store.batches().iter().enumerate() {
         let found = if by_text {
-            let parts = store.parts("contents", custody);
-            find_texts(store, &parts, &patterns)?
+            find_texts(store, custody, &patterns)?
         } else {
             Matches::new()
         };
@@ -172,38 +173,130 @@ pub fn search(
     })
 }
 
-fn patterns(request: &SearchRequest) -> Result<Vec<Regex>, regex::Error> {
-    let words = request.words.iter().filter(|word| !word.is_empty());
-    let mut patterns: Vec<Regex> = words
-        .map(|word| {
-            // A phrase goes over line breaks, and over what JSON makes of them.
-            let parts: Vec<String> = word.split_whitespace().map(regex::escape).collect();
-            RegexBuilder::new(&parts.join(r"(?:\s|\\[nrt])+"))
-                .case_insensitive(true)
-                .unicode(!word.is_ascii())
-                .build()
+/// What is looked for in a text.
+struct Pattern {
+    regex: Regex,
+    /// Whether a word begins, and one ends, where the match does.
+    whole: [bool; 2],
+    /// Words that a text with a match has.
+    words: Vec<u64>,
+}
+
+impl Pattern {
+    /// Of a word or a phrase. A `*` at its beginning or end stands for the rest of a word.
+    fn of_words(text: &str) -> Result<Self, regex::Error> {
+        let open = [text.starts_with('*'), text.ends_with('*')];
+        let plain = text.trim_matches('*');
+        // A phrase goes over line breaks, and over what JSON makes of them.
+        let parts: Vec<String> = plain
+            .split_whitespace()
+            .map(|part| match part.trim_start_matches('0') {
+                // Zeros before a number do not count.
+                rest if rest.starts_with(|c: char| c.is_ascii_digit()) => {
+                    format!("0*{}", regex::escape(rest))
+                }
+                _ => regex::escape(part),
+            })
+            .collect();
+        let regex = RegexBuilder::new(&parts.join(r"(?:\s|\\[nrt])+"))
+            .case_insensitive(true)
+            .unicode(!plain.is_ascii())
+            .build()?;
+        let ends = [plain.bytes().next(), plain.bytes().next_back()];
+        let at_word = ends.map(|byte| byte.is_some_and(is_word_byte));
+        let mut words = words_of(plain);
+        // What a `*` goes on is no whole word.
+        if open[1] && at_word[1] {
+            words.pop();
+        }
+        if open[0] && at_word[0] && !words.is_empty() {
+            words.remove(0);
+        }
+        Ok(Self {
+            regex,
+            whole: [at_word[0] && !open[0], at_word[1] && !open[1]],
+            words,
         })
+    }
+
+    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
+        let mut at = 0;
+        while let Some(found) = self.regex.find_at(text, at) {
+            let begins = !self.whole[0] || begins_word(text, found.start());
+            let ends = !self.whole[1] || text.get(found.end()).is_none_or(|b| !is_word_byte(*b));
+            if begins && ends {
+                return Some(found.range());
+            }
+            at = found.start() + 1;
+        }
+        None
+    }
+}
+
+/// Whether no word goes on at a place of a text: before it stands none, an escape of JSON, or the zeros of a
+/// number.
+fn begins_word(text: &[u8], start: usize) -> bool {
+    let zeros = match text.get(start) {
+        Some(byte) if byte.is_ascii_digit() => text[..start]
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'0')
+            .count(),
+        _ => 0,
+    };
+    let before = &text[..start - zeros];
+    match before {
+        [] => true,
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
+        [.., b'\\', b'u', _, _, _, _] => true,
+        [.., byte] => !is_word_byte(*byte),
+    }
+}
+
+fn patterns(request: &SearchRequest) -> Result<Vec<Pattern>, regex::Error> {
+    let words = request
+        .words
+        .iter()
+        .filter(|word| !word.trim_matches('*').is_empty());
+    let mut patterns: Vec<Pattern> = words
+        .map(|word| Pattern::of_words(word))
         .collect::<Result<_, _>>()?;
     if let Some(regex) = &request.regex {
-        patterns.push(RegexBuilder::new(regex).size_limit(10 << 20).build()?);
+        patterns.push(Pattern {
+            regex: RegexBuilder::new(regex).size_limit(10 << 20).build()?,
+            whole: [false; 2],
+            words: Vec::new(),
+        });
     }
     Ok(patterns)
 }
 
 /// The texts in which all patterns are found, by their records.
-fn find_texts(store: &Store, parts: &[PathBuf], patterns: &[Regex]) -> Result<Matches, StoreError> {
-    let mut groups: Vec<(&PathBuf, usize)> = Vec::new();
-    for path in parts {
-        groups.extend((0..content_groups(store, path)?).map(|group| (path, group)));
-    }
+fn find_texts(
+    store: &Store,
+    custody: &Custody,
+    patterns: &[Pattern],
+) -> Result<Matches, StoreError> {
+    // What is revealed stands in no text as it is stored.
+    let words: Vec<u64> = match store.access().reveals() {
+        true => Vec::new(),
+        false => patterns
+            .iter()
+            .flat_map(|pattern| pattern.words.clone())
+            .collect(),
+    };
+    let groups = groups_with(store, custody, &words)?;
     let found = side_by_side(&groups, |(path, group)| {
         let mut found: Vec<((i32, i64), Match)> = Vec::new();
         scan_content_texts(store, path, *group, |file, ordinal, part, name, bytes| {
             let Some(first) = patterns.first().and_then(|pattern| pattern.find(bytes)) else {
                 return;
             };
-            if patterns[1..].iter().all(|pattern| pattern.is_match(bytes)) {
-                let context = context(bytes, first.range());
+            if patterns[1..]
+                .iter()
+                .all(|pattern| pattern.find(bytes).is_some())
+            {
+                let context = context(bytes, first);
                 let text = name.to_owned();
                 found.push((
                     (file, ordinal),
@@ -224,7 +317,7 @@ fn find_texts(store: &Store, parts: &[PathBuf], patterns: &[Regex]) -> Result<Ma
     Ok(all)
 }
 
-fn context(bytes: &[u8], range: std::ops::Range<usize>) -> [String; 3] {
+fn context(bytes: &[u8], range: Range<usize>) -> [String; 3] {
     let before = &bytes[range.start.saturating_sub(CONTEXT * 2)..range.start];
     let after = &bytes[range.end..bytes.len().min(range.end + CONTEXT * 2)];
     let before = String::from_utf8_lossy(before).into_owned();
@@ -279,8 +372,14 @@ fn find_events(
     {
         names.push(crate::check::column_of(field));
     }
+    let records: Option<BTreeSet<(i32, i64)>> = texts.map(|texts| texts.keys().copied().collect());
     let found = side_by_side(parts, |path| {
         let mut found = Vec::new();
+        if let Some(records) = &records
+            && !may_have_records(path, records)?
+        {
+            return Ok(found);
+        }
         scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
             for row in 0..table.len() {
                 let event = table.view(row);

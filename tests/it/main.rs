@@ -19,6 +19,7 @@ mod policy;
 mod replay;
 mod samples;
 mod seal;
+mod search;
 mod stitch;
 mod store;
 mod tell;

@@ -1,0 +1,104 @@
+//! Lists of derived files. A list says of a disk or a careless hand that a file is not as it was written;
+//! whoever rewrites the list too is found by making the files anew.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use super::integrity::Damage;
+use super::{StoreError, hash_file, write_atomically};
+
+/// A derived file as it was written.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Listed {
+    /// Below the store's folder.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256, hexadecimal.
+    pub sha256: String,
+}
+
+/// The files as they are.
+///
+/// # Errors
+/// One cannot be read.
+pub fn list(root: &Path, files: &[impl AsRef<str>]) -> Result<Vec<Listed>, StoreError> {
+    files
+        .iter()
+        .map(|path| {
+            let (size, sha256) = hash_file(&root.join(path.as_ref()))?;
+            Ok(Listed {
+                path: path.as_ref().to_owned(),
+                size,
+                sha256: sha256.to_string(),
+            })
+        })
+        .collect()
+}
+
+/// Writes their list.
+///
+/// # Errors
+/// A file cannot be read, or the list not be written.
+pub fn write_list(root: &Path, name: &str, files: &[impl AsRef<str>]) -> Result<(), StoreError> {
+    let text = serde_json::to_vec_pretty(&list(root, files)?).unwrap_or_default();
+    write_atomically(&root.join(name), &text)
+}
+
+/// Holds the files that there are against their list; without list there has to be none. `again` says how
+/// they are made anew.
+#[must_use]
+pub fn check(root: &Path, name: &str, files: &[impl AsRef<str>], again: &str) -> Vec<Damage> {
+    let damage = |file: &str, reason: String| Damage {
+        file: file.to_owned(),
+        batch: String::new(),
+        reason: format!("{reason}; {again}"),
+    };
+    let text = match fs::read(root.join(name)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let there = files.iter().find(|path| root.join(path.as_ref()).exists());
+            return there
+                .map(|path| damage(path.as_ref(), format!("no list ({name}) names it")))
+                .into_iter()
+                .collect();
+        }
+        Err(error) => return vec![damage(name, format!("cannot be read: {error}"))],
+    };
+    let listed: Vec<Listed> = match serde_json::from_slice(&text) {
+        Ok(listed) => listed,
+        Err(error) => return vec![damage(name, format!("is damaged: {error}"))],
+    };
+    // Byte for byte: a list that was changed and still reads is no list of ours.
+    if serde_json::to_vec_pretty(&listed).unwrap_or_default() != text {
+        return vec![damage(name, "is not as it was written".to_owned())];
+    }
+    let mut damages: Vec<Damage> = listed
+        .iter()
+        .filter_map(|file| match hash_file(&root.join(&file.path)) {
+            Ok((size, _)) if size != file.size => Some(damage(
+                &file.path,
+                format!("has {size} bytes, not {}", file.size),
+            )),
+            Ok((_, sha256)) if sha256.to_string() != file.sha256 => Some(damage(
+                &file.path,
+                format!("has SHA-256 {sha256}, not {}", file.sha256),
+            )),
+            Ok(_) => None,
+            Err(error) => Some(damage(&file.path, error.to_string())),
+        })
+        .collect();
+    for file in files {
+        if !listed.iter().any(|listed| listed.path == file.as_ref()) {
+            damages.push(damage(
+                file.as_ref(),
+                format!("is none of the derived files of {name}"),
+            ));
+        }
+    }
+    damages
+}

@@ -1,0 +1,201 @@
+//! Words in texts, and the index that says where they may stand.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::{Case, project};
+
+fn chat(number: u32, text: &str) -> String {
+    json!({
+        "created_at": format!("2026-03-02T07:00:{number:02}Z"),
+        "request": {"model": "m", "messages": [{"role": "user", "content": text}]},
+        "response": {"id": format!("chatcmpl-{number:010}"), "object": "chat.completion", "created": 1, "model": "m-1",
+                     "choices": [{"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}]},
+    })
+    .to_string()
+}
+
+fn said(texts: &[&str]) -> Case {
+    let case = Case::new();
+    let lines: Vec<String> = (0..).zip(texts).map(|(at, text)| chat(at, text)).collect();
+    let dump = case.write("chat.jsonl", lines.join("\n"));
+    case.ingest(&[], &[&dump], 0);
+    case
+}
+
+/// Places of what was said in which a search finds something.
+fn places(case: &Case, words: &[&str]) -> Vec<usize> {
+    let mut arguments = vec!["search", "--format", "json", "--limit", "100000"];
+    arguments.extend(words);
+    let output = case.trail().args(&arguments).output().unwrap();
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let records: BTreeSet<usize> = found["hits"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(record)
+        .collect();
+    records.into_iter().map(|record| record - 1).collect()
+}
+
+fn record(hit: &Value) -> usize {
+    let evidence = hit["evidence"].as_str().unwrap();
+    let behind = evidence.split(", record ").nth(1).unwrap();
+    behind.split(',').next().unwrap().parse().unwrap()
+}
+
+fn words_files(case: &Case) -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(case.path("store/search")).unwrap();
+    let folders = folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir());
+    folders
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+        .map(|entry| entry.unwrap().path())
+        .collect()
+}
+
+#[test]
+fn a_word_is_a_whole_one() {
+    let case = said(&[
+        "pay invoice 4711",
+        "pay invoice 0000004711 now",
+        "pay invoice 47110",
+        "pay INV-4711\nand more",
+        "prepay invoice_14711",
+        "MÜLLER pays\n4711",
+    ]);
+    // The first search makes the index, the second one uses it.
+    for _ in 0..2 {
+        assert_eq!(places(&case, &["4711"]), [0, 1, 3, 5]);
+        assert_eq!(places(&case, &["0004711"]), [0, 1, 3, 5]);
+        assert_eq!(places(&case, &["4711*"]), [0, 1, 2, 3, 5]);
+        assert_eq!(places(&case, &["*4711"]), [0, 1, 3, 4, 5]);
+        assert_eq!(places(&case, &["*471*"]), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(places(&case, &["invoice 4711"]), [0, 1]);
+        assert_eq!(places(&case, &["INVOICE", "4711"]), [0, 1]);
+        assert_eq!(places(&case, &["müller"]), [5]);
+        assert_eq!(places(&case, &["more"]), [3]);
+        assert_eq!(places(&case, &["pay"]), [0, 1, 2, 3]);
+        assert_eq!(places(&case, &["inv-4711"]), [3]);
+        assert_eq!(places(&case, &["471"]), Vec::<usize>::new());
+    }
+    assert_eq!(words_files(&case).len(), 1);
+    // Who finds nothing is told how parts of words are found.
+    let none = case.trail().args(["search", "471"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&none.stderr).contains("'*471*'"));
+}
+
+#[test]
+fn the_index_finds_what_reading_everything_finds() {
+    let dump = project("fixtures/invoice-4711/openai_chat.jsonl");
+    let lines: Vec<String> = std::fs::read_to_string(&dump)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    let case = Case::new();
+    case.ingest(&[], &[&dump], 0);
+    let word = regex::Regex::new("[0-9A-Za-z]{3,}").unwrap();
+    let mut words: BTreeSet<String> = BTreeSet::new();
+    for line in lines.iter().step_by(lines.len() / 25) {
+        words.extend(
+            word.find_iter(line)
+                .step_by(5)
+                .map(|found| found.as_str().to_lowercase()),
+        );
+    }
+    assert!(words.len() > 40, "{words:?}");
+    for word in words {
+        // Zeros before a number do not count.
+        let number = word.trim_start_matches('0');
+        let (zeros, plain) = match number.starts_with(|c: char| c.is_ascii_digit()) {
+            true => ("0*", number),
+            false => ("", word.as_str()),
+        };
+        let whole = regex::Regex::new(&format!(
+            r"(?i)(?:^|[^0-9a-z]|\\[nrtbf]|\\u[0-9a-f]{{4}}){zeros}{plain}(?:[^0-9a-z]|$)"
+        ))
+        .unwrap();
+        let expected = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| whole.is_match(line));
+        let expected: Vec<usize> = expected.map(|(at, _)| at).collect();
+        let found = places(&case, &[&word]);
+        assert_eq!(found, expected, "{word}");
+    }
+}
+
+#[test]
+fn damage_of_the_index_is_found_and_it_is_made_again() {
+    let case = said(&["one needle", "two"]);
+    let integrity = |more: &[&str]| {
+        let arguments = [&["verify", "--integrity", "--format", "json"], more].concat();
+        let output = case.trail().args(&arguments).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code(), text)
+    };
+    assert_eq!(places(&case, &["needle"]), [0]);
+    assert_eq!(integrity(&["--derived"]).0, Some(0));
+    let path = words_files(&case).remove(0);
+    let whole = std::fs::read(&path).unwrap();
+    for at in [10, whole.len() / 2, whole.len() - 20] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 8;
+        std::fs::write(&path, bytes).unwrap();
+        let (code, text) = integrity(&[]);
+        assert!(
+            code == Some(2) && text.contains("words-00000.parquet"),
+            "{text}"
+        );
+    }
+    std::fs::write(path.with_file_name("words-00001.parquet"), &whole).unwrap();
+    std::fs::write(&path, &whole).unwrap();
+    let (code, text) = integrity(&[]);
+    assert!(
+        code == Some(2) && text.contains("words-00001.parquet"),
+        "{text}"
+    );
+    std::fs::remove_file(path.with_file_name("words-00001.parquet")).unwrap();
+    assert_eq!(integrity(&[]).0, Some(0));
+    // An index that hides something, with a list that vouches for it: of other texts of the same form.
+    let other = said(&["one noodle", "two"]);
+    assert_eq!(places(&other, &["noodle"]), [0]);
+    std::fs::write(&path, std::fs::read(words_files(&other).remove(0)).unwrap()).unwrap();
+    let listed = std::fs::read_to_string(other.path("store/search/_files.json")).unwrap();
+    let batch = |path: &std::path::Path| {
+        path.parent()
+            .unwrap()
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let listed = listed.replace(&batch(&words_files(&other)[0]), &batch(&path));
+    std::fs::write(case.path("store/search/_files.json"), listed).unwrap();
+    let (code, text) = integrity(&["--derived"]);
+    assert!(
+        code == Some(2) && text.contains("was not what the texts give"),
+        "{text}"
+    );
+    assert_eq!(places(&case, &["needle"]), [0]);
+    // Lost, it is made again.
+    std::fs::remove_dir_all(case.path("store/search")).unwrap();
+    assert_eq!(integrity(&[]).0, Some(0));
+    assert_eq!(places(&case, &["needle"]), [0]);
+    assert_eq!(words_files(&case).len(), 1);
+}
+
+#[test]
+fn the_index_goes_with_its_texts() {
+    let case = said(&["one needle", "two"]);
+    assert_eq!(places(&case, &["needle"]), [0]);
+    case.write("store/trail.toml", "[[retain]]\ndays = 1\n");
+    let done = case.output(&["retain", "--reason", "test"]);
+    assert!(!done.is_empty());
+    assert!(!case.path("store/search").is_dir() || words_files(&case).is_empty());
+    assert_eq!(places(&case, &["needle"]), Vec::<usize>::new());
+}

@@ -1,5 +1,6 @@
-//! Journals: one JSON object a line, only ever added to, each line with the SHA-256 of the one before.
-//! A line that is changed, taken out or put in breaks the chain from there on; a cut end is found where
+//! Journals: one JSON object a line, only ever added to, each line with the SHA-256 of the one before and,
+//! as its last member, of itself. A line that is changed, taken out or put in breaks the chain from there
+//! on, and the last line, on which none follows yet, does not fit its own digest; a cut end is found where
 //! the log of the store has sealed a longer one.
 
 use std::fs::{self, File};
@@ -17,6 +18,10 @@ use crate::model::Digest;
 const NONE_BEFORE: Digest = Digest([0; 32]);
 /// Field of a line that holds the SHA-256 of the line before, without its line break.
 const PREVIOUS: &str = "previous";
+/// How the last member of a line begins, which holds the SHA-256 of the line as it is without it.
+const OWN: &str = ",\"line_sha256\":\"";
+/// How it ends.
+const OWN_END: &str = "\"}";
 /// Bytes read at a time when the last line is looked for.
 const BLOCK: u64 = 64 << 10;
 
@@ -73,7 +78,10 @@ impl Chain {
         let mut add = |entry: &Map<String, Value>| {
             let mut entry = entry.clone();
             entry.insert(PREVIOUS.to_owned(), previous.to_string().into());
-            let line = Value::Object(entry).to_string();
+            let mut line = Value::Object(entry).to_string();
+            let own = Digest::of(line.as_bytes());
+            line.truncate(line.len() - 1);
+            line += &format!("{OWN}{own}{OWN_END}");
             previous = Digest::of(line.as_bytes());
             text.extend_from_slice(line.as_bytes());
             text.push(b'\n');
@@ -146,7 +154,7 @@ impl Chain {
     /// way.
     ///
     /// # Errors
-    /// The file cannot be read, or the chain is broken: which line, and why.
+    /// The file cannot be read, its last line has no end, or the chain is broken: which line, and why.
     pub fn check(&self, at: u64) -> Result<(ChainHead, Option<ChainHead>), StoreError> {
         #[derive(Deserialize)]
         struct Line {
@@ -160,6 +168,12 @@ impl Chain {
         let mut passed = (at == 0).then(|| head.clone());
         self.lines(|number, line| {
             let entry: Line = self.entry(number, line)?;
+            if !fits(line) {
+                return Err(StoreError::Damaged {
+                    path: self.path.clone(),
+                    reason: format!("line {number} was changed: it does not fit its own SHA-256"),
+                });
+            }
             if entry.previous != head.last {
                 let before = number - 1;
                 return Err(StoreError::Damaged {
@@ -177,8 +191,29 @@ impl Chain {
             }
             Ok(())
         })?;
+        let size = fs::metadata(&self.path).map_or(0, |file| file.len());
+        if size > head.bytes {
+            let (cut, line) = (size - head.bytes, head.lines + 1);
+            return Err(StoreError::Damaged {
+                path: self.path.clone(),
+                reason: format!(
+                    "line {line} ({cut} bytes) has no end: a crash has cut it, or its line break was changed. The next entry keeps it as a cut one"
+                ),
+            });
+        }
         Ok((head, passed))
     }
+}
+
+/// Whether a line is as it was written: its last member is the SHA-256 of the rest.
+fn fits(line: &[u8]) -> bool {
+    const HEX: usize = 64;
+    let Some(begin) = line.len().checked_sub(OWN.len() + HEX + OWN_END.len()) else {
+        return false;
+    };
+    let (rest, own) = line.split_at(begin);
+    let whole = [rest, b"}"].concat();
+    own == format!("{OWN}{}{OWN_END}", Digest::of(&whole)).as_bytes()
 }
 
 /// The last whole line of a journal, and what stands behind it.
@@ -243,19 +278,20 @@ mod tests {
         let (head, passed) = chain.check(2).unwrap();
         assert_eq!((head.lines, passed.unwrap().lines), (4, 2));
         let text = fs::read_to_string(chain.path()).unwrap();
-        // The last line changed: nothing follows on it, so the chain alone cannot tell.
-        let changes: [(&str, &str, Option<u64>); 2] =
-            [("\"b\"", "\"B\"", Some(4)), ("\"c\"", "\"C\"", None)];
-        for (from, to, broken) in changes {
+        for (from, to, line) in [("\"b\"", "\"B\"", 3), ("\"c\"", "\"C\"", 4)] {
             fs::write(chain.path(), text.replace(from, to)).unwrap();
-            match broken {
-                Some(line) => {
-                    let error = chain.check(0).unwrap_err().to_string();
-                    assert!(error.contains(&format!("line {line} ")), "{error}");
-                }
-                None => assert_ne!(chain.check(0).unwrap().0, head),
-            }
+            let error = chain.check(0).unwrap_err().to_string();
+            assert!(error.contains(&format!("line {line} ")), "{error}");
         }
+        // A changed line whose own digest was made anew: the one after it tells.
+        let second: Vec<&str> = text.lines().collect();
+        let begin = second[2].rfind(OWN).unwrap();
+        let changed = second[2][..begin].replace("\"b\"", "\"B\"");
+        let own = Digest::of(format!("{changed}}}").as_bytes());
+        let changed = format!("{changed}{OWN}{own}{OWN_END}");
+        fs::write(chain.path(), text.replace(second[2], &changed)).unwrap();
+        let error = chain.check(0).unwrap_err().to_string();
+        assert!(error.contains("line 4 does not follow"), "{error}");
         let without: Vec<&str> = text
             .lines()
             .filter(|line| !line.contains("\"a\""))
@@ -278,5 +314,23 @@ mod tests {
         assert_eq!(kinds, ["cut", "x", "cut", "x"]);
         assert_eq!(entries[2]["text"], "{\"t\":\"cut he");
         assert_eq!(chain.check(0).unwrap().0.lines, 4);
+    }
+
+    #[test]
+    fn every_changed_bit_of_a_journal_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::new(folder.path().join("j.jsonl"), "t");
+        for text in ["a", "ünd", "c"] {
+            chain.append(&entry(text)).unwrap();
+        }
+        let bytes = fs::read(chain.path()).unwrap();
+        for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            fs::write(chain.path(), &changed).unwrap();
+            assert!(chain.check(0).is_err(), "byte {at}, bit {bit}");
+        }
+        fs::write(chain.path(), &bytes).unwrap();
+        assert_eq!(chain.check(3).unwrap().0.bytes, bytes.len() as u64);
     }
 }

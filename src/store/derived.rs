@@ -82,14 +82,14 @@ pub fn check(root: &Path, name: &str, files: &[impl AsRef<str>], again: &str) ->
         .filter_map(|file| match hash_file(&root.join(&file.path)) {
             Ok((size, _)) if size != file.size => Some(damage(
                 &file.path,
-                format!("has {size} bytes, not {}", file.size),
+                format!("has {size} bytes, not {} as {name} says", file.size),
             )),
             Ok((_, sha256)) if sha256.to_string() != file.sha256 => Some(damage(
                 &file.path,
-                format!("has SHA-256 {sha256}, not {}", file.sha256),
+                format!("has SHA-256 {sha256}, not {} as {name} says", file.sha256),
             )),
             Ok(_) => None,
-            Err(error) => Some(damage(&file.path, error.to_string())),
+            Err(error) => Some(damage(&file.path, format!("{error}, and {name} names it"))),
         })
         .collect();
     for file in files {

@@ -1,6 +1,7 @@
 //! Tasks in a form that questions can use at once.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::Hub;
@@ -304,6 +305,45 @@ fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>, StoreError> {
     })
 }
 
+/// Some of the tasks of a store; threads that read it side by side add to it together.
+pub struct TaskSet(Vec<AtomicBool>);
+
+impl TaskSet {
+    /// None of the tasks of that store.
+    #[must_use]
+    pub fn new(index: &TaskIndex) -> Self {
+        Self((0..index.len()).map(|_| AtomicBool::default()).collect())
+    }
+
+    /// Adds a task of the store.
+    pub fn insert(&self, task: usize) {
+        if let Some(of) = self.0.get(task) {
+            of.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it has that task.
+    #[must_use]
+    pub fn contains(&self, task: usize) -> bool {
+        let of = self.0.get(task);
+        of.is_some_and(|of| of.load(Ordering::Relaxed))
+    }
+
+    /// Number of its tasks.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        (0..self.0.len())
+            .filter(|task| self.contains(*task))
+            .count()
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 impl TaskIndex {
     pub(super) fn new(parts: Parts) -> Result<Self, StoreError> {
         let mut task_of = vec![0; parts.times.len()];
@@ -454,7 +494,12 @@ impl TaskIndex {
     /// The task of an event at that place.
     #[must_use]
     pub fn task_at(&self, place: EventRef) -> Option<usize> {
-        let event = self.number(place)?;
+        self.task_of(self.number(place)?)
+    }
+
+    /// The task of an event.
+    #[must_use]
+    pub fn task_of(&self, event: u32) -> Option<usize> {
         let task = self.columns.task_of.get(event as usize) as usize;
         (task < self.len()).then_some(task)
     }

@@ -12,7 +12,7 @@ mod tables;
 mod weigh;
 
 pub use derived::{check_derived, remake_derived};
-pub use index::{Link, TaskIndex};
+pub use index::{Link, TaskIndex, TaskSet};
 pub use weigh::{Candidate, Cause, Clock, Weighing};
 
 use std::collections::BTreeMap;

@@ -160,6 +160,18 @@ impl Store {
             .collect()
     }
 
+    /// Part files of a table of all batches, each with the number of its batch.
+    #[must_use]
+    pub fn all_parts(&self, table: &str) -> Vec<(usize, PathBuf)> {
+        let batches = self.batches.iter().enumerate();
+        batches
+            .flat_map(|(number, batch)| {
+                let parts = self.parts(table, batch).into_iter();
+                parts.map(move |path| (number, path))
+            })
+            .collect()
+    }
+
     /// The indexes of known records of all batches.
     ///
     /// # Errors

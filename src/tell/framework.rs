@@ -109,17 +109,7 @@ impl Values {
     /// # Errors
     /// The store cannot be read.
     pub fn of(store: &Store) -> Result<Self, StoreError> {
-        let parts: Vec<(usize, std::path::PathBuf)> = store
-            .batches()
-            .iter()
-            .enumerate()
-            .flat_map(|(at, batch)| {
-                store
-                    .parts("events", batch)
-                    .into_iter()
-                    .map(move |p| (at, p))
-            })
-            .collect();
+        let parts = store.all_parts("events");
         let columns = [
             "model_served",
             "model_requested",

@@ -75,12 +75,7 @@ const DAY: i64 = 86_400_000_000;
 /// # Errors
 /// The store cannot be read.
 pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
-    let parts: Vec<_> = store
-        .batches()
-        .iter()
-        .flat_map(|batch| store.parts("events", batch))
-        .collect();
-    let counted = side_by_side(&parts, |path| {
+    let counted = side_by_side(&store.all_parts("events"), |(_, path)| {
         let mut counted = Counted::default();
         scan_columns::<StoreError>(path, Some(&["time", "source", "kind"]), |table| {
             let times = table.column(0).as_primitive::<TimestampMicrosecondType>();

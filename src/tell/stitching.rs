@@ -1,14 +1,14 @@
 //! How the records of a store were joined to tasks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::safe::{cut, terminal};
 use crate::model::Kind;
-use crate::stitch::{Clock, Hub, TaskIndex};
-use crate::store::{Col, EventRef, Store, StoreError, read_events};
+use crate::stitch::{Clock, Hub, TaskIndex, TaskSet};
+use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
 
 /// How stitching went.
 #[derive(Clone, Debug, Serialize)]
@@ -30,9 +30,6 @@ pub struct Stitching {
     /// Seconds that each step took; of this run.
     pub seconds: Vec<(String, f64)>,
 }
-
-/// Events read together.
-const AT_ONCE: usize = 20_000;
 
 /// Puts together how stitching went.
 ///
@@ -61,62 +58,100 @@ pub fn stitching(
             .map(|(step, time)| (step.to_owned(), (time.as_secs_f64() * 1e3).round() / 1e3))
             .collect(),
     };
-    let mut waiting: Vec<u32> = Vec::new();
     for task in 0..index.len() {
         match index.size(task) {
             1 => found.alone += 1,
             _ => found.tasks += 1,
         }
-        waiting.extend(index.members(task));
-        if waiting.len() >= AT_ONCE || task + 1 == index.len() {
-            count_unlinked(store, index, &waiting, &mut found.unlinked_writes)?;
-            waiting.clear();
-        }
     }
+    found.unlinked_writes = unlinked_writes(store, index)?;
     index.check()?;
     Ok(found)
 }
 
-/// Counts the changes of tasks without a model's part. `events` are those of whole tasks.
-fn count_unlinked(
+/// A change in a task without a model's part.
+struct Write {
+    task: usize,
+    source: String,
+    actor: Option<String>,
+}
+
+/// Counts the changes of tasks without a model's part, by source and user.
+fn unlinked_writes(
     store: &Store,
     index: &TaskIndex,
-    events: &[u32],
-    counts: &mut BTreeMap<String, usize>,
-) -> Result<(), StoreError> {
-    let places: Vec<EventRef> = events.iter().map(|event| index.place(*event)).collect();
-    let set = read_events(store, &places)?;
-    let kind = |at: usize| set.get(at).text(Col::Kind).and_then(Kind::from_name);
-    let mut start = 0;
-    while start < events.len() {
-        let size = index
-            .task_at(places[start])
-            .map_or(1, |task| index.size(task))
-            .max(1);
-        let task = start..(start + size).min(events.len());
-        start += size;
-        let by_model = task.clone().any(|at| {
-            matches!(
-                kind(at),
-                Some(Kind::Inference | Kind::Instruction | Kind::ToolCall)
-            )
-        });
-        if by_model {
-            continue;
-        }
-        // The rows of a change document name no user; its header does.
-        let user = task.clone().find_map(|at| set.get(at).text(Col::Actor));
-        for at in task.filter(|at| kind(*at) == Some(Kind::Write)) {
-            let event = set.get(at);
-            let name = format!(
-                "{}  {}",
-                event.text(Col::Source).unwrap_or("?"),
-                event.text(Col::Actor).or(user).unwrap_or("(no user)")
-            );
-            *counts.entry(name).or_default() += 1;
+) -> Result<BTreeMap<String, usize>, StoreError> {
+    let parts = store.all_parts("events");
+    let (by_model, writes) = (TaskSet::new(index), TaskSet::new(index));
+    side_by_side(&parts, |(batch, path)| {
+        scan_part_columns::<StoreError>(store, path, *batch, &["kind"], |table| {
+            for event in (0..table.len()).map(|row| table.view(row)) {
+                let tasks = match event.text(Col::Kind).and_then(Kind::from_name) {
+                    Some(Kind::Inference | Kind::Instruction | Kind::ToolCall) => &by_model,
+                    Some(Kind::Write) => &writes,
+                    _ => continue,
+                };
+                if let Some(task) = index.task_at(event.place()) {
+                    tasks.insert(task);
+                }
+            }
+            Ok(())
+        })
+    })?;
+    let wanted = |task: usize| writes.contains(task) && !by_model.contains(task);
+    let columns = ["kind", "source", "actor"];
+    let found = side_by_side(&parts, |(batch, path)| {
+        let mut users: HashMap<usize, (u32, String)> = HashMap::new();
+        let mut changes: Vec<Write> = Vec::new();
+        scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
+            for event in (0..table.len()).map(|row| table.view(row)) {
+                let Some(number) = index.number(event.place()) else {
+                    continue;
+                };
+                let Some(task) = index.task_of(number).filter(|task| wanted(*task)) else {
+                    continue;
+                };
+                let actor = event.text(Col::Actor);
+                if let Some(actor) = actor {
+                    first(&mut users, task, number, actor);
+                }
+                if event.text(Col::Kind) == Some(Kind::Write.as_str()) {
+                    changes.push(Write {
+                        task,
+                        source: event.text(Col::Source).unwrap_or("?").to_owned(),
+                        actor: actor.map(str::to_owned),
+                    });
+                }
+            }
+            Ok(())
+        })?;
+        Ok::<_, StoreError>((users, changes))
+    })?;
+    // The rows of a change document name no user; its header does.
+    let mut users: HashMap<usize, (u32, String)> = HashMap::new();
+    for (task, (number, user)) in found.iter().flat_map(|(users, _)| users) {
+        first(&mut users, *task, *number, user);
+    }
+    let mut counts = BTreeMap::new();
+    for write in found.iter().flat_map(|(_, changes)| changes) {
+        let user = users.get(&write.task).map(|(_, user)| user);
+        let user = write.actor.as_ref().or(user);
+        let user = user.map_or("(no user)", String::as_str);
+        *counts
+            .entry(format!("{}  {user}", write.source))
+            .or_default() += 1;
+    }
+    Ok(counts)
+}
+
+/// Keeps the user of the first event of a task that names one.
+fn first(users: &mut HashMap<usize, (u32, String)>, task: usize, number: u32, user: &str) {
+    match users.get(&task) {
+        Some((have, _)) if *have <= number => {}
+        _ => {
+            users.insert(task, (number, user.to_owned()));
         }
     }
-    Ok(())
 }
 
 /// Lines of a list shown at most.

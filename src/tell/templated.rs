@@ -13,8 +13,8 @@ use crate::check::{Finding, Verdict};
 use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::seal::SealVerdict;
-use crate::stitch::TaskIndex;
-use crate::store::{Col, CustodyFile, Store, StoreError, scan_part_columns};
+use crate::stitch::{TaskIndex, TaskSet};
+use crate::store::{Col, CustodyFile, Store, StoreError, scan_part_columns, side_by_side};
 
 /// The template of a case report.
 pub const CASE: &str = include_str!("../../templates/case.md");
@@ -194,36 +194,43 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         verdict,
         ..
     } = material;
-    let mut by_agent: BTreeSet<usize> = BTreeSet::new();
-    let mut hours: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
     /// Microseconds of an hour.
     const HOUR: i64 = 3_600_000_000;
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for path in store.parts("events", custody) {
-            scan_part_columns::<StoreError>(
-                store,
-                &path,
-                batch,
-                &["time", "source", "kind"],
-                |table| {
-                    for row in 0..table.len() {
-                        let event = table.view(row);
-                        if matches!(event.text(Col::Kind), Some("inference" | "tool_call")) {
-                            by_agent.extend(index.task_at(event.place()));
-                        }
-                        if let Some(time) = event.time() {
-                            let source = event.text(Col::Source).unwrap_or_default().to_owned();
-                            *hours
-                                .entry(time.div_euclid(HOUR))
-                                .or_default()
-                                .entry(source)
-                                .or_default() += 1;
+    let by_agent = TaskSet::new(index);
+    let columns = ["time", "source", "kind"];
+    let counted = side_by_side(&store.all_parts("events"), |(batch, path)| {
+        let mut hours: BTreeMap<(i64, String), u64> = BTreeMap::new();
+        // Events of one hour and source follow each other.
+        let mut last: Option<((i64, String), u64)> = None;
+        scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
+            for event in (0..table.len()).map(|row| table.view(row)) {
+                if matches!(event.text(Col::Kind), Some("inference" | "tool_call"))
+                    && let Some(task) = index.task_at(event.place())
+                {
+                    by_agent.insert(task);
+                }
+                let Some(time) = event.time() else { continue };
+                let hour = time.div_euclid(HOUR);
+                let source = event.text(Col::Source).unwrap_or_default();
+                match &mut last {
+                    Some(((at, of), count)) if *at == hour && of == source => *count += 1,
+                    _ => {
+                        if let Some((key, count)) = last.replace(((hour, source.to_owned()), 1)) {
+                            *hours.entry(key).or_default() += count;
                         }
                     }
-                    Ok(())
-                },
-            )?;
+                }
+            }
+            Ok(())
+        })?;
+        if let Some((key, count)) = last {
+            *hours.entry(key).or_default() += count;
         }
+        Ok::<_, StoreError>(hours)
+    })?;
+    let mut hours: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+    for ((hour, source), events) in counted.into_iter().flatten() {
+        *hours.entry(hour).or_default().entry(source).or_default() += events;
     }
     let files = || store.batches().iter().flat_map(|batch| &batch.files);
     let mut levels: BTreeMap<&str, (usize, u64)> = BTreeMap::new();

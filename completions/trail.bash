@@ -2182,7 +2182,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__report)
-            opts="-o -q -h --policy --framework --invoice --task --executive --charts --template --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            opts="-o -q -h --policy --framework --invoice --task --executive --charts --template --print-template --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -273,8 +273,8 @@ complete -c trail -n "__fish_trail_using_subcommand report" -l policy -d 'Folder
 complete -c trail -n "__fish_trail_using_subcommand report" -l framework -d 'Say what the store shows for and against a regulation or standard instead' -r
 complete -c trail -n "__fish_trail_using_subcommand report" -l invoice -d 'A report on the tasks about this invoice' -r
 complete -c trail -n "__fish_trail_using_subcommand report" -l task -d 'A report on this task (beginning of its id)' -r
-complete -c trail -n "__fish_trail_using_subcommand report" -l charts -d 'Put charts (SVG) into this folder; for a case and the executive page' -r -F
-complete -c trail -n "__fish_trail_using_subcommand report" -l template -d 'A template of your own (minijinja), for a case or the executive page' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l charts -d 'Put charts (SVG) into this folder; a report on a framework has none' -r -F
+complete -c trail -n "__fish_trail_using_subcommand report" -l template -d 'A template of your own (minijinja) in the place of the shipped one' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -s o -l output -d 'Write to this file' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l store -d 'The store\'s folder [default: the nearest `.trail` folder upward]' -r -F
 complete -c trail -n "__fish_trail_using_subcommand report" -l as -d 'Look at a protected store in this role of its trail.toml' -r
@@ -285,6 +285,7 @@ complete -c trail -n "__fish_trail_using_subcommand report" -l color -d 'When to
 always\t'Always'
 never\t'Never'"
 complete -c trail -n "__fish_trail_using_subcommand report" -l executive -d 'One page for those who decide'
+complete -c trail -n "__fish_trail_using_subcommand report" -l print-template -d 'Print the shipped template of such a report, for yours to start from'
 complete -c trail -n "__fish_trail_using_subcommand report" -s q -l quiet -d 'Say only what was asked for: no progress, no summary of what went well'
 complete -c trail -n "__fish_trail_using_subcommand report" -l no-pager -d 'Do not show long answers in a pager (TRAIL_PAGER, PAGER, less)'
 complete -c trail -n "__fish_trail_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -11,16 +11,16 @@ use crate::model::KeyKind;
 use crate::seal::{Depth, check_seal};
 use crate::stitch::TaskIndex;
 use crate::store::Store;
-use crate::tell::report::report;
 use crate::tell::{
-    CASE, EXECUTIVE, Facts, Material, Selector, Timeline, TimelineRequest, Values, case_values,
-    executive_values, framework_report, frameworks, render, stats, timeline,
+    CASE, EXECUTIVE, FRAMEWORK, Facts, Framework, Material, REPORT, Selector, Timeline,
+    TimelineRequest, Values, case_values, executive_values, framework_values, frameworks, render,
+    report_values, stats, timeline,
 };
 
 /// Write a Markdown report on the store
 #[derive(clap::Args)]
 #[command(
-    after_long_help = "Examples:\n  trail report --output report.md\n  trail report --framework eu-ai-act\n  trail report --invoice 4711 --charts charts --output case.md\n  trail report --executive"
+    after_long_help = "Examples:\n  trail report --output report.md\n  trail report --framework eu-ai-act\n  trail report --invoice 4711 --charts charts --output case.md\n  trail report --executive\n  trail report --framework sox --print-template"
 )]
 pub struct Args {
     /// Folder or file of rules [default: the shipped baseline]
@@ -38,12 +38,15 @@ pub struct Args {
     /// One page for those who decide
     #[arg(long, group = "of")]
     executive: bool,
-    /// Put charts (SVG) into this folder; for a case and the executive page
+    /// Put charts (SVG) into this folder; a report on a framework has none
     #[arg(long, value_name = "DIR")]
     charts: Option<PathBuf>,
-    /// A template of your own (minijinja), for a case or the executive page
+    /// A template of your own (minijinja) in the place of the shipped one
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
+    /// Print the shipped template of such a report, for yours to start from
+    #[arg(long)]
+    print_template: bool,
     /// Write to this file
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -51,6 +54,19 @@ pub struct Args {
 
 impl Args {
     pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
+        if self.print_template {
+            super::print(self.shipped(), self.output.as_deref())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        // What was mistyped is said before the store is judged, which takes its time.
+        let framework = self.framework.as_deref().map(framework).transpose()?;
+        if framework.is_some() && self.charts.is_some() {
+            return Err(miette!(
+                help =
+                    "--charts goes with the report on the store, on a case, and with --executive",
+                "a report on a framework has no charts"
+            ));
+        }
         let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
         let of_case = self.invoice.is_some() || self.task.is_some();
@@ -59,20 +75,20 @@ impl Args {
         }
         let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         excepted(&store, &policy, &mut verdict);
-        if self.executive {
-            return self.templated(&store, &index, &verdict, None);
+        self.templated(&store, &index, &verdict, None, framework.as_ref())
+    }
+
+    /// The template of the report that is asked for.
+    fn shipped(&self) -> &'static str {
+        if self.invoice.is_some() || self.task.is_some() {
+            CASE
+        } else if self.framework.is_some() {
+            FRAMEWORK
+        } else if self.executive {
+            EXECUTIVE
+        } else {
+            REPORT
         }
-        if self.charts.is_some() || self.template.is_some() {
-            return Err(miette!(
-                "--charts and --template are for a case (--invoice, --task) or --executive"
-            ));
-        }
-        let text = match &self.framework {
-            None => report(&store, &index, &verdict).map_err(|error| miette!("{error}"))?,
-            Some(name) => on_framework(name, &store, &index, &verdict)?,
-        };
-        super::print(&text, self.output.as_deref())?;
-        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -118,7 +134,7 @@ impl Args {
         let mut verdict =
             judge_some(store, index, policy, &tasks).map_err(|error| wrong(&error))?;
         excepted(store, policy, &mut verdict);
-        self.templated(store, index, &verdict, Some(&shown))
+        self.templated(store, index, &verdict, Some(&shown), None)
     }
 
     fn templated(
@@ -127,6 +143,7 @@ impl Args {
         index: &TaskIndex,
         verdict: &Verdict,
         shown: Option<&Timeline>,
+        framework: Option<&Framework>,
     ) -> Result<ExitCode> {
         let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
         let config = Config::load(&store.layout().config())?;
@@ -147,19 +164,23 @@ impl Args {
             seal: &seal,
             charts: base.as_deref(),
         };
-        let (values, charts) = match shown {
-            Some(shown) => case_values(&material, shown).map_err(|error| wrong(&error))?,
-            None => executive_values(&material).map_err(|error| wrong(&error))?,
+        let (values, charts) = match (shown, framework) {
+            (Some(shown), _) => case_values(&material, shown).map_err(|error| wrong(&error))?,
+            (None, Some(framework)) => (on_framework(framework, &material)?, Vec::new()),
+            (None, None) if self.executive => {
+                executive_values(&material).map_err(|error| wrong(&error))?
+            }
+            (None, None) => report_values(&material).map_err(|error| wrong(&error))?,
         };
         let own = self.template.as_ref().map(|path| {
             std::fs::read_to_string(path)
                 .map_err(|error| miette!("cannot read {}: {error}", path.display()))
         });
         let own = own.transpose()?;
-        let shipped = if self.executive { EXECUTIVE } else { CASE };
-        let text = render(own.as_deref().unwrap_or(shipped), &values).map_err(|error| {
+        let text = render(own.as_deref().unwrap_or(self.shipped()), &values, verdict);
+        let text = text.map_err(|error| {
             miette!(
-                help = "templates/case.md and templates/executive.md of the source are the shipped ones",
+                help = "`trail report --print-template` prints the shipped one, which yours may start from",
                 "the template: {error:#}"
             )
         })?;
@@ -175,24 +196,28 @@ impl Args {
     }
 }
 
-fn on_framework(name: &str, store: &Store, index: &TaskIndex, verdict: &Verdict) -> Result<String> {
-    let all = frameworks().map_err(|error| miette!("{error}"))?;
-    let Some(framework) = all.iter().find(|framework| framework.id == name) else {
-        let known: Vec<&str> = all.iter().map(|framework| framework.id.as_str()).collect();
-        let meant = super::habits::meant(name, known.iter().copied());
-        return Err(miette!(
-            help = format!("there are {}", known.join(", ")),
-            "`{name}` is not known{meant}"
-        ));
-    };
+fn framework(name: &str) -> Result<Framework> {
+    let mut all = frameworks().map_err(|error| miette!("{error}"))?;
+    match all.iter().position(|framework| framework.id == name) {
+        Some(at) => Ok(all.swap_remove(at)),
+        None => {
+            let known: Vec<&str> = all.iter().map(|framework| framework.id.as_str()).collect();
+            let meant = super::habits::meant(name, known.iter().copied());
+            Err(miette!(
+                help = format!("there are {}", known.join(", ")),
+                "`{name}` is not known{meant}"
+            ))
+        }
+    }
+}
+
+fn on_framework(framework: &Framework, material: &Material<'_>) -> Result<serde_json::Value> {
     let wrong = |error: crate::store::StoreError| miette!("{error}");
-    let config = Config::load(&store.layout().config())?;
-    let keys = super::trusted_keys(&config, &[], &store.layout().root)?;
     let facts = Facts {
-        stats: &stats(store, index).map_err(wrong)?,
-        verdict,
-        seal: &check_seal(store, &keys, &[], Depth::Files).map_err(wrong)?,
-        values: Values::of(store).map_err(wrong)?,
+        stats: &stats(material.store, material.index).map_err(wrong)?,
+        verdict: material.verdict,
+        seal: material.seal,
+        values: Values::of(material.store).map_err(wrong)?,
     };
-    Ok(framework_report(framework, &facts))
+    Ok(framework_values(framework, &facts))
 }

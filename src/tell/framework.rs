@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::safe::markdown;
 use super::stats::Stats;
 use crate::check::{Finding, Record, Verdict};
 use crate::model::time::format_utc;
@@ -186,6 +186,7 @@ fn add(counts: &mut BTreeMap<String, u64>, value: Option<&str>) {
 }
 
 /// A line of evidence, and the command that lists what is behind it.
+#[derive(Serialize)]
 struct Evidence {
     text: String,
     command: &'static str,
@@ -412,84 +413,50 @@ impl Facts<'_> {
     }
 }
 
-/// Writes the report on a framework.
+/// Values for the report on a framework.
 #[must_use]
-pub fn framework_report(framework: &Framework, facts: &Facts<'_>) -> String {
-    let mut out = format!(
-        "# Evidence for and against: {}\n\n",
-        markdown(&framework.name)
-    );
-    out.push_str(
-        "This says what the ingested logs show. It is no statement of compliance: a log is evidence, and \
-         the judgement is yours. *Shown*: there is evidence, listed by the command beside it. \
-         *Contradicted*: a finding stands against it. *Not shown*: what would show it was not ingested. \
-         Requirements are put in short; read the source before you quote it.\n\n",
-    );
-    let rows: Vec<Judged<'_>> = framework
+pub fn framework_values(framework: &Framework, facts: &Facts<'_>) -> Value {
+    let requirements: Vec<Value> = framework
         .requirement
         .iter()
-        .map(|requirement| judge(requirement, facts))
-        .collect();
-    out.push_str("## In short\n\n| requirement | asks for | state | findings against it | evidence missing |\n| --- | --- | --- | --- | --- |\n");
-    for row in &rows {
-        out.push_str(&format!(
-            "| {} | {} | {} | {} | {} |\n",
-            markdown(&row.requirement.r#ref),
-            markdown(&row.requirement.asks),
-            row.state(),
-            row.against.len(),
-            row.missing.len()
-        ));
-    }
-    for row in &rows {
-        out.push_str(&format!(
-            "\n## {}\n\nAsks for: {}.\n\nState: **{}**\n\n",
-            markdown(&row.requirement.r#ref),
-            markdown(&row.requirement.asks),
-            row.state()
-        ));
-        for evidence in &row.shown {
-            out.push_str(&format!(
-                "- {} — `{}`\n",
-                markdown(&evidence.text),
-                evidence.command
-            ));
-        }
-        for missing in &row.missing {
-            out.push_str(&format!(
-                "- not shown; it would take: {}\n",
-                markdown(missing)
-            ));
-        }
-        let mut rules: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
-        for finding in &row.against {
-            let tasks = rules.entry((&finding.rule, &finding.title)).or_default();
-            tasks.insert(&finding.task);
-        }
-        for ((rule, title), tasks) in rules {
-            let shown: Vec<&str> = tasks
-                .iter()
-                .take(3)
-                .map(|id| &id[..id.len().min(12)])
+        .map(|requirement| {
+            let judged = judge(requirement, facts);
+            let mut rules: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+            for finding in &judged.against {
+                let tasks = rules.entry((&finding.rule, &finding.title)).or_default();
+                tasks.insert(&finding.task);
+            }
+            let against: Vec<Value> = rules
+                .into_iter()
+                .map(|((rule, title), tasks)| {
+                    let some = tasks.iter().take(EXAMPLES);
+                    let examples: Vec<&str> = some.map(|id| id.get(..12).unwrap_or(id)).collect();
+                    json!({"rule": rule, "title": title, "tasks": tasks.len(), "examples": examples})
+                })
                 .collect();
-            out.push_str(&format!(
-                "- against it: {} {}, in {} tasks ({}) — `trail verify --format markdown`\n",
-                markdown(rule),
-                markdown(title),
-                tasks.len(),
-                shown.join(", ")
-            ));
-        }
-        out.push_str(&format!(
-            "- no log can show: {}\n",
-            markdown(&row.requirement.limit)
-        ));
-    }
-    out
+            json!({
+                "ref": requirement.r#ref,
+                "asks": requirement.asks,
+                "state": judged.state(),
+                "shown": judged.shown,
+                "missing": judged.missing,
+                "findings": judged.against.len(),
+                "against": against,
+                "limit": requirement.limit,
+            })
+        })
+        .collect();
+    json!({
+        "name": framework.name,
+        "version": env!("CARGO_PKG_VERSION"),
+        "requirements": requirements,
+    })
 }
 
+/// Tasks named for a rule that is broken.
+const EXAMPLES: usize = 3;
+
 struct Judged<'r> {
-    requirement: &'r Requirement,
     shown: Vec<Evidence>,
     missing: Vec<&'static str>,
     against: Vec<&'r Finding>,
@@ -506,9 +473,8 @@ impl Judged<'_> {
     }
 }
 
-fn judge<'r>(requirement: &'r Requirement, facts: &Facts<'r>) -> Judged<'r> {
+fn judge<'r>(requirement: &Requirement, facts: &Facts<'r>) -> Judged<'r> {
     let mut judged = Judged {
-        requirement,
         shown: Vec::new(),
         missing: Vec::new(),
         against: Vec::new(),

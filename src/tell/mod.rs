@@ -16,7 +16,7 @@ mod integrity;
 mod ocel_sqlite;
 mod outputs;
 mod replay;
-pub mod report;
+mod report;
 pub mod safe;
 mod search;
 mod search_text;
@@ -33,7 +33,7 @@ pub use explain::{ExplainError, Explanation, explain, explanation_text, find_eve
 pub use export::{export_causes, export_tasks};
 pub use export_columns::export_columns;
 pub use export_events::{EventForm, ExportError, Exported, export_events};
-pub use framework::{Facts, Framework, Values, framework_report, frameworks};
+pub use framework::{Facts, Framework, Values, framework_values, frameworks};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;
 pub use integrity::integrity_text;
@@ -43,12 +43,15 @@ pub use outputs::{
 };
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
 pub use replay::{Breach, Replay, Step, Text, replay, replay_summary, step_text};
+pub use report::report_values;
 pub use search::{Found, Hit, SearchError, SearchRequest, search};
 pub use search_text::{search_csv, search_text};
 pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
 pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
-pub use templated::{CASE, Chart, EXECUTIVE, Material, case_values, executive_values, render};
+pub use templated::{
+    CASE, Chart, EXECUTIVE, FRAMEWORK, Material, REPORT, case_values, executive_values, render,
+};
 pub use timeline::{
     ChangeLine, Head, Line, Matched, Selector, TaskBlock, Timeline, TimelineError, TimelineRequest,
     timeline,

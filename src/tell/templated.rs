@@ -1,4 +1,4 @@
-//! Reports made from templates: on a case, and one page for those who decide. A team may give its own
+//! Reports made from templates: on a store, a case, a framework, and one page for those who decide. A team may give its own
 //! template; whatever a log says is escaped for Markdown in it too.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,19 +7,27 @@ use minijinja::Environment;
 use serde_json::{Value, json};
 
 use super::chart::stacked_bars;
-use super::safe::{count, markdown};
+use super::outputs::findings_markdown;
+use super::safe::{count, markdown, terminal};
 use super::timeline::Timeline;
 use crate::check::{Finding, Verdict};
 use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::seal::SealVerdict;
 use crate::stitch::{TaskIndex, TaskSet};
-use crate::store::{Col, CustodyFile, Store, StoreError, scan_part_columns, side_by_side};
+use crate::store::{
+    Col, CustodyFile, EventRef, Store, StoreError, scan_part_columns, side_by_side,
+};
 
 /// The template of a case report.
 pub const CASE: &str = include_str!("../../templates/case.md");
 /// The template of the page for those who decide.
 pub const EXECUTIVE: &str = include_str!("../../templates/executive.md");
+
+/// The template of the report on a whole store.
+pub const REPORT: &str = include_str!("../../templates/report.md");
+/// The template of the report on a framework.
+pub const FRAMEWORK: &str = include_str!("../../templates/framework.md");
 
 /// A chart: name of its file, and its SVG.
 pub struct Chart {
@@ -45,23 +53,44 @@ pub struct Material<'m> {
     pub charts: Option<&'m str>,
 }
 
-/// Renders a template. Everything that is put in is escaped for Markdown.
+/// Renders a template. Everything that is put in is escaped for Markdown; `code` makes a code span of it
+/// instead, `count` a number with its noun, and `findings_table()` is the table of `trail verify --format
+/// markdown`.
 ///
 /// # Errors
 /// The template is not valid, or uses what is not there.
-pub fn render(template: &str, values: &Value) -> Result<String, minijinja::Error> {
+pub fn render(
+    template: &str,
+    values: &Value,
+    verdict: &Verdict,
+) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
+    // What macros and the filters below made is Markdown already; nothing else may call itself so.
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Custom("markdown"));
+    for filter in ["safe", "escape", "e"] {
+        environment.remove_filter(filter);
+    }
     environment.set_formatter(|out, _, value| {
         let text = if value.is_none() || value.is_undefined() {
             String::new()
-        } else {
+        } else if value.is_safe() {
             value.to_string()
+        } else {
+            markdown(&value.to_string())
         };
-        out.write_str(&markdown(&text))
-            .map_err(minijinja::Error::from)
+        out.write_str(&text).map_err(minijinja::Error::from)
     });
+    environment.set_keep_trailing_newline(true);
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Chainable);
     environment.add_filter("count", |number: u64, one: String| count(number, &one));
+    environment.add_filter("code", |text: String| {
+        let text = terminal(&text).replace('`', "'").replace('|', "\\|");
+        minijinja::Value::from_safe_string(format!("`{text}`"))
+    });
+    let findings = findings_markdown(verdict);
+    environment.add_function("findings_table", move || {
+        minijinja::Value::from_safe_string(findings.clone())
+    });
     environment.add_template("report", template)?;
     environment.get_template("report")?.render(values)
 }
@@ -79,7 +108,7 @@ fn file_row(file: &CustodyFile) -> Value {
     })
 }
 
-fn common(material: &Material<'_>, charts: &[Chart], findings: &[&Finding]) -> Value {
+pub(super) fn common(material: &Material<'_>, charts: &[Chart], findings: &[&Finding]) -> Value {
     let base = material.charts.unwrap_or_default();
     let pictures: Vec<Value> = charts
         .iter()
@@ -183,20 +212,13 @@ pub fn case_values(
     Ok((values, charts))
 }
 
-/// Values for the page for those who decide, and its charts.
-///
-/// # Errors
-/// The store cannot be read.
-pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), StoreError> {
-    let Material {
-        store,
-        index,
-        verdict,
-        ..
-    } = material;
+/// The chart of events by hour; `each` sees the kind and the place of every event.
+pub(super) fn by_hour(
+    store: &Store,
+    each: impl Fn(Option<&str>, EventRef) + Sync,
+) -> Result<Chart, StoreError> {
     /// Microseconds of an hour.
     const HOUR: i64 = 3_600_000_000;
-    let by_agent = TaskSet::new(index);
     let columns = ["time", "source", "kind"];
     let counted = side_by_side(&store.all_parts("events"), |(batch, path)| {
         let mut hours: BTreeMap<(i64, String), u64> = BTreeMap::new();
@@ -204,11 +226,7 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         let mut last: Option<((i64, String), u64)> = None;
         scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
             for event in (0..table.len()).map(|row| table.view(row)) {
-                if matches!(event.text(Col::Kind), Some("inference" | "tool_call"))
-                    && let Some(task) = index.task_at(event.place())
-                {
-                    by_agent.insert(task);
-                }
+                each(event.text(Col::Kind), event.place());
                 let Some(time) = event.time() else { continue };
                 let hour = time.div_euclid(HOUR);
                 let source = event.text(Col::Source).unwrap_or_default();
@@ -232,20 +250,77 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
     for ((hour, source), events) in counted.into_iter().flatten() {
         *hours.entry(hour).or_default().entry(source).or_default() += events;
     }
+    let bars: Vec<_> = hours
+        .into_iter()
+        .map(|(hour, of)| {
+            let time = format_utc(hour * HOUR);
+            let label = time.get(5..13).unwrap_or_default().replace('T', " ");
+            (format!("{label}h"), of)
+        })
+        .collect();
+    Ok(Chart {
+        title: "Events by hour and source".to_owned(),
+        file: "activity.svg",
+        svg: stacked_bars("Events by hour and source (UTC)", &bars),
+    })
+}
+
+/// The rules that were broken, the gravest first: the first finding of each, and how many there are.
+fn broken_rules(verdict: &Verdict) -> Vec<(&Finding, u64)> {
+    let mut rules: BTreeMap<&str, (&Finding, u64)> = BTreeMap::new();
+    for finding in &verdict.findings {
+        rules.entry(&finding.rule).or_insert((finding, 0)).1 += 1;
+    }
+    let mut rules: Vec<_> = rules.into_values().collect();
+    rules.sort_by(|a, b| (b.0.level, b.1, &a.0.rule).cmp(&(a.0.level, a.1, &b.0.rule)));
+    rules
+}
+
+/// The chart of findings by rule.
+pub(super) fn by_rule(verdict: &Verdict) -> Chart {
+    let bars: Vec<_> = broken_rules(verdict)
+        .into_iter()
+        .map(|(finding, count)| {
+            let of = BTreeMap::from([(finding.level.as_str().to_owned(), count)]);
+            (finding.rule.clone(), of)
+        })
+        .collect();
+    Chart {
+        title: "Findings by rule".to_owned(),
+        file: "findings.svg",
+        svg: stacked_bars("Findings by rule and level", &bars),
+    }
+}
+
+/// Values for the page for those who decide, and its charts.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), StoreError> {
+    let Material {
+        store,
+        index,
+        verdict,
+        ..
+    } = material;
+    let by_agent = TaskSet::new(index);
+    let activity = by_hour(store, |kind, place| {
+        if matches!(kind, Some("inference" | "tool_call"))
+            && let Some(task) = index.task_at(place)
+        {
+            by_agent.insert(task);
+        }
+    })?;
     let files = || store.batches().iter().flat_map(|batch| &batch.files);
     let mut levels: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
-    let mut rules: BTreeMap<&str, (&Finding, u64)> = BTreeMap::new();
     for finding in &verdict.findings {
         let level = levels
             .entry(finding.level.as_str())
             .or_insert((finding.level as usize, 0));
         level.1 += 1;
-        rules.entry(&finding.rule).or_insert((finding, 0)).1 += 1;
     }
     let mut by_level: Vec<_> = levels.iter().collect();
     by_level.sort_by_key(|(_, (grade, _))| std::cmp::Reverse(*grade));
-    let mut by_rule: Vec<_> = rules.values().collect();
-    by_rule.sort_by(|a, b| (b.0.level, b.1, &a.0.rule).cmp(&(a.0.level, a.1, &b.0.rule)));
     let kind = |kind: Kind| index.kind_count(kind);
     let mut unknown: Vec<String> = Vec::new();
     for rule in &verdict.not_evaluable {
@@ -267,36 +342,9 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
             files().count()
         ));
     }
-    let bars: Vec<_> = hours
-        .into_iter()
-        .map(|(hour, of)| {
-            let time = format_utc(hour * HOUR);
-            let label = time.get(5..13).unwrap_or_default().replace('T', " ");
-            (format!("{label}h"), of)
-        })
-        .collect();
-    let rule_bars: Vec<_> = by_rule
-        .iter()
-        .map(|(finding, count)| {
-            let of = BTreeMap::from([(finding.level.as_str().to_owned(), *count)]);
-            (finding.rule.clone(), of)
-        })
-        .collect();
-    let charts = if material.charts.is_some() {
-        vec![
-            Chart {
-                title: "Events by hour and source".to_owned(),
-                file: "activity.svg",
-                svg: stacked_bars("Events by hour and source (UTC)", &bars),
-            },
-            Chart {
-                title: "Findings by rule".to_owned(),
-                file: "findings.svg",
-                svg: stacked_bars("Findings by rule and level", &rule_bars),
-            },
-        ]
-    } else {
-        Vec::new()
+    let charts = match material.charts {
+        Some(_) => vec![activity, self::by_rule(verdict)],
+        None => Vec::new(),
     };
     let all: Vec<&Finding> = verdict.findings.iter().collect();
     let mut values = common(material, &charts, &all);
@@ -323,7 +371,7 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         .iter()
         .map(|(level, (_, count))| json!({"level": level, "count": count}))
         .collect();
-    values["by_rule"] = by_rule
+    values["by_rule"] = broken_rules(verdict)
         .iter()
         .map(|(finding, count)| {
             json!({"rule": finding.rule, "title": finding.title, "level": finding.level, "count": count,

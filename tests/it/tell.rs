@@ -552,4 +552,50 @@ fn a_case_and_a_page_for_those_who_decide() {
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
+    // Nothing that a log says can be called Markdown.
+    for way in ["safe", "escape", "e"] {
+        let bad = case.write("way.md", &format!("{{{{ \"a*b\" | {way} }}}}"));
+        let mut trail = case.trail();
+        let run = trail.args(["report", "--executive", "--template", bad.to_str().unwrap()]);
+        assert_eq!(run.output().unwrap().status.code(), Some(2), "{way}");
+    }
+}
+
+#[test]
+fn every_report_has_a_template_that_a_team_may_replace() {
+    let case = Case::demo();
+    for of in [
+        &["--invoice", "4711"][..],
+        &["--executive"],
+        &["--framework", "sox"],
+        &[],
+    ] {
+        let shipped = [&["report"][..], of].concat();
+        let printed = case.output(&[&shipped[..], &["--print-template"]].concat());
+        let own = case.write("shipped.md", &printed);
+        let own = [&shipped[..], &["--template", own.to_str().unwrap()]].concat();
+        assert_eq!(case.output(&own), case.output(&shipped), "{of:?}");
+        let short = case.write(
+            "short.md",
+            "{{ version }} {{ \"a`b|c\" | code }}{% for of in requirements %} {{ of.ref }}={{ of.state }}{% endfor %}{% for row in coverage %} {{ row[1] }}{% endfor %}",
+        );
+        let short = [&shipped[..], &["--template", short.to_str().unwrap()]].concat();
+        let text = case.output(&short);
+        assert!(
+            text.starts_with(&format!("{} `a'b\\|c`", env!("CARGO_PKG_VERSION"))),
+            "{text}"
+        );
+        match of {
+            ["--framework", _] => assert!(text.contains("=contradicted"), "{text}"),
+            [] => assert!(text.contains(" inference"), "{text}"),
+            _ => {}
+        }
+    }
+    // Charts lie beside the report on a whole store too.
+    let charts = case.path("pictures");
+    let text = case.output(&["report", "--charts", charts.to_str().unwrap()]);
+    assert!(text.contains("/findings.svg)") && charts.join("activity.svg").exists());
+    let mut trail = case.trail();
+    let run = trail.args(["report", "--framework", "sox", "--charts", "x"]);
+    assert_eq!(run.output().unwrap().status.code(), Some(2));
 }

@@ -10,6 +10,7 @@ use jiff::{Span, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 use super::wrap::replaced;
+use crate::check::forget_verdict;
 use crate::model::time::format_utc;
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::protect::{AccessError, Right, Role};
@@ -332,6 +333,8 @@ pub fn retain(
                 forget_words(store, batch)?;
             }
         }
+        // So would what was found in them.
+        forget_verdict(store)?;
         for (aside, path) in written {
             std::fs::rename(&aside, &path).map_err(StoreError::io("moving", &path))?;
         }

@@ -118,7 +118,7 @@ pub fn apply_exceptions(verdict: &mut Verdict, exceptions: &[Exception], day: &s
 }
 
 /// A finding that an exception allows.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Excepted {
     /// The exception.
     pub exception: Exception,

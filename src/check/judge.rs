@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::exceptions::Excepted;
 use super::record::{AsLogged, AsSigma};
@@ -16,7 +16,7 @@ use crate::store::{
 };
 
 /// What a store looks like under a policy.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Verdict {
     /// Policy's name.
     pub policy: String,
@@ -45,7 +45,7 @@ pub struct Verdict {
 }
 
 /// A rule that was broken.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// Rule's id.
     pub rule: String,
@@ -68,7 +68,7 @@ pub struct Finding {
 }
 
 /// Where the record behind an event lies.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Proof {
     /// Event id.
     pub event: String,
@@ -87,7 +87,7 @@ pub struct Proof {
 }
 
 /// A rule whose data was never logged.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Unjudged {
     /// Rule's id.
     pub rule: String,

@@ -11,6 +11,7 @@ mod fields;
 mod files;
 mod form;
 mod judge;
+mod kept;
 mod record;
 mod rules;
 mod select;
@@ -22,6 +23,7 @@ pub use exceptions::{
 };
 pub use form::{Example, LogSource};
 pub use judge::{Finding, Proof, Unjudged, Verdict, judge, judge_read, judge_some, sort_findings};
+pub use kept::{check_kept, forget_verdict, judge_anew, judge_once};
 pub use record::{Given, Record};
 pub use rules::{Level, Policy, PolicyError, Rule};
 pub use select::column_of;

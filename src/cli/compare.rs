@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use miette::{IntoDiagnostic, Result, miette};
 
 use super::Form;
-use crate::check::judge;
+use crate::check::judge_once;
 use crate::config::zone_of;
 use crate::tell::{Side, compare, comparison_text};
 
@@ -65,7 +65,7 @@ impl Args {
         let (before, after) = (self.side(&self.before)?, self.side(&self.after)?);
         let policy = super::policy(self.policy.as_deref())?;
         let (store, index) = super::open(store)?;
-        let verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        let verdict = judge_once(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         let found = compare(&store, &index, &verdict, &before, &after)
             .map_err(|error| miette!("{error}"))?;
         let text = match self.format {

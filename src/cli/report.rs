@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use miette::{Result, miette};
 
-use crate::check::{Policy, Verdict, apply_exceptions, judge, judge_some, sort_findings};
+use crate::check::{Policy, Verdict, apply_exceptions, judge_once, judge_some, sort_findings};
 use crate::config::Config;
 use crate::model::KeyKind;
 use crate::seal::{Depth, check_seal};
@@ -73,7 +73,8 @@ impl Args {
         if of_case {
             return self.of_case(&store, &index, &policy);
         }
-        let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        let mut verdict =
+            judge_once(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
         excepted(&store, &policy, &mut verdict);
         self.templated(&store, &index, &verdict, None, framework.as_ref())
     }

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
 
 use crate::check::{
-    Level, Policy, Verdict, apply_exceptions, judge, known_findings, leave_out_known, sort_findings,
+    Level, Policy, Verdict, apply_exceptions, check_kept, judge_anew, known_findings,
+    leave_out_known, sort_findings,
 };
 use crate::config::Config;
 use crate::seal::{Depth, SealVerdict, check_seal};
@@ -120,6 +121,7 @@ impl Args {
         damages.append(&mut verdict.damages);
         damages.extend(check_derived(store));
         damages.extend(check_words(store));
+        damages.extend(check_kept(store));
         if self.derived && damages.is_empty() {
             let remade = remake_derived(store, &config).map_err(|error| miette!("{error}"))?;
             damages.extend(remade);
@@ -178,7 +180,16 @@ impl Args {
             ));
         }
         let (store, index) = super::open(store)?;
-        let mut verdict = judge(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        let (mut verdict, damage) =
+            judge_anew(&store, &index, &policy).map_err(|error| miette!("{error}"))?;
+        if let Some(damage) = damage {
+            return Err(miette!(
+                help = "reports made since it was kept may say what the records do not; `trail verify` judges again",
+                "{} {}",
+                damage.file,
+                damage.reason
+            ));
+        }
         // An exception counts on the day that is judged: that of the policy, else today.
         let now = crate::model::time::format_utc(jiff::Timestamp::now().as_microsecond());
         let today = now.get(..10).unwrap_or_default().to_owned();

@@ -423,6 +423,12 @@ impl TaskIndex {
         self.columns.times.len()
     }
 
+    /// Digest of what the tasks were made from: the records, and the settings.
+    #[must_use]
+    pub fn state(&self) -> Digest {
+        self.state
+    }
+
     /// Id of a task.
     #[must_use]
     pub fn id(&self, task: usize) -> Digest {

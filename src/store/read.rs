@@ -8,7 +8,8 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
-use arrow_schema::{Field, SchemaRef};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -733,6 +734,75 @@ pub fn scan_columns<E: From<StoreError>>(
     visit: impl FnMut(RecordBatch) -> Result<(), E>,
 ) -> Result<(), E> {
     scan_opened(path, open(path, false)?, columns, visit)
+}
+
+/// As [`scan_columns`], but text columns come as dictionaries ([`Coded`]): what counts their values looks at
+/// each value once, not at each row's text.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_coded<E: From<StoreError>>(
+    path: &Path,
+    columns: &[&str],
+    visit: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    let (file, metadata) = open(path, false)?;
+    let coded = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => {
+            let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(Field::new(field.name(), coded, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(coded).collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+        .map_err(StoreError::parquet(path))?;
+    scan_opened(path, (file, metadata), Some(columns), visit)
+}
+
+/// A text column as numbers of its values.
+pub struct Coded<'b> {
+    codes: &'b [i32],
+    nulls: Option<&'b NullBuffer>,
+    values: &'b StringArray,
+}
+
+impl<'b> Coded<'b> {
+    /// The column at that place of what [`scan_coded`] gives.
+    ///
+    /// # Panics
+    /// It is no column of texts.
+    #[must_use]
+    pub fn of(batch: &'b RecordBatch, column: usize) -> Self {
+        let array = batch.column(column).as_dictionary::<Int32Type>();
+        Self {
+            codes: array.keys().values(),
+            nulls: array.keys().nulls(),
+            values: array.values().as_string::<i32>(),
+        }
+    }
+
+    /// Number of values; numbers of values are below it.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The value of that number.
+    #[must_use]
+    pub fn value(&self, code: usize) -> &'b str {
+        self.values.value(code)
+    }
+
+    /// Number of the value in a row.
+    #[must_use]
+    pub fn code(&self, row: usize) -> Option<usize> {
+        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        usize::try_from(self.codes[row]).ok()
+    }
 }
 
 /// As [`scan_columns`], of a file that is open.

@@ -7,7 +7,7 @@ use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 
-use crate::store::{Store, StoreError, scan_columns, side_by_side};
+use crate::store::{Coded, Store, StoreError, scan_coded, side_by_side};
 
 /// A time without events of a source.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -51,18 +51,23 @@ pub fn gaps(store: &Store) -> Result<Vec<Gap>, StoreError> {
 /// The times of a part file of events, by source.
 fn times_of(path: &Path) -> Result<BTreeMap<String, Vec<i64>>, StoreError> {
     let mut times: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    scan_columns::<StoreError>(path, Some(&["time", "source"]), |table| {
+    scan_coded::<StoreError>(path, &["time", "source"], |table| {
         let moments = table.column(0).as_primitive::<TimestampMicrosecondType>();
-        let sources = table.column(1).as_string::<i32>();
+        let sources = Coded::of(&table, 1);
+        let mut of_code: Vec<Vec<i64>> = vec![Vec::new(); sources.values()];
         for row in 0..table.num_rows() {
-            if moments.is_null(row) || sources.is_null(row) {
+            if let Some(source) = sources.code(row).filter(|_| moments.is_valid(row)) {
+                of_code[source].push(moments.value(row));
+            }
+        }
+        for (source, moments) in of_code.into_iter().enumerate() {
+            if moments.is_empty() {
                 continue;
             }
-            match times.get_mut(sources.value(row)) {
-                Some(known) => known.push(moments.value(row)),
+            match times.get_mut(sources.value(source)) {
+                Some(known) => known.extend(moments),
                 None => {
-                    let source = sources.value(row).to_owned();
-                    times.insert(source, vec![moments.value(row)]);
+                    times.insert(sources.value(source).to_owned(), moments);
                 }
             }
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use arrow_array::Array;
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
+use arrow_array::{Array, RecordBatch};
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use super::halves::{Halves, halves};
 use super::safe::{count, cut, terminal};
 use crate::model::time::format_utc;
 use crate::stitch::{Clock, TaskIndex};
-use crate::store::{Store, StoreError, read_rejects, scan_columns, side_by_side};
+use crate::store::{Coded, Store, StoreError, read_rejects, scan_coded, side_by_side};
 
 /// A source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -70,6 +70,73 @@ struct Counted {
 
 const DAY: i64 = 86_400_000_000;
 
+impl Counted {
+    /// Adds rows of time, source and kind.
+    fn add(&mut self, table: &RecordBatch) {
+        let times = table.column(0).as_primitive::<TimestampMicrosecondType>();
+        let (sources, kinds) = (Coded::of(table, 1), Coded::of(table, 2));
+        // One more of each for what has none.
+        let width = kinds.values() + 1;
+        let mut counts = vec![0u64; (sources.values() + 1) * width];
+        let mut spans: Vec<Option<(i64, i64)>> = vec![None; sources.values() + 1];
+        let mut untimed = vec![0u64; spans.len()];
+        let mut last = (i64::MIN, 0u64);
+        for row in 0..table.num_rows() {
+            let source = sources.code(row).unwrap_or(sources.values());
+            let kind = kinds.code(row).unwrap_or(kinds.values());
+            counts[source * width + kind] += 1;
+            if times.is_null(row) {
+                untimed[source] += 1;
+                continue;
+            }
+            let time = times.value(row);
+            let span = spans[source].get_or_insert((time, time));
+            *span = (span.0.min(time), span.1.max(time));
+            let day = time.div_euclid(DAY);
+            if day != last.0 {
+                self.count_day(last);
+                last = (day, 0);
+            }
+            last.1 += 1;
+        }
+        self.count_day(last);
+        for (source, counts) in counts.chunks_exact(width).enumerate() {
+            let events: u64 = counts.iter().sum();
+            if events == 0 {
+                continue;
+            }
+            let name = match source {
+                none if none == sources.values() => "?",
+                source => sources.value(source),
+            };
+            let of = self.sources.entry(name.to_owned()).or_default();
+            of.events += events;
+            of.without_time += untimed[source];
+            of.widen(spans[source]);
+            for (kind, events) in counts.iter().enumerate().filter(|(_, events)| **events > 0) {
+                let name = match kind {
+                    none if none == kinds.values() => "?",
+                    kind => kinds.value(kind),
+                };
+                *of.kinds.entry(name.to_owned()).or_default() += events;
+            }
+        }
+    }
+
+    fn count_day(&mut self, (day, events): (i64, u64)) {
+        if events > 0 {
+            *self.days.entry(day).or_default() += events;
+        }
+    }
+}
+
+impl SourceStats {
+    fn widen(&mut self, span: Option<(i64, i64)>) {
+        let spans = [self.span, span].into_iter().flatten();
+        self.span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    }
+}
+
 /// Counts.
 ///
 /// # Errors
@@ -77,43 +144,8 @@ const DAY: i64 = 86_400_000_000;
 pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
     let counted = side_by_side(&store.all_parts("events"), |(_, path)| {
         let mut counted = Counted::default();
-        scan_columns::<StoreError>(path, Some(&["time", "source", "kind"]), |table| {
-            let times = table.column(0).as_primitive::<TimestampMicrosecondType>();
-            let (sources, kinds) = (
-                table.column(1).as_string::<i32>(),
-                table.column(2).as_string::<i32>(),
-            );
-            for row in 0..table.num_rows() {
-                let source = if sources.is_null(row) {
-                    "?"
-                } else {
-                    sources.value(row)
-                };
-                if !counted.sources.contains_key(source) {
-                    counted
-                        .sources
-                        .insert(source.to_owned(), SourceStats::default());
-                }
-                let Some(of) = counted.sources.get_mut(source) else {
-                    continue;
-                };
-                of.events += 1;
-                let kind = kinds.value(row);
-                match of.kinds.get_mut(kind) {
-                    Some(count) => *count += 1,
-                    None => {
-                        of.kinds.insert(kind.to_owned(), 1);
-                    }
-                }
-                if times.is_null(row) {
-                    of.without_time += 1;
-                } else {
-                    let time = times.value(row);
-                    *counted.days.entry(time.div_euclid(DAY)).or_default() += 1;
-                    let span = of.span.get_or_insert((time, time));
-                    *span = (span.0.min(time), span.1.max(time));
-                }
-            }
+        scan_coded::<StoreError>(path, &["time", "source", "kind"], |table| {
+            counted.add(&table);
             Ok(())
         })?;
         Ok::<_, StoreError>(counted)
@@ -131,8 +163,7 @@ pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
             for (kind, events) in of.kinds {
                 *all.kinds.entry(kind).or_default() += events;
             }
-            let spans = [all.span, of.span].into_iter().flatten();
-            all.span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+            all.widen(of.span);
         }
     }
     for of in sources.values_mut() {

@@ -143,7 +143,9 @@ fn one_byte_flipped_anywhere_is_found() {
     sealed.case.output(&["seal", "checkpoint"]);
     ask();
     sealed.case.output(&["search", "invoice"]);
-    sealed.case.output(&["timeline", "--invoice", "5001"]);
+    sealed
+        .case
+        .output(&["report", "--output", &text(&sealed.case.path("r.md"))]);
     assert_eq!(sealed.damages(&[]), []);
     let kinds = files(&sealed.case.path("store"));
     let mut tried = 0;
@@ -378,6 +380,56 @@ fn journals_that_were_cut_or_changed_are_found() {
             "{found:?}"
         );
     }
+}
+
+#[test]
+fn a_kept_verdict_that_was_edited_is_found() {
+    let sealed = sealed();
+    let case = &sealed.case;
+    let report = || case.output(&["report"]);
+    let verify = || case.trail().arg("verify").output().unwrap();
+    let first = report();
+    let path = sealed.store("verdict/verdict.json");
+    let list = sealed.store("verdict/_files.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(report(), first);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(sealed.damages(&[]), []);
+    let title = "\"policy\":\"baseline\"";
+    let changed = text.replace(title, "\"policy\":\"baselime\"");
+    assert_ne!(changed, text);
+
+    // Edited: found, named, and made anew by the next report.
+    std::fs::write(&path, &changed).unwrap();
+    let found = sealed.damages(&[]);
+    assert_eq!(found[0].0, "verdict/verdict.json", "{found:?}");
+    assert_eq!(report(), first);
+    assert_eq!(sealed.damages(&[]), []);
+
+    // With its list: a report believes it, and the next judgement does not.
+    std::fs::write(&path, &changed).unwrap();
+    let listed = std::fs::read_to_string(&list).unwrap();
+    let digest = |text: &str| sha256(text.as_bytes());
+    std::fs::write(&list, listed.replace(&digest(&text), &digest(&changed))).unwrap();
+    assert_eq!(sealed.damages(&[]), []);
+    assert!(report().contains("baselime"));
+    let output = verify();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("verdict/verdict.json was not what"), "{said}");
+    assert_ne!(verify().status.code(), Some(2));
+    assert_eq!(report(), first);
+
+    // Another policy is another verdict; so is another store.
+    let policy = case.write("policy.yml", "title: All calls\nid: own-1\nlevel: low\nlogsource: {product: trail}\ndetection:\n  call: {kind: inference}\n  condition: call\n");
+    let other = case.output(&["report", "--policy", policy.to_str().unwrap()]);
+    assert!(
+        other.contains("own-1") && !first.contains("own-1"),
+        "{other}"
+    );
+    assert_eq!(report(), first);
+    std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    assert_eq!(report(), first);
 }
 
 #[test]

@@ -554,7 +554,7 @@ fn a_case_and_a_page_for_those_who_decide() {
     assert_eq!(output.status.code(), Some(2));
     // Nothing that a log says can be called Markdown.
     for way in ["safe", "escape", "e"] {
-        let bad = case.write("way.md", &format!("{{{{ \"a*b\" | {way} }}}}"));
+        let bad = case.write("way.md", format!("{{{{ \"a*b\" | {way} }}}}"));
         let mut trail = case.trail();
         let run = trail.args(["report", "--executive", "--template", bad.to_str().unwrap()]);
         assert_eq!(run.output().unwrap().status.code(), Some(2), "{way}");

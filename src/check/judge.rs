@@ -11,8 +11,8 @@ use super::select::{Hits, RawHit, as_json, raw_hits, select, selections_of};
 use super::task::{Breach, Seen, broken, describe, may_break, surely_kept};
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, read_contents,
-    read_events,
+    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, cores, read_contents,
+    read_events, side_by_side,
 };
 
 /// What a store looks like under a policy.
@@ -112,6 +112,11 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         unread.then(|| format!("no log of {} was read", raw.source))
     });
     verdict.findings.extend(broken_proofs(store));
+    let judge_all = |groups: &[Vec<(usize, Vec<&Rule>)>]| -> Result<Vec<Finding>, StoreError> {
+        let found = side_by_side(groups, |tasks| judge_tasks(store, index, &hits, tasks))?;
+        Ok(found.into_iter().flatten().collect())
+    };
+    let mut full: Vec<Vec<(usize, Vec<&Rule>)>> = Vec::new();
     let mut waiting: Vec<(usize, Vec<&Rule>)> = Vec::new();
     let mut size = 0;
     for task in index.by_place() {
@@ -141,12 +146,16 @@ pub fn judge(store: &Store, index: &TaskIndex, policy: &Policy) -> Result<Verdic
         }
         // Tasks are read together: opening the tables once a task would cost more than reading.
         if size >= READ_AT_ONCE {
-            judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
-            waiting.clear();
+            full.push(std::mem::take(&mut waiting));
             size = 0;
         }
+        if full.len() >= cores() {
+            verdict.findings.extend(judge_all(&full)?);
+            full.clear();
+        }
     }
-    judge_tasks(store, index, &hits, &waiting, &mut verdict.findings)?;
+    full.push(waiting);
+    verdict.findings.extend(judge_all(&full)?);
     correlate(store, index, policy, &hits, &raw, &mut verdict.findings)?;
     let raw: Vec<(&Rule, EventRef)> = raw
         .iter()
@@ -265,15 +274,15 @@ pub fn sort_findings(findings: &mut [Finding]) {
 
 /// Events read together: each reading goes through all part files, so few large ones are best; an
 /// event takes about 1 KB while it is held.
-const READ_AT_ONCE: usize = 200_000;
+const READ_AT_ONCE: usize = 100_000;
 
 fn judge_tasks(
     store: &Store,
     index: &TaskIndex,
     hits: &Hits,
     tasks: &[(usize, Vec<&Rule>)],
-    findings: &mut Vec<Finding>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Finding>, StoreError> {
+    let mut findings = Vec::new();
     let places: Vec<EventRef> = tasks
         .iter()
         .flat_map(|(task, _)| index.members(*task))
@@ -297,7 +306,7 @@ fn judge_tasks(
             .collect();
         findings.extend(judge_task(store, index, rules, *task, &seen, &views));
     }
-    Ok(())
+    Ok(findings)
 }
 
 fn judge_task(

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::conditions::Condition;
 use super::exceptions::Exception;
-use super::fields::{fields_of, known_field, odd_values};
+use super::fields::{Asked, add, fields_of, known_field, odd_values};
 use super::files::{Head, read_folder, shipped, with_line, without_examples};
 use super::form::{Example, RuleFile, TaskPart, duration};
 use crate::model::{Digest, Kind};
@@ -166,8 +166,8 @@ pub struct Policy {
     pub exceptions: Vec<Exception>,
     pub(super) engine: Engine,
     pub(super) selections: Selection,
-    /// Fields that selections ask for.
-    pub(super) fields: BTreeSet<String>,
+    /// Fields that selections ask for, and what of their values.
+    pub(super) fields: BTreeMap<String, Asked>,
     /// Whether some selection looks for words anywhere.
     pub(super) keywords: bool,
     /// Public rules, by the format whose records they look at.
@@ -307,7 +307,7 @@ impl Policy {
             exceptions: Vec::new(),
             engine: Engine::new(),
             selections: 0,
-            fields: BTreeSet::new(),
+            fields: BTreeMap::new(),
             keywords: false,
             raw_engines: BTreeMap::new(),
             raw_selections: 0,
@@ -536,11 +536,11 @@ impl Policy {
 
     /// Compiles a Sigma detection over the normalised fields under a number of its own.
     fn detect(&mut self, detection: Value) -> Result<Selection, String> {
-        for field in fields_of(&detection, &mut self.keywords) {
-            if !self.fields.contains(&field) {
+        for (field, asked) in fields_of(&detection, &mut self.keywords) {
+            if !self.fields.contains_key(&field) {
                 known_field(&field)?;
-                self.fields.insert(field);
             }
+            add(&mut self.fields, &field, asked);
         }
         // Many rules ask for the same events, an approval for one.
         let text = detection.to_string();

@@ -11,6 +11,7 @@ use rsigma_eval::Engine;
 use serde_json::Value;
 
 use super::conditions::Condition;
+use super::fields::Asked;
 use super::record::{AsLogged, AsSigma, Record};
 use super::rules::{Logic, Policy, Selection};
 use crate::store::{
@@ -66,17 +67,34 @@ const MOST_KNOWN: usize = 100_000;
 /// Classifies events, and remembers what it found for equal values.
 struct Classifier<'p> {
     policy: &'p Policy,
-    known: HashMap<String, Arc<[Selection]>>,
-    key: String,
+    columns: Vec<(Col, &'p Asked)>,
+    /// Fields that are made from columns: of an amount, a time, a list of changes.
+    made: Vec<(&'p str, &'p Asked)>,
+    attributes: HashMap<&'p str, &'p Asked>,
+    known: HashMap<Vec<u8>, Arc<[Selection]>>,
+    key: Vec<u8>,
 }
 
 impl<'p> Classifier<'p> {
     fn new(policy: &'p Policy) -> Self {
-        Self {
+        let mut classifier = Self {
             policy,
+            columns: Vec::new(),
+            made: Vec::new(),
+            attributes: HashMap::new(),
             known: HashMap::new(),
-            key: String::new(),
+            key: Vec::new(),
+        };
+        for (field, asked) in &policy.fields {
+            match Col::from_name(field) {
+                Some(column) => classifier.columns.push((column, asked)),
+                None if column_of(field) == "attributes" => {
+                    classifier.attributes.insert(field, asked);
+                }
+                None => classifier.made.push((field, asked)),
+            }
         }
+        classifier
     }
 
     fn classify(&mut self, event: &EventView<'_>) -> Arc<[Selection]> {
@@ -84,14 +102,21 @@ impl<'p> Classifier<'p> {
             return selections_of(self.policy, event).into();
         }
         self.key.clear();
-        for field in &self.policy.fields {
-            if let Some(value) = event.field(field) {
-                self.key.push_str(&value);
-                self.key.push('\u{1}');
-            }
-            self.key.push('\u{2}');
+        let key = &mut self.key;
+        for (column, asked) in &self.columns {
+            asked.write(event.text(*column), key);
         }
-        if let Some(known) = self.known.get(self.key.as_str()) {
+        for (field, asked) in &self.made {
+            asked.write(event.field(field).as_deref(), key);
+        }
+        // An event has few attributes, a policy may ask for many.
+        for (name, value) in event.attributes() {
+            if let Some(asked) = self.attributes.get(name) {
+                Asked::Value.write(Some(name), key);
+                asked.write(Some(value), key);
+            }
+        }
+        if let Some(known) = self.known.get(&self.key) {
             return Arc::clone(known);
         }
         let fits: Arc<[Selection]> = selections_of(self.policy, event).into();
@@ -160,7 +185,7 @@ fn columns_of(policy: &Policy) -> Vec<&str> {
         let texts = Col::ALL.iter().map(|column| column.name());
         return texts.chain(["attributes"]).collect();
     }
-    policy.fields.iter().map(|field| column_of(field)).collect()
+    policy.fields.keys().map(|field| column_of(field)).collect()
 }
 
 /// The column that a field of a rule is in.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Custody, SeenIndex, StoreError};
 use crate::protect::Access;
@@ -227,32 +228,44 @@ pub(crate) fn cores() -> usize {
 }
 
 /// Calls `read` for all items, on all cores, and gives the results in the order of the items. Part
-/// files are read so: each is a file of its own.
+/// files are read so: each is a file of its own, and some take much longer than others, so that each core
+/// takes the next one when it is done.
 ///
 /// # Errors
-/// The first that `read` gives.
+/// The first that `read` gives, in the order of the items as far as they were read.
 pub(crate) fn side_by_side<I: Sync, T: Send, E: Send>(
     items: &[I],
     read: impl Fn(&I) -> Result<T, E> + Sync,
 ) -> Result<Vec<T>, E> {
-    let workers = cores();
-    let share = items.len().div_ceil(workers).max(1);
-    let read_share = |share: &[I]| share.iter().map(&read).collect::<Result<Vec<T>, _>>();
-    std::thread::scope(|scope| {
-        let mut shares = items.chunks(share);
-        let own = shares.next();
-        let others: Vec<_> = shares
-            .map(|share| scope.spawn(|| read_share(share)))
-            .collect();
-        let mut results = own.map_or(Ok(Vec::new()), read_share)?;
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let work = || {
+        let mut done: Vec<(usize, Result<T, E>)> = Vec::new();
+        while !failed.load(Ordering::Relaxed) {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else { break };
+            let result = read(item);
+            if result.is_err() {
+                failed.store(true, Ordering::Relaxed);
+            }
+            done.push((at, result));
+        }
+        done
+    };
+    let workers = cores().min(items.len());
+    let mut results = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let mut results = work();
         for other in others {
             match other.join() {
-                Ok(more) => results.extend(more?),
+                Ok(more) => results.extend(more),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         }
-        Ok(results)
-    })
+        results
+    });
+    results.sort_unstable_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 fn read_manifests(folder: &Path) -> Result<Vec<Custody>, StoreError> {

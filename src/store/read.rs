@@ -1,9 +1,10 @@
 //! Reading events back, as columns.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
@@ -15,7 +16,9 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelector,
 };
+use parquet::basic::Encoding;
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::statistics::Statistics;
 
 use super::files::side_by_side;
 use super::part::PART_BITS;
@@ -78,10 +81,18 @@ impl Col {
     /// The column of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|column| column.name() == name)
+        /// Columns by the length of their names: rules ask by name, once a field and event.
+        static BY_LENGTH: LazyLock<Vec<Vec<Col>>> = LazyLock::new(|| {
+            let longest = TEXT_COLUMNS.iter().map(|name| name.len()).max();
+            let mut all = vec![Vec::new(); longest.unwrap_or(0) + 1];
+            for column in Col::ALL {
+                all[column.name().len()].push(*column);
+            }
+            all
+        });
+        let same_length = BY_LENGTH.get(name.len())?;
+        let mut same_length = same_length.iter().copied();
+        same_length.find(|column| column.name() == name)
     }
 }
 
@@ -648,7 +659,6 @@ const FEW_RECORDS: usize = 4096;
 /// # Errors
 /// The file cannot be read.
 pub fn may_have_records(path: &Path, records: &BTreeSet<(i32, i64)>) -> Result<bool, StoreError> {
-    use parquet::file::statistics::Statistics;
     if records.len() > FEW_RECORDS {
         return Ok(true);
     }
@@ -736,8 +746,8 @@ pub fn scan_columns<E: From<StoreError>>(
     scan_opened(path, open(path, false)?, columns, visit)
 }
 
-/// As [`scan_columns`], but text columns come as dictionaries ([`Coded`]): what counts their values looks at
-/// each value once, not at each row's text.
+/// As [`scan_columns`], but text columns of which the file holds dictionaries come as such ([`Coded`]): what
+/// counts their values looks at each value once, not at each row's text.
 ///
 /// # Errors
 /// The file cannot be read, or `visit` fails.
@@ -747,12 +757,29 @@ pub fn scan_coded<E: From<StoreError>>(
     visit: impl FnMut(RecordBatch) -> Result<(), E>,
 ) -> Result<(), E> {
     let (file, metadata) = open(path, false)?;
-    let coded = |field: &Arc<Field>| match field.data_type() {
-        DataType::Utf8 => {
-            let coded = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Arc::new(Field::new(field.name(), coded, field.is_nullable()))
+    // A column of many values outgrows its dictionary; making one of its rows would cost more than it saves.
+    let has_dictionary = |at: usize| {
+        metadata.metadata().row_groups().iter().all(|group| {
+            let chunk = group.column(at);
+            let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
+            let pages = chunk.page_encoding_stats_mask();
+            // Of a column without any value the library makes a dictionary row by row.
+            nulls.is_some_and(|nulls| i64::try_from(nulls) != Ok(chunk.num_values()))
+                && pages.is_some_and(|pages| pages.is_only(Encoding::RLE_DICTIONARY))
+        })
+    };
+    let leaves = metadata.parquet_schema().columns();
+    let coded = |field: &Arc<Field>| {
+        let leaf = leaves
+            .iter()
+            .position(|leaf| leaf.path().parts() == [field.name().as_str()]);
+        match field.data_type() {
+            DataType::Utf8 if leaf.is_some_and(has_dictionary) => {
+                let of = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+                Arc::new(Field::new(field.name(), of, field.is_nullable()))
+            }
+            _ => Arc::clone(field),
         }
-        _ => Arc::clone(field),
     };
     let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(coded).collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
@@ -763,9 +790,9 @@ pub fn scan_coded<E: From<StoreError>>(
 
 /// A text column as numbers of its values.
 pub struct Coded<'b> {
-    codes: &'b [i32],
+    codes: Cow<'b, [i32]>,
     nulls: Option<&'b NullBuffer>,
-    values: &'b StringArray,
+    values: Vec<&'b str>,
 }
 
 impl<'b> Coded<'b> {
@@ -775,11 +802,28 @@ impl<'b> Coded<'b> {
     /// It is no column of texts.
     #[must_use]
     pub fn of(batch: &'b RecordBatch, column: usize) -> Self {
-        let array = batch.column(column).as_dictionary::<Int32Type>();
+        let array = batch.column(column);
+        if let Some(array) = array.as_dictionary_opt::<Int32Type>() {
+            return Self {
+                codes: Cow::Borrowed(array.keys().values()),
+                nulls: array.keys().nulls(),
+                values: array.values().as_string::<i32>().iter().flatten().collect(),
+            };
+        }
+        let array = array.as_string::<i32>();
+        let mut numbers: HashMap<&str, i32> = HashMap::new();
+        let mut values: Vec<&str> = Vec::new();
+        let codes = array.iter().map(|value| {
+            let Some(value) = value else { return -1 };
+            *numbers.entry(value).or_insert_with(|| {
+                values.push(value);
+                i32::try_from(values.len() - 1).unwrap_or(i32::MAX)
+            })
+        });
         Self {
-            codes: array.keys().values(),
-            nulls: array.keys().nulls(),
-            values: array.values().as_string::<i32>(),
+            codes: Cow::Owned(codes.collect()),
+            nulls: array.nulls(),
+            values,
         }
     }
 
@@ -792,7 +836,7 @@ impl<'b> Coded<'b> {
     /// The value of that number.
     #[must_use]
     pub fn value(&self, code: usize) -> &'b str {
-        self.values.value(code)
+        self.values[code]
     }
 
     /// Number of the value in a row.

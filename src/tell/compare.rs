@@ -14,7 +14,7 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 use super::safe::{cut, terminal};
 use crate::check::{Record, Verdict};
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventView, Store, StoreError, read_event_columns};
+use crate::store::{Col, EventRef, EventView, Store, StoreError, read_event_columns, side_by_side};
 
 /// Which tasks belong to a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,26 +127,28 @@ pub fn compare(
             columns.push(crate::check::column_of(name));
         }
     }
-    let mut sides: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
-    let mut both = 0;
-    let mut waiting: Vec<usize> = Vec::new();
-    let mut size = 0;
     let order = index.by_place();
+    let mut chunks: Vec<&[usize]> = Vec::new();
+    let (mut start, mut size) = (0, 0);
     for (at, task) in order.iter().enumerate() {
-        waiting.push(*task);
         size += index.size(*task);
-        if size < AT_ONCE && at + 1 < order.len() {
-            continue;
+        if size >= AT_ONCE || at + 1 == order.len() {
+            chunks.push(&order[start..=at]);
+            (start, size) = (at + 1, 0);
         }
-        let places: Vec<EventRef> = waiting
+    }
+    let look = |tasks: &&[usize]| -> Result<_, StoreError> {
+        let mut sides: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
+        let mut both = 0;
+        let places: Vec<EventRef> = tasks
             .iter()
             .flat_map(|task| index.members(*task))
             .map(|event| index.place(event))
             .collect();
         let set = read_event_columns(store, &places, Some(&columns))?;
         let mut start = 0;
-        for task in waiting.drain(..) {
-            let members = index.members(task);
+        for task in *tasks {
+            let members = index.members(*task);
             let events: Vec<EventView<'_>> = set.slice(start, members.len()).iter().collect();
             start += members.len();
             if !by_agent(&events) {
@@ -164,11 +166,18 @@ pub fn compare(
                 (false, true) => 1,
                 (false, false) => continue,
             };
-            let id = index.id(task).to_string();
+            let id = index.id(*task).to_string();
             let of_rules = findings.get(id.as_str());
             sides[at].push(seen(id.clone(), &events, span, of_rules));
         }
-        size = 0;
+        Ok((sides, both))
+    };
+    let mut sides: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
+    let mut both = 0;
+    for ([a, b], of_both) in side_by_side(&chunks, look)? {
+        sides[0].extend(a);
+        sides[1].extend(b);
+        both += of_both;
     }
     index.check()?;
     Ok(held_beside(&sides, both))
@@ -235,22 +244,40 @@ fn seen(
     }
 }
 
+/// Tasks of a side in which something occurs.
+#[derive(Default)]
+struct Tally<'s> {
+    tasks: usize,
+    /// Those in which it occurs most often.
+    most: Vec<(u32, &'s str)>,
+}
+
+impl<'s> Tally<'s> {
+    fn add(&mut self, times: u32, id: &'s str) {
+        self.tasks += 1;
+        let before = |other: &(u32, &str)| other.0 > times || other.0 == times && other.1 < id;
+        let at = self.most.partition_point(before);
+        if at < EXAMPLES {
+            self.most.insert(at, (times, id));
+            self.most.truncate(EXAMPLES);
+        }
+    }
+}
+
 fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
     let [before, after] = sides;
-    let names: BTreeSet<&String> = sides
-        .iter()
-        .flatten()
-        .flat_map(|task| task.traits.keys())
-        .collect();
+    let mut tallies: BTreeMap<&str, [Tally<'_>; 2]> = BTreeMap::new();
+    for (side, tasks) in sides.iter().enumerate() {
+        for task in tasks {
+            for (name, times) in &task.traits {
+                tallies.entry(name).or_default()[side].add(*times, &task.id);
+            }
+        }
+    }
     let mut differences = Vec::new();
     let (mut new, mut gone) = (Vec::new(), Vec::new());
-    for name in names {
-        let count = |side: &[Seen]| {
-            side.iter()
-                .filter(|task| task.traits.contains_key(name))
-                .count()
-        };
-        let (had, has) = (count(before), count(after));
+    for (name, [of_before, of_after]) in &tallies {
+        let (had, has) = (of_before.tasks, of_after.tasks);
         if had == 0 && !before.is_empty() {
             new.push(format!("{name}, in {has} tasks"));
         }
@@ -261,12 +288,7 @@ fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
             continue;
         };
         let (a, b) = (ratio(had, before.len()), ratio(has, after.len()));
-        let more = if b >= a { after } else { before };
-        let mut examples: Vec<(u32, &str)> = more
-            .iter()
-            .filter_map(|task| Some((*task.traits.get(name)?, task.id.as_str())))
-            .collect();
-        examples.sort_by(|x, y| y.0.cmp(&x.0).then(x.1.cmp(y.1)));
+        let more = if b >= a { of_after } else { of_before };
         differences.push(Difference {
             what: format!("tasks with {name}"),
             before: a,
@@ -274,7 +296,7 @@ fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
             difference,
             p,
             clear: false,
-            examples: named(&examples),
+            examples: named(&more.most),
         });
     }
     for (at, name) in SIZES.iter().enumerate() {

@@ -1,72 +1,85 @@
 //! The Markdown report: what is in the store, what is not, and what was found. It claims no
 //! compliance; every figure comes from the tables it names.
 
-use std::collections::BTreeMap;
-use std::fs::File;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-use polars::prelude::{DataFrame, IntoLazy, PolarsResult, col, len};
-use polars_io::SerReader;
-use polars_io::parquet::read::ParquetReader;
 use serde_json::{Value, json};
 
 use super::templated::{Chart, Material, by_hour, by_rule, common};
 use crate::check::Finding;
 use crate::model::time::format_utc;
-use crate::store::{CustodyFile, Store, StoreError, read_rejects, side_by_side};
+use crate::store::{
+    Coded, CustodyFile, Store, StoreError, event_columns, read_rejects, scan_coded, side_by_side,
+};
 
-/// Counts of events by the values of some text columns, added up part by part, so that memory stays
-/// flat whatever the store's size.
-fn counts(store: &Store, columns: &[&str]) -> Result<BTreeMap<Vec<String>, u64>, StoreError> {
-    let frames = side_by_side(&store.all_parts("events"), |(_, path)| {
-        let file = File::open(path).map_err(StoreError::io("opening", path))?;
-        let mut counts = BTreeMap::new();
-        let frame = group(file, columns);
-        frame
-            .and_then(|frame| add(&mut counts, &frame, columns))
-            .map_err(|error| StoreError::Damaged {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
-        Ok::<_, StoreError>(counts)
+/// Numbers of events by values.
+type Counts = HashMap<Vec<String>, u64>;
+
+/// Counts of events by the values of some text columns.
+fn counts(store: &Store, columns: &[&str]) -> Result<Counts, StoreError> {
+    let found = side_by_side(&store.all_parts("events"), |(_, path)| {
+        counts_of(path, columns)
     })?;
-    let mut all = BTreeMap::new();
-    for (key, events) in frames.into_iter().flatten() {
+    let mut all = Counts::new();
+    for (key, events) in found.into_iter().flatten() {
         *all.entry(key).or_insert(0) += events;
     }
     Ok(all)
 }
 
-fn group(file: File, columns: &[&str]) -> PolarsResult<DataFrame> {
-    let names = columns.iter().map(|name| (*name).to_owned()).collect();
-    let frame = ParquetReader::new(file)
-        .with_columns(Some(names))
-        .finish()?;
-    let keys: Vec<_> = columns.iter().map(|name| col(*name)).collect();
-    frame
-        .lazy()
-        .group_by(keys)
-        .agg([len().alias("events")])
-        .collect()
-}
+/// Combinations of values that are counted in a table of all of them.
+const MOST_COMBINATIONS: usize = 1 << 16;
 
-fn add(
-    counts: &mut BTreeMap<Vec<String>, u64>,
-    frame: &DataFrame,
-    columns: &[&str],
-) -> PolarsResult<()> {
-    let events = frame.column("events")?.u32()?;
-    let texts = columns
-        .iter()
-        .map(|name| frame.column(name)?.str())
-        .collect::<PolarsResult<Vec<_>>>()?;
-    for row in 0..frame.height() {
-        let key = texts
-            .iter()
-            .map(|text| text.get(row).unwrap_or_default().to_owned())
-            .collect();
-        *counts.entry(key).or_insert(0) += u64::from(events.get(row).unwrap_or(0));
-    }
-    Ok(())
+/// Those of a part file. Rows are counted by the numbers of their values; an absent one counts as empty.
+fn counts_of(path: &Path, columns: &[&str]) -> Result<Counts, StoreError> {
+    // Columns come in the order of the table.
+    let table_order = event_columns();
+    let mut ordered = columns.to_vec();
+    ordered.sort_by_key(|name| table_order.iter().position(|column| column == name));
+    let place = |name: &&str| ordered.iter().position(|column| column == name);
+    let places: Vec<usize> = columns.iter().filter_map(place).collect();
+    let mut all = Counts::new();
+    scan_coded::<StoreError>(path, &ordered, |table| {
+        let columns: Vec<Coded<'_>> = places.iter().map(|at| Coded::of(&table, *at)).collect();
+        // A combination of values is one number: that of the first column, and so on; the last number of
+        // each column stands for none.
+        let widths: Vec<usize> = columns.iter().map(|column| column.values() + 1).collect();
+        let combination = |row: usize| {
+            let columns = columns.iter().zip(&widths);
+            columns.fold(0, |number, (column, width)| {
+                number * width + column.code(row).unwrap_or(width - 1)
+            })
+        };
+        let mut counted: BTreeMap<usize, u64> = BTreeMap::new();
+        if widths.iter().product::<usize>() <= MOST_COMBINATIONS {
+            let mut dense = vec![0u64; widths.iter().product()];
+            (0..table.num_rows()).for_each(|row| dense[combination(row)] += 1);
+            counted.extend(
+                dense
+                    .into_iter()
+                    .enumerate()
+                    .filter(|(_, events)| *events > 0),
+            );
+        } else {
+            for row in 0..table.num_rows() {
+                *counted.entry(combination(row)).or_default() += 1;
+            }
+        }
+        for (mut number, events) in counted {
+            let mut key: Vec<String> = Vec::with_capacity(columns.len());
+            for (column, width) in columns.iter().zip(&widths).rev() {
+                let code = number % width;
+                number /= width;
+                let none = code == width - 1;
+                key.push(if none { "" } else { column.value(code) }.to_owned());
+            }
+            key.reverse();
+            *all.entry(key).or_insert(0) += events;
+        }
+        Ok(())
+    })?;
+    Ok(all)
 }
 
 /// Values for the report on a whole store, and its charts.
@@ -101,7 +114,7 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
     values["custody"] = json!(custody(store));
     values["proofs"] = json!(source_proofs(store));
     let by_kind = counts(store, &["source", "kind"])?;
-    values["coverage"] = json!(rows(&by_kind));
+    values["coverage"] = json!(rows(&by_kind, usize::MAX));
     let never: Vec<&str> = crate::model::Kind::ALL
         .iter()
         .map(|kind| kind.as_str())
@@ -145,9 +158,18 @@ const MOST_REJECTS: usize = 50;
 /// Hubs listed.
 const MOST_HUBS: usize = 20;
 
-/// Counted values as rows, the count behind them.
-fn rows(counts: &BTreeMap<Vec<String>, u64>) -> Vec<Vec<String>> {
-    let rows = counts.iter().map(|(key, events)| {
+/// Models, policies, configurations and knowledge sources listed.
+const MOST_SEEN: usize = 50;
+
+/// The most frequent values as rows in their order, the count behind them.
+fn rows(counts: &Counts, most: usize) -> Vec<Vec<String>> {
+    let mut all: Vec<(&Vec<String>, &u64)> = counts.iter().collect();
+    if all.len() > most {
+        all.select_nth_unstable_by(most, |a, b| b.1.cmp(a.1).then_with(|| a.0.cmp(b.0)));
+        all.truncate(most);
+    }
+    all.sort_unstable();
+    let rows = all.into_iter().map(|(key, events)| {
         let mut row = key.clone();
         row.push(events.to_string());
         row
@@ -269,7 +291,13 @@ fn seen(store: &Store) -> Result<Vec<Value>, StoreError> {
             _ => key.iter().any(|text| !text.is_empty()),
         });
         let header: Vec<&str> = columns.iter().copied().chain(["events"]).collect();
-        all.push(json!({"title": title, "header": header, "rows": rows(&found)}));
+        all.push(json!({
+            "title": title,
+            "header": header,
+            "rows": rows(&found, MOST_SEEN),
+            "more": found.len().saturating_sub(MOST_SEEN),
+            "columns": columns.join(", "),
+        }));
     }
     Ok(all)
 }

@@ -131,6 +131,12 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         .collect();
     values["zone_guessed"] = json!(guessed);
     values["gaps"] = json!(time_gaps(store)?);
+    let missing = super::missing_numbers(store)?;
+    values["numbers_missing"] = missing.len().into();
+    let listed = missing.iter().take(MOST_REJECTS);
+    values["missing_numbers"] = listed
+        .map(|missing| json!([missing.source, missing.session, missing.from, missing.to]))
+        .collect();
     let by_outcome = counts(store, &["kind", "outcome"])?;
     let sum = |wanted: &dyn Fn(&str, &str) -> bool| -> u64 {
         let all = by_outcome.iter();

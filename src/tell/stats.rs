@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::gaps::{Gap, gaps};
 use super::halves::{Halves, halves};
 use super::safe::{count, cut, terminal};
+use super::sequences::{Missing, missing_numbers};
 use crate::model::time::format_utc;
 use crate::stitch::{Clock, TaskIndex};
 use crate::store::{Coded, Store, StoreError, read_rejects, scan_coded, side_by_side};
@@ -55,6 +56,9 @@ pub struct Stats {
     pub clocks: Vec<Clock>,
     /// Times without events, the longest of each source first.
     pub gaps: Vec<Gap>,
+    /// Numbers missing from logs that count their records within a session.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing_numbers: Vec<Missing>,
     /// Change documents of which a half is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change_documents: Option<Halves>,
@@ -206,6 +210,7 @@ pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
             .collect(),
         clocks: index.clocks(),
         gaps: gaps(store)?,
+        missing_numbers: missing_numbers(store)?,
         change_documents: halves(store)?,
         rejects,
     })
@@ -213,6 +218,9 @@ pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
 
 /// Days that are shown one by one; more become weeks of a bar each.
 const MOST_DAYS: usize = 31;
+
+/// Missing numbers that are shown.
+const MOST_MISSING: usize = 20;
 
 /// For people.
 #[must_use]
@@ -285,6 +293,18 @@ pub fn stats_text(stats: &Stats, columns: usize) -> String {
         );
         out.push_str(&cut(&terminal(&line), columns));
         out.push('\n');
+    }
+    if !stats.missing_numbers.is_empty() {
+        out.push_str("\nnumbers missing from logs that count their records\n");
+    }
+    for missing in stats.missing_numbers.iter().take(MOST_MISSING) {
+        let line = format!(" {}  {}", missing.source, missing.text());
+        out.push_str(&cut(&terminal(&line), columns));
+        out.push('\n');
+    }
+    let more = stats.missing_numbers.len().saturating_sub(MOST_MISSING);
+    if more > 0 {
+        out.push_str(&format!(" and {more} more (--format json)\n"));
     }
     let halves = stats.change_documents.unwrap_or_default();
     if halves != Halves::default() {

@@ -562,6 +562,51 @@ fn a_case_and_a_page_for_those_who_decide() {
 }
 
 #[test]
+fn numbers_that_are_missing_from_a_log_are_told() {
+    let case = Case::new();
+    let line = |session: &str, number: u32| {
+        format!(
+            "2026-03-02 08:00:{number:02}.000 UTC,\"app\",\"erp\",4711,\"192.0.2.7:5000\",{session},{number},\"SELECT\",2026-03-02 08:00:00 UTC,3/12,991,LOG,00000,\"statement: select {number}\",,,,,,\"\",,,\"agent\",\"client backend\",,0\n"
+        )
+    };
+    let of = |session: &str, numbers: &[u32]| -> String {
+        numbers
+            .iter()
+            .map(|number| line(session, *number))
+            .collect()
+    };
+    let first = case.write(
+        "a.csv",
+        &(of("65e2.1", &[3, 4, 7, 9]) + &of("65e2.2", &[1, 2, 3])),
+    );
+    case.ingest(&[], &[&first], 0);
+    let missing = |text: &serde_json::Value| text["missing_numbers"].clone();
+    let stats = case.json(&["stats", "--format", "json"]);
+    let told = serde_json::json!([
+        {"source": "postgresql", "session": "65e2.1", "from": 5, "to": 6},
+        {"source": "postgresql", "session": "65e2.1", "from": 8, "to": 8},
+    ]);
+    assert_eq!(missing(&stats), told);
+    let text = case.output(&["stats"]);
+    assert!(
+        text.contains(" postgresql  session 65e2.1: 5 to 6\n")
+            && text.contains(" postgresql  session 65e2.1: 8\n"),
+        "{text}"
+    );
+    let report = case.output(&["report"]);
+    assert!(
+        report.contains("| postgresql | 65e2.1 | 5 | 6 |"),
+        "{report}"
+    );
+
+    // Another export has them.
+    let second = case.write("b.csv", of("65e2.1", &[4, 5, 6, 8]));
+    case.ingest(&[], &[&second], 0);
+    assert!(missing(&case.json(&["stats", "--format", "json"])).is_null());
+    assert!(!case.output(&["report"]).contains("Numbers missing"));
+}
+
+#[test]
 fn every_report_has_a_template_that_a_team_may_replace() {
     let case = Case::demo();
     for of in [

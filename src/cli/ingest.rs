@@ -232,32 +232,67 @@ fn state(file: &CustodyFile) -> String {
     }
 }
 
+/// On a terminal with fewer columns a file takes one line, and what is to be said of it stands below.
+const WIDE: usize = 110;
+/// Columns of a table's cell beside its text.
+const PADDING: usize = 2;
+/// Columns that the three numbers take.
+const NUMBERS: usize = "recordseventsleft out".len() + 3 * PADDING;
+
 fn summary(report: &IngestReport) -> String {
+    let wide = super::columns() >= WIDE;
+    let room = if wide {
+        super::columns() / 3
+    } else {
+        let formats = report.files.iter().map(|file| file.format.len());
+        let format = formats.max().unwrap_or(0).max("format".len()) + PADDING;
+        super::columns().saturating_sub(format + NUMBERS + PADDING)
+    }
+    .max(24);
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_content_arrangement(comfy_table::ContentArrangement::Dynamic);
     table.set_width(u16::try_from(super::columns()).unwrap_or(160));
-    table.set_header([
-        "file", "format", "source", "records", "events", "left out", "",
-    ]);
+    let mut header = vec!["file", "format", "records", "events", "left out"];
+    if wide {
+        header.insert(2, "source");
+        header.push("");
+    }
+    table.set_header(header);
     for file in &report.files {
-        table.add_row([
-            cut_front(
-                &terminal(&file.display_path()),
-                (super::columns() / 3).max(24),
-            ),
+        let mut row = vec![
+            cut_front(&terminal(&file.display_path()), room),
             file.format.clone(),
-            terminal(&file.source),
             file.records.to_string(),
             file.events.to_string(),
             file.rejects.to_string(),
-            terminal(&state(file)),
-        ]);
+        ];
+        if wide {
+            row.insert(2, terminal(&file.source));
+            row.push(terminal(&state(file)));
+        }
+        table.add_row(row);
+    }
+    if let Some(file) = table.column_mut(0) {
+        let longest = report.files.iter().map(|file| file.display_path().len());
+        let width = room.min(longest.max().unwrap_or(0)).max("file".len()) + PADDING;
+        file.set_constraint(comfy_table::ColumnConstraint::LowerBoundary(
+            comfy_table::Width::Fixed(u16::try_from(width).unwrap_or(u16::MAX)),
+        ));
     }
     let mut out: String = table
         .lines()
         .map(|line| format!("{}\n", line.trim_end()))
         .collect();
+    let told = report
+        .files
+        .iter()
+        .filter(|file| !wide && !state(file).is_empty());
+    for (at, file) in told.enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        let (path, state) = (terminal(&file.display_path()), terminal(&state(file)));
+        out.push_str(&format!("{gap}{path}: {state}\n"));
+    }
     for error in &report.unreadable {
         out.push_str(&format!("not read: {}\n", terminal(&error.to_string())));
     }

@@ -130,3 +130,31 @@ fn nothing_that_could_call_the_network_is_linked() {
         assert!(!linked.contains(&name), "{name}");
     }
 }
+
+#[test]
+fn an_ingest_tells_a_file_a_line_on_a_narrow_terminal() {
+    let case = Case::new();
+    let long = "a/very/long/way/to/a/file/with_a_name_that_goes_on_and_on";
+    let call = "{\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":1772434802,\"model\":\"m\",\"choices\":[]}\n";
+    let good = case.write(&format!("{long}.jsonl"), call);
+    let unknown = case.write("notes.txt", "nothing that a reader knows\n");
+    let mut trail = case.trail();
+    let run = trail
+        .env("COLUMNS", "80")
+        .arg("ingest")
+        .arg(&good)
+        .arg(&unknown);
+    let output = run.output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows: Vec<&str> = text.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(rows.len(), 3, "{text}");
+    assert!(rows.iter().all(|row| row.chars().count() <= 80), "{text}");
+    assert!(
+        text.contains("goes_on_and_on.jsonl") || text.contains("on_and_on.jsonl"),
+        "{text}"
+    );
+    assert!(
+        text.contains("notes.txt: no format recognised"),
+        "what is to be said stands below: {text}"
+    );
+}

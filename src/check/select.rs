@@ -130,15 +130,7 @@ impl<'p> Classifier<'p> {
 
 /// Which selections each event of the store fits, in the order of the events' numbers.
 pub(super) fn select(store: &Store, policy: &Policy) -> Result<Hits, StoreError> {
-    let parts: Vec<(usize, PathBuf)> = store
-        .batches()
-        .iter()
-        .enumerate()
-        .flat_map(|(batch, custody)| {
-            let parts = store.parts("events", custody);
-            parts.into_iter().map(move |path| (batch, path))
-        })
-        .collect();
+    let parts = store.all_parts("events");
     if policy.selections == 0 {
         let events: u64 = parts
             .iter()

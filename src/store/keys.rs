@@ -279,14 +279,8 @@ pub fn find_first(
 
 /// The keys files that may hold a key, with the batches they are of.
 fn parts_with(store: &Store, kind: KeyKind, value: &str) -> Vec<(usize, PathBuf)> {
-    store
-        .batches()
-        .iter()
-        .enumerate()
-        .flat_map(|(batch, custody)| {
-            let parts = store.parts("keys", custody);
-            parts.into_iter().map(move |path| (batch, path))
-        })
+    let parts = store.all_parts("keys").into_iter();
+    parts
         .filter(|(_, path)| filter::may_hold(path, kind, value))
         .collect()
 }

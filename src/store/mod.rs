@@ -16,6 +16,7 @@
 
 mod batch;
 mod chain;
+mod coded;
 mod contents;
 mod custody;
 pub mod derived;
@@ -34,6 +35,7 @@ mod words;
 pub use batch::{BatchWriter, Commit, Sealer, rewrite_contents};
 pub(crate) use batch::{hash_file, salt_of, write_atomically};
 pub use chain::{Chain, ChainHead};
+pub use coded::{Coded, scan_coded};
 pub use contents::{
     ContentRow, content_groups, count_records_before, read_contents, read_original_contents,
     read_rejects, scan_content_group, scan_content_texts, scan_stored_texts,
@@ -48,9 +50,8 @@ pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
-    ChangeView, Coded, Col, EventRef, EventSet, EventSlice, EventTable, EventView,
-    may_have_records, read_event_columns, read_events, scan_coded, scan_columns, scan_part,
-    scan_part_columns,
+    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, may_have_records,
+    read_event_columns, read_events, scan_columns, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

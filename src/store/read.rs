@@ -1,7 +1,6 @@
 //! Reading events back, as columns.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
@@ -9,14 +8,12 @@ use std::sync::{Arc, LazyLock};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
-use arrow_buffer::NullBuffer;
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
     RowSelector,
 };
-use parquet::basic::Encoding;
 use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::statistics::Statistics;
 
@@ -744,109 +741,6 @@ pub fn scan_columns<E: From<StoreError>>(
     visit: impl FnMut(RecordBatch) -> Result<(), E>,
 ) -> Result<(), E> {
     scan_opened(path, open(path, false)?, columns, visit)
-}
-
-/// As [`scan_columns`], but text columns of which the file holds dictionaries come as such ([`Coded`]): what
-/// counts their values looks at each value once, not at each row's text.
-///
-/// # Errors
-/// The file cannot be read, or `visit` fails.
-pub fn scan_coded<E: From<StoreError>>(
-    path: &Path,
-    columns: &[&str],
-    visit: impl FnMut(RecordBatch) -> Result<(), E>,
-) -> Result<(), E> {
-    let (file, metadata) = open(path, false)?;
-    // A column of many values outgrows its dictionary; making one of its rows would cost more than it saves.
-    let has_dictionary = |at: usize| {
-        metadata.metadata().row_groups().iter().all(|group| {
-            let chunk = group.column(at);
-            let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
-            let pages = chunk.page_encoding_stats_mask();
-            // Of a column without any value the library makes a dictionary row by row.
-            nulls.is_some_and(|nulls| i64::try_from(nulls) != Ok(chunk.num_values()))
-                && pages.is_some_and(|pages| pages.is_only(Encoding::RLE_DICTIONARY))
-        })
-    };
-    let leaves = metadata.parquet_schema().columns();
-    let coded = |field: &Arc<Field>| {
-        let leaf = leaves
-            .iter()
-            .position(|leaf| leaf.path().parts() == [field.name().as_str()]);
-        match field.data_type() {
-            DataType::Utf8 if leaf.is_some_and(has_dictionary) => {
-                let of = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-                Arc::new(Field::new(field.name(), of, field.is_nullable()))
-            }
-            _ => Arc::clone(field),
-        }
-    };
-    let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(coded).collect();
-    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
-        .map_err(StoreError::parquet(path))?;
-    scan_opened(path, (file, metadata), Some(columns), visit)
-}
-
-/// A text column as numbers of its values.
-pub struct Coded<'b> {
-    codes: Cow<'b, [i32]>,
-    nulls: Option<&'b NullBuffer>,
-    values: Vec<&'b str>,
-}
-
-impl<'b> Coded<'b> {
-    /// The column at that place of what [`scan_coded`] gives.
-    ///
-    /// # Panics
-    /// It is no column of texts.
-    #[must_use]
-    pub fn of(batch: &'b RecordBatch, column: usize) -> Self {
-        let array = batch.column(column);
-        if let Some(array) = array.as_dictionary_opt::<Int32Type>() {
-            return Self {
-                codes: Cow::Borrowed(array.keys().values()),
-                nulls: array.keys().nulls(),
-                values: array.values().as_string::<i32>().iter().flatten().collect(),
-            };
-        }
-        let array = array.as_string::<i32>();
-        let mut numbers: HashMap<&str, i32> = HashMap::new();
-        let mut values: Vec<&str> = Vec::new();
-        let codes = array.iter().map(|value| {
-            let Some(value) = value else { return -1 };
-            *numbers.entry(value).or_insert_with(|| {
-                values.push(value);
-                i32::try_from(values.len() - 1).unwrap_or(i32::MAX)
-            })
-        });
-        Self {
-            codes: Cow::Owned(codes.collect()),
-            nulls: array.nulls(),
-            values,
-        }
-    }
-
-    /// Number of values; numbers of values are below it.
-    #[must_use]
-    pub fn values(&self) -> usize {
-        self.values.len()
-    }
-
-    /// The value of that number.
-    #[must_use]
-    pub fn value(&self, code: usize) -> &'b str {
-        self.values[code]
-    }
-
-    /// Number of the value in a row.
-    #[must_use]
-    pub fn code(&self, row: usize) -> Option<usize> {
-        if self.nulls.is_some_and(|nulls| nulls.is_null(row)) {
-            return None;
-        }
-        usize::try_from(self.codes[row]).ok()
-    }
 }
 
 /// As [`scan_columns`], of a file that is open.

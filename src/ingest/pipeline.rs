@@ -18,7 +18,7 @@ use crate::normalise::formats::GENERIC;
 use crate::normalise::{Format, Verdict, ZoneRule};
 use crate::read::{Chunk, Dump, Layout, Member, ReadError, Records, Span, Visit, visit_members};
 use crate::store::{
-    BatchWriter, Columns, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Store,
+    BatchWriter, Columns, CustodyFile, PART_ROWS, Part, RejectRow, Seen, SeenRecords, Sizes, Store,
     StoreError, hash_file,
 };
 
@@ -71,8 +71,9 @@ pub(super) fn run(
                 (job_queue.clone(), flush_queue.clone(), results.clone());
             let (factory, folder) = (Arc::clone(&factory), folder.clone());
             handles.push(scope.spawn(move || {
+                let mut sizes = Sizes::default();
                 worker(job_queue, flush_queue, &results, &folder, |job| {
-                    work(job, &factory, &salt, names)
+                    work(job, &factory, &salt, names, &mut sizes)
                 })
             }));
         }
@@ -156,7 +157,7 @@ fn worker(
     mut flushes: Receiver<(u32, Part)>,
     results: &Sender<Message>,
     folder: &Path,
-    map: impl Fn(Work) -> Result<Worked, StoreError>,
+    mut map: impl FnMut(Work) -> Result<Worked, StoreError>,
 ) -> Result<(), StoreError> {
     let (mut more_jobs, mut more_flushes) = (true, true);
     let mut failed = Ok(());

@@ -16,7 +16,7 @@ use crate::protect::{Protector, Pseudonyms, VaultRow};
 use crate::read::{Directive, Header, Row, Span, directive, parse_row, to_utf8, value_end};
 use crate::seal::{self, ContentDigest, SaltKey};
 use crate::store::{
-    ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, StoreError,
+    ChunkTables, ContentsBuilder, EventsBuilder, KeyRows, Origin, RejectRow, Sizes, StoreError,
 };
 
 /// What is the same for all chunks of one stream.
@@ -119,17 +119,18 @@ pub(super) struct Worked {
     pub vault: Vec<VaultRow>,
 }
 
-/// Maps and encodes.
+/// Maps and encodes. `sizes` are those of the chunk before.
 pub(super) fn work(
     work: Work,
     factory: &ArrowRowGroupWriterFactory,
     salt: &SaltKey,
     names: Option<&Pseudonyms>,
+    sizes: &mut Sizes,
 ) -> Result<Worked, StoreError> {
     let stream = &*work.stream;
     let chunk_bytes = Buffer::from_vec(work.bytes);
     let mut chunk = Mapped {
-        events: EventsBuilder::default(),
+        events: EventsBuilder::like(sizes),
         keys: KeyRows::default(),
         contents: ContentsBuilder::new(chunk_bytes.clone(), work.records.len() * 4),
         rejects: work.rejects,
@@ -139,13 +140,15 @@ pub(super) fn work(
         protector: names.map(Protector::new),
         gathered: Gathered::default(),
     };
+    // Nearly every dump is UTF-8: that is asked once of the chunk, not of each record.
+    let whole = std::str::from_utf8(&chunk_bytes).ok();
+    let text_of = |span: &Span| match whole {
+        Some(whole) => whole.get(span.start..span.end),
+        None => std::str::from_utf8(&chunk_bytes[span.start..span.end]).ok(),
+    };
     if let Some(format) = stream.format {
-        let texts = work
-            .records
-            .iter()
-            .map(|record| &chunk_bytes[record.span.start..record.span.end]);
-        chunk.gathered =
-            format.gather(&mut texts.filter_map(|bytes| std::str::from_utf8(bytes).ok()));
+        let mut texts = work.records.iter().filter_map(|new| text_of(&new.span));
+        chunk.gathered = format.gather(&mut texts);
     }
     let with_format = stream.format.iter().flat_map(|format| {
         let format = *format;
@@ -164,12 +167,21 @@ pub(super) fn work(
             source: &stream.source,
             format: format.name(),
         };
-        chunk.take(format, record, bytes, stream, &origin, &arena)?;
+        let (text, windows_1252) = match text_of(&record.span) {
+            Some(text) => (Cow::Borrowed(text), false),
+            None => to_utf8(bytes),
+        };
+        let read = Read {
+            bytes,
+            text: &text,
+            windows_1252,
+        };
+        chunk.take(format, record, &read, stream, &origin, &arena)?;
     }
     let (first_us, last_us) = chunk
         .times
         .map_or((None, None), |(first, last)| (Some(first), Some(last)));
-    let events = chunk.events.finish()?;
+    let events = chunk.events.finish(sizes)?;
     let leaves = seal::chunk_leaves(&chunk.digests, &events)?;
     let reject_leaves = chunk
         .rejects
@@ -207,6 +219,14 @@ pub(super) fn work(
     })
 }
 
+/// A record as it was read.
+#[derive(Clone, Copy)]
+struct Read<'r> {
+    bytes: &'r [u8],
+    text: &'r str,
+    windows_1252: bool,
+}
+
 struct Mapped<'s> {
     salt: &'s SaltKey,
     /// Commitments to the records.
@@ -227,18 +247,23 @@ impl Mapped<'_> {
         &mut self,
         format: &'static dyn Format,
         record: &NewRecord,
-        bytes: &[u8],
+        read: &Read<'_>,
         stream: &Stream,
         origin: &Origin<'_>,
         arena: &Arena<String>,
     ) -> Result<(), StoreError> {
-        let (text, windows_1252) = to_utf8(bytes);
-        let mut mapped: Vec<Event<'_>> = Vec::new();
+        let Read {
+            bytes,
+            text,
+            windows_1252,
+        } = *read;
+        // An event is large, and most records have a few.
+        let mut mapped: Vec<Event<'_>> = Vec::with_capacity(6);
         let is_directive = stream.directives.is_some() && text.starts_with('#');
         let row = match &stream.header {
             // It says what the rows behind it are, and is kept with them.
             Some(_) if is_directive => None,
-            Some(header) => match check_row(&stream.whole_row(&text), header) {
+            Some(header) => match check_row(&stream.whole_row(text), header) {
                 Ok(row) => Some((header, row)),
                 Err(error) => {
                     self.reject(bytes, origin, error.to_string());
@@ -248,7 +273,7 @@ impl Mapped<'_> {
             None => None,
         };
         let view = Record {
-            text: &text,
+            text,
             row: row.as_ref().map(|(header, row)| (*header, row)),
             zone: &stream.zone,
             dates: stream.dates,
@@ -260,7 +285,7 @@ impl Mapped<'_> {
             false => format.map(&view, &mut mapped),
         };
         if let Err(MapError::Json(_)) = &read
-            && let Some(parts) = second_reading(&text)
+            && let Some(parts) = second_reading(text)
         {
             mapped.clear();
             read = parts.into_iter().try_for_each(|part| {
@@ -279,7 +304,7 @@ impl Mapped<'_> {
             return Ok(());
         }
         if let Some((header, row)) = view.row {
-            destroyed_numbers(&text, header, row, &mut mapped);
+            destroyed_numbers(text, header, row, &mut mapped);
         }
         for event in &mut mapped {
             if windows_1252 {

@@ -19,6 +19,17 @@ impl Digest {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// Digest of texts, each followed by a zero byte.
+    #[must_use]
+    pub fn of_parts<T: AsRef<str>>(parts: impl IntoIterator<Item = T>) -> Self {
+        let mut state = Sha256::new();
+        for part in parts {
+            state.update(part.as_ref().as_bytes());
+            state.update([0]);
+        }
+        Self(state.finalize().into())
+    }
+
     /// The first 16 bytes: enough to tell records apart (128 bits), half the memory.
     #[must_use]
     pub fn prefix128(&self) -> u128 {

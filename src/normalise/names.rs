@@ -169,15 +169,34 @@ pub(super) fn add_evidence(event: &mut Event<'_>, text: &str) {
     }
 }
 
+/// The first `most` bytes of a text, as far as the word goes that its last digit is in: nothing behind it
+/// is an identifier with a number, and patterns need not look there.
+fn up_to_last_number(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let text = &text[..end];
+    // Other scripts have digits of their own.
+    if !text.is_ascii() {
+        return text;
+    }
+    let Some(digit) = text.bytes().rposition(|byte| byte.is_ascii_digit()) else {
+        return "";
+    };
+    let word = text.as_bytes()[digit..].iter();
+    let rest = word.take_while(|byte| !byte.is_ascii_whitespace()).count();
+    &text[..digit + rest]
+}
+
 /// What can be an identifier in a text that something gave back.
 pub(crate) fn add_learned(event: &mut Event<'_>, text: &str) {
     const MOST: usize = 24;
     const LONGEST: usize = 8 << 10;
-    let mut end = text.len().min(LONGEST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    for found in ID_LIKE.find_iter(&text[..end]).take(MOST) {
+    for found in ID_LIKE
+        .find_iter(up_to_last_number(text, LONGEST))
+        .take(MOST)
+    {
         event.key(KeyKind::Value, found.as_str().to_owned());
     }
 }
@@ -225,11 +244,8 @@ static MENTION: LazyLock<Regex> = LazyLock::new(|| {
 /// Keys that people write in a request: "please correct invoice 4711", "INV-4711".
 pub(super) fn add_mentions<'a>(event: &mut Event<'a>, text: &str) {
     const MOST: usize = 16 << 10;
-    let mut end = text.len().min(MOST);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    for found in MENTION.captures_iter(&text[..end]).take(16) {
+    let text = up_to_last_number(text, MOST);
+    for found in MENTION.captures_iter(text).take(16) {
         if let Some(number) = found.name("inv") {
             event.key(KeyKind::Invoice, number.as_str().to_owned());
         } else if let (Some(word), Some(number)) = (found.name("word"), found.name("number"))
@@ -259,6 +275,19 @@ mod tests {
         ] {
             assert_eq!(kind_of_name(name), want, "{name}");
         }
+    }
+
+    #[test]
+    fn texts_end_with_their_last_number() {
+        for (text, want) in [
+            ("pay invoice INV-4711a, please", "pay invoice INV-4711a,"),
+            ("no number", ""),
+            ("order 12", "order 12"),
+            ("\u{e4} 4711 \u{662} tail", "\u{e4} 4711 \u{662} tail"),
+        ] {
+            assert_eq!(up_to_last_number(text, 1000), want);
+        }
+        assert_eq!(up_to_last_number("ab 12 cd 34", 7), "ab 12");
     }
 
     #[test]

@@ -99,22 +99,29 @@ pub fn find(text: &[u8], mut found: impl FnMut(Range<usize>, Personal)) {
             found(hit.range(), Personal::Email);
         }
     }
-    if text.iter().any(u8::is_ascii_digit) {
+    // Counting all of them is quicker than finding the first, and each form has a least number.
+    let digits = text.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let capitals = || text.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+    if digits >= 2 && capitals() >= 2 {
         for hit in IBAN.find_iter(text) {
             if iban_checks(hit.as_bytes()) {
                 found(hit.range(), Personal::Iban);
             }
         }
+    }
+    if digits >= 13 {
         for hit in CARD.find_iter(text) {
             if luhn_checks(hit.as_bytes()) {
                 found(hit.range(), Personal::Card);
             }
         }
-        if memchr::memchr(b'+', text).is_some() {
-            for hit in PHONE.find_iter(text) {
-                found(hit.range(), Personal::Phone);
-            }
+    }
+    if digits >= 8 && memchr::memchr(b'+', text).is_some() {
+        for hit in PHONE.find_iter(text) {
+            found(hit.range(), Personal::Phone);
         }
+    }
+    if digits >= 6 {
         for hit in NATIONAL_ID.find_iter(text) {
             if national_id_checks(hit.as_bytes()) {
                 found(hit.range(), Personal::NationalId);
@@ -180,10 +187,20 @@ static INJECTION: LazyLock<[(&str, Regex); 3]> = LazyLock::new(|| {
     ]
 });
 
+/// What stands, in small letters, in each text that has one of these phrases. Plain words are looked for
+/// many bytes at a time.
+static INJECTION_WORDS: LazyLock<Regex> = LazyLock::new(|| {
+    pattern("ignore|disregard|forget|override|not|don't|never|im_start|system|now")
+});
+
 /// Signs that a text wants to steer the model that reads it (OWASP LLM01): `override`, `secrecy`,
 /// `role`, joined by commas; empty if there are none. A sign is no proof.
 #[must_use]
 pub fn injection_signs(text: &str) -> String {
+    // Beyond ASCII a letter can stand for one of these in another form.
+    if text.is_ascii() && !INJECTION_WORDS.is_match(text.to_ascii_lowercase().as_bytes()) {
+        return String::new();
+    }
     let found = INJECTION
         .iter()
         .filter(|(_, phrase)| phrase.is_match(text.as_bytes()));

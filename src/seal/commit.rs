@@ -35,24 +35,29 @@ impl LogSealer {
 }
 
 impl Sealer for LogSealer {
-    fn add(
-        &mut self,
-        store: &Store,
-        batch: &str,
-        manifest: &[u8],
-        leaves: [&Path; 2],
-    ) -> Result<(), StoreError> {
+    fn add_records(&mut self, store: &Store, leaves: [&Path; 2]) -> Result<(), StoreError> {
         let mut appender = Log::open(&store.layout().root)?.appender()?;
         add_missing(store, &mut appender)?;
         for path in leaves {
             push_file(&mut appender, path)?;
         }
+        self.appender = Some(appender);
+        Ok(())
+    }
+
+    fn add_manifest(
+        &mut self,
+        store: &Store,
+        batch: &str,
+        manifest: &[u8],
+    ) -> Result<(), StoreError> {
+        let Some(appender) = &mut self.appender else {
+            return Ok(());
+        };
         appender.push(record_hash(&leaf::batch(manifest)))?;
         appender.end_batch(batch);
         appender.push_journals(&store.layout().root)?;
-        appender.sync()?;
-        self.appender = Some(appender);
-        Ok(())
+        appender.sync()
     }
 
     fn publish(&mut self) -> Result<(), StoreError> {

@@ -220,17 +220,12 @@ fn value(out: &mut Vec<u8>, name: &str, bytes: &[u8]) {
 }
 
 fn number(out: &mut Vec<u8>, name: &str, number: i128) {
-    use std::io::Write;
-    name_of(out, name);
-    let start = out.len();
-    length(out, 0);
-    // Writing to memory does not fail.
-    let _ = match i64::try_from(number) {
-        Ok(small) => write!(out, "{small}"),
-        Err(_) => write!(out, "{number}"),
+    let mut digits = itoa::Buffer::new();
+    let written = match i64::try_from(number) {
+        Ok(small) => digits.format(small),
+        Err(_) => digits.format(number),
     };
-    let written = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
-    out[start..start + 4].copy_from_slice(&written.to_le_bytes());
+    value(out, name, written.as_bytes());
 }
 
 fn nested(

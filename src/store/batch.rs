@@ -26,17 +26,21 @@ use crate::seal::ContentDigest;
 
 /// Puts a batch into the log of the store while it is committed.
 pub trait Sealer {
-    /// Adds the leaves of a batch: those in two files of hashes (records, rejects), and the manifest.
-    /// Nothing counts yet.
+    /// Adds the leaves of a batch's records and rejects, from two files of hashes. Nothing counts yet.
     ///
     /// # Errors
     /// The log cannot be written.
-    fn add(
+    fn add_records(&mut self, store: &Store, leaves: [&Path; 2]) -> Result<(), StoreError>;
+
+    /// Ends the batch with the leaf of its manifest. Nothing counts yet.
+    ///
+    /// # Errors
+    /// The log cannot be written.
+    fn add_manifest(
         &mut self,
         store: &Store,
         batch: &str,
         manifest: &[u8],
-        leaves: [&Path; 2],
     ) -> Result<(), StoreError>;
 
     /// Makes them count, once the batch is visible.
@@ -363,25 +367,6 @@ impl BatchWriter {
             }
         }
         custody.batch = free_id(&now, &custody.batch);
-        if let Some(protection) = self.protection.take() {
-            let rows: Vec<VaultRow> = protection.vault.into_iter().collect();
-            let root = &store.layout().root;
-            let files = protection.keys.store(root, &custody.batch, &rows)?;
-            let key = Some(protection.keys.contents);
-            (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, key)?;
-            for (path, rows) in files.iter().zip([rows.len(), 0, 0]) {
-                let (size, sha256) = hash_file(path)?;
-                let below = path.strip_prefix(root).unwrap_or(path);
-                custody.others.push(TableFile {
-                    path: below.display().to_string(),
-                    rows: rows as u64,
-                    size,
-                    sha256: sha256.to_string(),
-                });
-            }
-        } else {
-            (custody.tables, custody.others) = list_files(&self.folder, &custody.batch, None)?;
-        }
         custody.leaves = LeafCounts {
             records: self.record_leaves.count,
             rejects: self.reject_leaves.count,
@@ -392,9 +377,37 @@ impl BatchWriter {
                 .flush()
                 .map_err(StoreError::io("writing", &leaves.path))?;
         }
-        let text = manifest_text(&custody)?;
+        let protection = self.protection.take();
+        let key = protection.as_ref().map(|own| own.keys.contents);
+        let (folder, batch) = (&self.folder, custody.batch.clone());
         let leaves: [&Path; 2] = [&self.record_leaves.path, &self.reject_leaves.path];
-        sealer.add(&now, &custody.batch, &text, leaves)?;
+        // The manifest names all files, so its leaf is the last: until then both go on side by side.
+        let listed = std::thread::scope(|scope| {
+            let listed = scope.spawn(|| list_files(folder, &batch, key));
+            let sealed = sealer.add_records(&now, leaves);
+            let listed = listed
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            sealed.and(listed)
+        });
+        (custody.tables, custody.others) = listed?;
+        if let Some(protection) = protection {
+            let rows: Vec<VaultRow> = protection.vault.into_iter().collect();
+            let root = &store.layout().root;
+            let files = protection.keys.store(root, &custody.batch, &rows)?;
+            for (path, rows) in files.iter().zip([rows.len(), 0, 0]) {
+                let (size, sha256) = hash_file(path)?;
+                let below = path.strip_prefix(root).unwrap_or(path);
+                custody.others.push(TableFile {
+                    path: below.display().to_string(),
+                    rows: rows as u64,
+                    size,
+                    sha256: sha256.to_string(),
+                });
+            }
+        }
+        let text = manifest_text(&custody)?;
+        sealer.add_manifest(&now, &custody.batch, &text)?;
         for table in TABLES {
             let from = self.folder.join(table);
             let to = store.layout().table(table, &custody.batch);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use arrow_array::builder::{
-    Decimal128Builder, FixedSizeBinaryBuilder, Int32Builder, Int64Builder, ListBuilder, MapBuilder,
-    MapFieldNames, StringBuilder, StructBuilder, TimestampMicrosecondBuilder,
+    ArrayBuilder, Decimal128Builder, FixedSizeBinaryBuilder, Int32Builder, Int64Builder,
+    ListBuilder, MapBuilder, MapFieldNames, StringBuilder, StructBuilder,
+    TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_schema::{DataType, Field};
@@ -47,6 +48,14 @@ impl TextColumn {
         }
     }
 
+    /// Number of values and their bytes; nothing for a column that nobody uses.
+    fn size(&self) -> (usize, usize) {
+        match self.builder.len() {
+            0 => (0, 0),
+            items => (items + self.empty, self.builder.values_slice().len()),
+        }
+    }
+
     fn flush(&mut self) {
         if self.empty > 0 {
             self.builder.append_nulls(std::mem::take(&mut self.empty));
@@ -57,6 +66,16 @@ impl TextColumn {
         self.flush();
         self.builder.finish()
     }
+}
+
+/// How large the columns of an events table became: the next one of the same stream will be like it.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    rows: usize,
+    texts: Vec<(usize, usize)>,
+    names: usize,
+    values: usize,
+    attributes: usize,
 }
 
 /// Column builders for the events table.
@@ -79,46 +98,58 @@ pub struct EventsBuilder {
     rows: usize,
 }
 
-impl Default for EventsBuilder {
-    fn default() -> Self {
+impl EventsBuilder {
+    /// A builder for a table that is expected to be like another one.
+    #[must_use]
+    pub fn like(sizes: &Sizes) -> Self {
         let change = StructBuilder::from_fields(change_fields(), 0);
         let names = MapFieldNames {
             entry: "entries".to_owned(),
             key: "keys".to_owned(),
             value: "values".to_owned(),
         };
+        let Sizes {
+            rows, attributes, ..
+        } = *sizes;
+        let number = || Int64Builder::with_capacity(rows);
+        let small = || Int32Builder::with_capacity(rows);
+        let time = || TimestampMicrosecondBuilder::with_capacity(rows).with_timezone("UTC");
+        let texts = (0..TEXT_COLUMNS.len()).map(|column| {
+            let (items, bytes) = sizes.texts.get(column).copied().unwrap_or_default();
+            TextColumn {
+                builder: StringBuilder::with_capacity(items, bytes),
+                empty: 0,
+            }
+        });
         Self {
-            id: FixedSizeBinaryBuilder::new(32),
-            row: Int64Builder::new(),
-            time: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            end: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-            file: Int32Builder::new(),
-            ordinal: Int64Builder::new(),
-            offset: Int64Builder::new(),
-            length: Int64Builder::new(),
-            part: Int32Builder::new(),
-            tokens_in: Int64Builder::new(),
-            tokens_out: Int64Builder::new(),
-            amount: Decimal128Builder::new().with_data_type(amount()),
-            texts: TEXT_COLUMNS
-                .iter()
-                .map(|_| TextColumn {
-                    builder: StringBuilder::new(),
-                    empty: 0,
-                })
-                .collect(),
+            id: FixedSizeBinaryBuilder::with_capacity(rows, 32),
+            row: number(),
+            time: time(),
+            end: time(),
+            file: small(),
+            ordinal: number(),
+            offset: number(),
+            length: number(),
+            part: small(),
+            tokens_in: number(),
+            tokens_out: number(),
+            amount: Decimal128Builder::with_capacity(rows).with_data_type(amount()),
+            texts: texts.collect(),
             changes: ListBuilder::new(change).with_field(Field::new(
                 "item",
                 DataType::Struct(change_fields()),
                 true,
             )),
-            attributes: MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new()),
+            attributes: MapBuilder::with_capacity(
+                Some(names),
+                StringBuilder::with_capacity(attributes, sizes.names),
+                StringBuilder::with_capacity(attributes, sizes.values),
+                rows,
+            ),
             rows: 0,
         }
     }
-}
 
-impl EventsBuilder {
     /// Number of events so far.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -228,12 +259,19 @@ impl EventsBuilder {
         self.changes.append(!event.changes.is_empty());
     }
 
-    /// The table; `row` is still to be set.
+    /// The table; `row` is still to be set. What it took is put into `sizes`.
     ///
     /// # Errors
     /// Columns of different length (never).
-    pub fn finish(&mut self) -> Result<RecordBatch, StoreError> {
-        self.rows = 0;
+    pub fn finish(mut self, sizes: &mut Sizes) -> Result<RecordBatch, StoreError> {
+        let (names, values) = self.attributes.entries();
+        *sizes = Sizes {
+            rows: self.rows,
+            texts: self.texts.iter().map(TextColumn::size).collect(),
+            attributes: names.len(),
+            names: names.values_slice().len(),
+            values: values.values_slice().len(),
+        };
         let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.id.finish()),
             Arc::new(self.row.finish()),

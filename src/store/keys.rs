@@ -28,15 +28,23 @@ use crate::model::{Event, KeyKind, normalise_key};
 /// it is used by events that follow each other.
 #[derive(Default)]
 pub struct KeyRows {
-    kinds: Vec<KeyKind>,
+    entries: Vec<Entry>,
     /// Normalised value and original spelling (empty if equal) of all entries, one after the other.
     text: String,
-    /// End of value and end of original in `text`, by entry.
-    ends: Vec<(usize, usize)>,
     /// Entries of all events, event after event.
     rows: Vec<u32>,
     /// End of an event's entries in `rows`.
     row_ends: Vec<u32>,
+}
+
+/// A key, as one thing: sorting looks at keys from all over the part.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Where in the text its value begins.
+    start: usize,
+    value: u32,
+    original: u32,
+    kind: KeyKind,
 }
 
 /// How many entries back an equal one is looked for.
@@ -54,16 +62,16 @@ impl KeyRows {
         let first = self.rows.len();
         for (kind, original) in &event.keys {
             let original = original.trim();
-            let recent = self.kinds.len().saturating_sub(REUSE)..self.kinds.len();
+            let recent = self.entries.len().saturating_sub(REUSE)..self.entries.len();
             let known = recent
                 .rev()
-                .find(|entry| self.kinds[*entry] == *kind && self.spelling(*entry) == original);
+                .find(|entry| self.kind(*entry) == *kind && self.spelling(*entry) == original);
             let Some(entry) = known.or_else(|| self.enter(*kind, original)) else {
                 continue;
             };
             let doubled = self.rows[first..].iter().any(|row| {
                 let row = *row as usize;
-                row == entry || self.kinds[row] == *kind && self.value(row) == self.value(entry)
+                row == entry || self.kind(row) == *kind && self.value(row) == self.value(entry)
             });
             if !doubled {
                 self.rows.push(index(entry));
@@ -74,14 +82,16 @@ impl KeyRows {
 
     fn enter(&mut self, kind: KeyKind, original: &str) -> Option<usize> {
         let value = normalise_key(kind, original)?;
-        self.kinds.push(kind);
+        let original = if value == original { "" } else { original };
+        self.entries.push(Entry {
+            start: self.text.len(),
+            value: index(value.len()),
+            original: index(original.len()),
+            kind,
+        });
         self.text.push_str(&value);
-        let value_end = self.text.len();
-        if value != original {
-            self.text.push_str(original);
-        }
-        self.ends.push((value_end, self.text.len()));
-        Some(self.kinds.len() - 1)
+        self.text.push_str(original);
+        Some(self.entries.len() - 1)
     }
 
     /// Number of keys.
@@ -99,20 +109,25 @@ impl KeyRows {
     /// Bytes held, roughly.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.text.len() + self.kinds.len() * 20 + self.rows.len() * 4 + self.row_ends.len() * 4
+        self.text.len()
+            + self.entries.len() * size_of::<Entry>()
+            + self.rows.len() * 4
+            + self.row_ends.len() * 4
     }
 
-    fn start(&self, entry: usize) -> usize {
-        entry.checked_sub(1).map_or(0, |before| self.ends[before].1)
+    fn kind(&self, entry: usize) -> KeyKind {
+        self.entries[entry].kind
     }
 
     fn value(&self, entry: usize) -> &str {
-        &self.text[self.start(entry)..self.ends[entry].0]
+        let Entry { start, value, .. } = self.entries[entry];
+        &self.text[start..start + value as usize]
     }
 
     fn original(&self, entry: usize) -> Option<&str> {
-        let (start, end) = self.ends[entry];
-        (start < end).then(|| &self.text[start..end])
+        let entry = self.entries[entry];
+        let start = entry.start + entry.value as usize;
+        (entry.original > 0).then(|| &self.text[start..start + entry.original as usize])
     }
 
     fn spelling(&self, entry: usize) -> &str {
@@ -124,9 +139,8 @@ impl KeyRows {
     pub fn joined(parts: Vec<Self>) -> Self {
         let sum = |of: fn(&Self) -> usize| parts.iter().map(of).sum();
         let mut joined = Self {
-            kinds: Vec::with_capacity(sum(|part| part.kinds.len())),
+            entries: Vec::with_capacity(sum(|part| part.entries.len())),
             text: String::with_capacity(sum(|part| part.text.len())),
-            ends: Vec::with_capacity(sum(|part| part.ends.len())),
             rows: Vec::with_capacity(sum(|part| part.rows.len())),
             row_ends: Vec::with_capacity(sum(|part| part.row_ends.len())),
         };
@@ -137,11 +151,13 @@ impl KeyRows {
     }
 
     fn append(&mut self, other: &Self) {
-        let (base, entries, rows) = (self.text.len(), self.kinds.len(), self.rows.len());
-        self.kinds.extend_from_slice(&other.kinds);
+        let (base, entries, rows) = (self.text.len(), self.entries.len(), self.rows.len());
         self.text.push_str(&other.text);
-        self.ends
-            .extend(other.ends.iter().map(|(a, b)| (a + base, b + base)));
+        let moved = other.entries.iter().map(|entry| Entry {
+            start: entry.start + base,
+            ..*entry
+        });
+        self.entries.extend(moved);
         self.rows
             .extend(other.rows.iter().map(|entry| entry + index(entries)));
         self.row_ends
@@ -157,10 +173,10 @@ impl KeyRows {
             kind_rank[kind as usize] = rank;
         }
         // Most comparisons end within the head: it stands beside the entry.
-        let mut order: Vec<(u128, u32)> = (0..self.kinds.len())
+        let mut order: Vec<(u128, u32)> = (0..self.entries.len())
             .map(|entry| {
                 let mut head = [0u8; HEAD + 1];
-                head[0] = kind_rank[self.kinds[entry] as usize];
+                head[0] = kind_rank[self.kind(entry) as usize];
                 let value = self.value(entry).as_bytes();
                 let n = value.len().min(HEAD);
                 head[1..=n].copy_from_slice(&value[..n]);
@@ -223,7 +239,7 @@ impl KeyRows {
         let firsts = sorted
             .chunk_by(|a, b| ranks[a.0 as usize] == ranks[b.0 as usize])
             .map(|group| group[0].0 as usize);
-        let filter = filter::build(firsts.map(|entry| (self.kinds[entry], self.value(entry))));
+        let filter = filter::build(firsts.map(|entry| (self.kind(entry), self.value(entry))));
         let mut kinds = StringBuilder::with_capacity(sorted.len(), sorted.len() * 8);
         let mut values = StringBuilder::with_capacity(sorted.len(), sorted.len() * 24);
         let mut originals = StringBuilder::new();
@@ -232,7 +248,7 @@ impl KeyRows {
             TimestampMicrosecondBuilder::with_capacity(sorted.len()).with_timezone("UTC");
         for (entry, place) in sorted {
             let entry = entry as usize;
-            kinds.append_value(self.kinds[entry].as_str());
+            kinds.append_value(self.kind(entry).as_str());
             values.append_value(self.value(entry));
             originals.append_option(self.original(entry));
             rows.append_value(base + i64::from(place));

@@ -42,7 +42,7 @@ pub use contents::{
 };
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
 pub use erasures::{ERASURE_LABEL, ERASURES, Erasure, Erasures, Replaced};
-pub use events::{EventsBuilder, Origin};
+pub use events::{EventsBuilder, Origin, Sizes};
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
 pub use integrity::{Damage, check_files};

@@ -265,30 +265,57 @@ impl Part {
         let order: Vec<u32> = order.into_iter().map(|(.., from)| from).collect();
         let base = i64::from(number) << PART_BITS;
         let times: Vec<Option<i64>> = time.iter().collect();
-        let (keys, filter) = KeyRows::joined(self.keys).table(&order, base, &times)?;
-        let key_count = keys.num_rows();
-        let path = folder.join("keys").join(part_name(number));
-        write_table(&path, &keys, keys_properties())?;
-        let path = filter::path_of(&path);
-        std::fs::write(&path, filter).map_err(StoreError::io("writing", path))?;
-        drop(keys);
-        let sorted = if in_order {
-            whole
-        } else {
-            take_record_batch(&whole, &UInt32Array::from(order))?
-        };
-        let rows =
-            Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
-        let mut columns = sorted.columns().to_vec();
-        columns[1] = Arc::new(rows);
-        let sorted = RecordBatch::try_new(events_schema(), columns)?;
-        write_table(
-            &folder.join("events").join(part_name(number)),
-            &sorted,
-            events_properties(),
-        )?;
-        Ok(key_count)
+        let keys = self.keys;
+        // The last part of a run is written when the other cores have nothing left to do.
+        std::thread::scope(|scope| {
+            let keys = scope.spawn(|| write_keys(keys, &order, base, &times, folder, number));
+            let events = write_events(whole, in_order, &order, base, folder, number);
+            let keys = keys
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            events.and(keys)
+        })
     }
+}
+
+fn write_keys(
+    keys: Vec<KeyRows>,
+    order: &[u32],
+    base: i64,
+    times: &[Option<i64>],
+    folder: &Path,
+    number: u32,
+) -> Result<usize, StoreError> {
+    let (keys, filter) = KeyRows::joined(keys).table(order, base, times)?;
+    let path = folder.join("keys").join(part_name(number));
+    write_table(&path, &keys, keys_properties())?;
+    let path = filter::path_of(&path);
+    std::fs::write(&path, filter).map_err(StoreError::io("writing", path))?;
+    Ok(keys.num_rows())
+}
+
+fn write_events(
+    whole: RecordBatch,
+    in_order: bool,
+    order: &[u32],
+    base: i64,
+    folder: &Path,
+    number: u32,
+) -> Result<(), StoreError> {
+    let sorted = if in_order {
+        whole
+    } else {
+        take_record_batch(&whole, &UInt32Array::from(order.to_vec()))?
+    };
+    let rows = Int64Array::from_iter_values((0..sorted.num_rows() as i64).map(|row| base + row));
+    let mut columns = sorted.columns().to_vec();
+    columns[1] = Arc::new(rows);
+    let sorted = RecordBatch::try_new(events_schema(), columns)?;
+    write_table(
+        &folder.join("events").join(part_name(number)),
+        &sorted,
+        events_properties(),
+    )
 }
 
 pub(super) fn part_name(number: u32) -> String {

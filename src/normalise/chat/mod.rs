@@ -67,21 +67,25 @@ pub struct Prefix(Vec<u8>);
 impl Prefix {
     /// Adds a message: its parts as they stand in the request.
     pub fn message(&mut self, parts: &[&str]) {
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| part.len() + 1).sum());
-        for part in parts {
-            bytes.extend_from_slice(part.as_bytes());
-            bytes.push(0);
-        }
         // Each message is a digest of its own, so that they cannot run into each other.
-        self.0.extend_from_slice(&Digest::of(&bytes).0[..16]);
+        self.0.extend_from_slice(&Digest::of_parts(parts).0[..16]);
     }
 
     /// The digest if the conversation goes on with that answer.
     #[must_use]
     pub fn with_answer<'c>(&self, text: &str, calls: impl Iterator<Item = &'c str>) -> String {
-        let mut bytes = self.0.clone();
+        let mut bytes = Vec::with_capacity(self.0.len() + text.len() + 64);
+        bytes.extend_from_slice(&self.0);
         bytes.push(0);
-        bytes.extend(text.bytes().filter(|b| !b.is_ascii_whitespace()));
+        // Blanks do not count. Each byte is written, and the next one over it where it was a blank: that
+        // needs no branch, of which a text has one in five wrong.
+        let mut end = bytes.len();
+        bytes.resize(end + text.len(), 0);
+        for byte in text.bytes() {
+            bytes[end] = byte;
+            end += usize::from(!byte.is_ascii_whitespace());
+        }
+        bytes.truncate(end);
         for id in calls {
             bytes.push(0);
             bytes.extend_from_slice(id.as_bytes());
@@ -419,7 +423,13 @@ pub(super) fn add_metadata<'a>(event: &mut Event<'a>, name: &str, value: Cow<'a,
 /// A raw JSON value as text: strings unescaped, anything else as it stands.
 pub(super) fn text_of<'a>(raw: &'a RawValue) -> Cow<'a, str> {
     let json = raw.get();
-    if json.starts_with('"') {
+    let quoted = json
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    if let Some(inner) = quoted.filter(|inner| memchr::memchr(b'\\', inner.as_bytes()).is_none()) {
+        // It was read once already, so that a text without escapes is what stands there.
+        Cow::Borrowed(inner)
+    } else if json.starts_with('"') {
         serde_json::from_str::<Text<'a>>(json)
             .map(|text| text.0)
             .unwrap_or_default()
@@ -444,10 +454,5 @@ pub(super) fn object_text<'r>(record: &Record<'r>, raw: &'r RawValue) -> &'r str
 
 /// Digest over model parameters, tools and system prompt: equal digest, equal configuration.
 pub(super) fn configuration_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut joined = Vec::new();
-    for part in parts {
-        joined.extend_from_slice(part.as_bytes());
-        joined.push(0);
-    }
-    Digest::of(&joined).short(16)
+    Digest::of_parts(parts).short(16)
 }

@@ -481,7 +481,8 @@ pub fn calls_of_chunk(json: &str) -> Vec<String> {
 /// Joins the arguments of tool calls that come in pieces, one chunk a record.
 pub fn gather_chunks<'t>(texts: impl Iterator<Item = &'t str>) -> HashMap<String, String> {
     let mut joined: HashMap<String, String> = HashMap::new();
-    for text in texts.filter(|text| text.contains("\"chat.completion.chunk\"")) {
+    let chunk = memchr::memmem::Finder::new(b"\"chat.completion.chunk\"");
+    for text in texts.filter(|text| chunk.find(text.as_bytes()).is_some()) {
         for (name, arguments) in pieces(text) {
             joined.entry(name).or_default().push_str(&arguments);
         }

@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -272,7 +273,9 @@ pub(super) fn map<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(
         KeyKind::Request,
         wrapper.request_id.clone().and_then(Text::some),
     );
-    if let Some(inner) = answered.and_then(|raw| serde_json::from_str::<Inner<'r>>(raw.get()).ok())
+    // Reading it for nothing costs more than looking for the name.
+    let wrapped = answered.filter(|raw| memmem::find(raw.get().as_bytes(), b"\"body\"").is_some());
+    if let Some(inner) = wrapped.and_then(|raw| serde_json::from_str::<Inner<'r>>(raw.get()).ok())
         && let Some(body) = inner.body
     {
         answered = Some(body);

@@ -65,10 +65,12 @@ pub struct Ask<'a> {
 pub struct Prefix(Vec<u8>);
 
 impl Prefix {
-    /// Adds a message: its parts as they stand in the request.
-    pub fn message(&mut self, parts: &[&str]) {
+    /// Adds a message: its parts as they stand in the request. Gives its digest.
+    pub fn message(&mut self, parts: &[&str]) -> Digest {
         // Each message is a digest of its own, so that they cannot run into each other.
-        self.0.extend_from_slice(&Digest::of_parts(parts).0[..16]);
+        let digest = Digest::of_parts(parts);
+        self.0.extend_from_slice(&digest.0[..16]);
+        digest
     }
 
     /// The digest if the conversation goes on with that answer.
@@ -203,6 +205,8 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     let response = answer.id.clone();
     let base = |kind, time_us: Option<i64>| {
         let mut event = call.template.clone();
+        // The ids of the call and what its arguments say follow.
+        event.keys.reserve(8);
         // What was asked and what was answered belong together, with or without other ids.
         event.key_opt(KeyKind::Response, response.clone());
         event.kind = kind;

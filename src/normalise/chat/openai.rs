@@ -151,7 +151,7 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         {
             ask.continues.push(continued(&so_far, message));
         }
-        so_far.message(&[
+        let digest = so_far.message(&[
             role(message),
             message.content.map_or("", RawValue::get),
             message.tool_calls.map_or("", RawValue::get),
@@ -161,10 +161,9 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         let text = || message.content.map(message_text).unwrap_or_default();
         match role(message) {
             "system" | "developer" => {
-                let text = text();
-                system.push_str(&text);
+                system.push_str(&digest.short(32));
                 if last_answer.is_none() {
-                    ask.instructions.push(text);
+                    ask.instructions.push(text());
                 }
             }
             "user" if is_new => ask.prompts.push(text()),

@@ -17,6 +17,7 @@ use parquet::file::writer::SerializedFileWriter;
 use sha2::{Digest as _, Sha256};
 
 use super::files::TABLES;
+use super::files::side_by_side;
 use super::part::{part_name, write_table};
 use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
 use super::{Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile};
@@ -467,7 +468,7 @@ fn list_files(
     batch: &str,
     key: Option<DataKey>,
 ) -> Result<(Vec<TableFile>, Vec<TableFile>), StoreError> {
-    let (mut tables, mut others) = (Vec::new(), Vec::new());
+    let mut files: Vec<(&str, String)> = Vec::new();
     for table in TABLES {
         let below = folder.join(table);
         let mut names: Vec<String> = fs::read_dir(&below)
@@ -475,33 +476,37 @@ fn list_files(
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect();
         names.sort();
-        for name in names {
-            let path = below.join(&name);
-            let (size, sha256) = hash_file(&path)?;
-            let is_table = name.ends_with(".parquet");
-            let rows = if is_table {
-                let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
-                let is_encrypted = matches!(table, "contents" | "rejects");
-                let key = key.filter(|_| is_encrypted);
-                parquet::file::metadata::ParquetMetaDataReader::new()
-                    .with_decryption_properties(key.map(decryption).transpose()?)
-                    .parse_and_finish(&file)
-                    .map_err(StoreError::parquet(&path))?
-                    .file_metadata()
-                    .num_rows()
-            } else {
-                0
-            };
-            let list = if is_table { &mut tables } else { &mut others };
-            list.push(TableFile {
-                path: format!("{table}/batch={batch}/{name}"),
-                rows: u64::try_from(rows).unwrap_or(0),
-                size,
-                sha256: sha256.to_string(),
-            });
-        }
+        files.extend(names.into_iter().map(|name| (table, name)));
     }
-    Ok((tables, others))
+    let listed = side_by_side(&files, |(table, name)| {
+        let path = folder.join(table).join(name);
+        let (size, sha256) = hash_file(&path)?;
+        let is_table = name.ends_with(".parquet");
+        let rows = if is_table {
+            let file = File::open(&path).map_err(StoreError::io("opening", &path))?;
+            let is_encrypted = matches!(*table, "contents" | "rejects");
+            let key = key.filter(|_| is_encrypted);
+            parquet::file::metadata::ParquetMetaDataReader::new()
+                .with_decryption_properties(key.map(decryption).transpose()?)
+                .parse_and_finish(&file)
+                .map_err(StoreError::parquet(&path))?
+                .file_metadata()
+                .num_rows()
+        } else {
+            0
+        };
+        let file = TableFile {
+            path: format!("{table}/batch={batch}/{name}"),
+            rows: u64::try_from(rows).unwrap_or(0),
+            size,
+            sha256: sha256.to_string(),
+        };
+        Ok::<_, StoreError>((is_table, file))
+    })?;
+    let (tables, others): (Vec<_>, Vec<_>) =
+        listed.into_iter().partition(|(is_table, _)| *is_table);
+    let files = |list: Vec<(bool, TableFile)>| list.into_iter().map(|(_, file)| file).collect();
+    Ok((files(tables), files(others)))
 }
 
 /// Properties with which a table is written encrypted, if there is a key.

@@ -183,7 +183,12 @@ impl Facts {
                         facts.kinds[kind as usize] += 1;
                         facts.kind_of.push(kind);
                         let format = text(formats, row);
-                        facts.formats.push(names.number(&format));
+                        // An export of telemetry is of many services, each with a clock of its own.
+                        let clock = match format.as_str() {
+                            "otlp_json" => format!("{format} {}", text(actors, row)),
+                            _ => format.clone(),
+                        };
+                        facts.formats.push(names.number(&clock));
                         facts.tools.push(names.number(&text(tools, row)));
                         facts.actors.push(names.number(&text(actors, row)));
                         let object = text(object_ids, row);

@@ -4,6 +4,7 @@
 //! is new; the rest was in the request before it and gives no events again.
 
 pub mod anthropic;
+pub mod messages;
 pub mod openai;
 pub mod responses;
 mod stream;

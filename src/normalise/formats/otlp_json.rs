@@ -14,11 +14,14 @@ use serde_json::value::RawValue;
 
 use crate::model::time::Time;
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind, Outcome};
+use crate::normalise::chat::messages;
 use crate::normalise::chat::text_of;
 use crate::normalise::http::{kind_of_method, outcome_of_status};
 use crate::normalise::json::Text;
 use crate::normalise::names::{add_arguments, add_mentions, add_named};
-use crate::normalise::{Detection, Format, MapError, Record, Sample, personal_kinds};
+use crate::normalise::{
+    Detection, Format, MapError, Record, Sample, injection_signs, personal_kinds,
+};
 
 /// OTLP JSON.
 pub struct OtlpJson;
@@ -269,8 +272,91 @@ fn map_span<'r>(
     if event.outcome.is_none() && event.error.is_some() {
         event.outcome = Some(Outcome::Error);
     }
+    let text_of = |part| {
+        let found = event.contents.iter().find(|(have, _)| *have == part);
+        found.map_or("", |(_, text)| &**text)
+    };
+    let (given, calls) = match event.kind {
+        Kind::Inference => {
+            let spread = event.attributes.iter();
+            let spread = messages::spread_calls(spread.map(|(name, value)| (&**name, &**value)));
+            let mut calls = messages::calls(text_of(ContentPart::Output));
+            calls.extend(spread);
+            (messages::results(text_of(ContentPart::Prompt)), calls)
+        }
+        _ => (Vec::new(), Vec::new()),
+    };
+    let given: Vec<Event<'r>> = given
+        .into_iter()
+        .map(|result| {
+            let mut given = of_same_call(&event, Kind::ToolResult);
+            given.action = Some(Cow::Borrowed("tool_result"));
+            given.actor.kind = Some(ActorType::Service);
+            given.key_opt(KeyKind::ToolCall, result.id);
+            given.attr("personal_data", personal_kinds(&result.text));
+            given.attr("injection_signs", injection_signs(&result.text));
+            given
+                .contents
+                .push((ContentPart::Result, Cow::Owned(result.text)));
+            given
+        })
+        .collect();
+    let asked: Vec<Event<'r>> = calls
+        .into_iter()
+        .map(|call| {
+            let mut asked = of_same_call(&event, Kind::ToolCall);
+            // Its tools run when the model has answered.
+            if let (Some(time), Some(end)) = (&mut asked.time, event.end_us) {
+                time.us = end;
+            }
+            asked.action = Some(Cow::Owned(call.name.clone()));
+            asked.tool = Some(Cow::Owned(call.name));
+            asked.key_opt(KeyKind::ToolCall, call.id);
+            add_arguments(&mut asked, &call.arguments);
+            asked.attr("personal_data", personal_kinds(&call.arguments));
+            if !call.arguments.is_empty() {
+                asked
+                    .contents
+                    .push((ContentPart::Arguments, Cow::Owned(call.arguments)));
+            }
+            asked
+        })
+        .collect();
+    out.extend(given);
     out.push(event);
+    out.extend(asked);
     Ok(())
+}
+
+/// An event of what a span of a model call says beside it: with the ids of the span, and its actor.
+fn of_same_call<'r>(span: &Event<'r>, kind: Kind) -> Event<'r> {
+    let mut event = Event::new(kind);
+    event.time = span.time;
+    event.actor.id.clone_from(&span.actor.id);
+    event.actor.kind = Some(ActorType::Agent);
+    event
+        .actor
+        .on_behalf_of
+        .clone_from(&span.actor.on_behalf_of);
+    event.agent.clone_from(&span.agent);
+    event.provider.clone_from(&span.provider);
+    event.conversation.clone_from(&span.conversation);
+    event.trace.clone_from(&span.trace);
+    event.span.clone_from(&span.span);
+    event.parent_span.clone_from(&span.parent_span);
+    let shared = |kind: KeyKind| {
+        matches!(
+            kind,
+            KeyKind::Trace
+                | KeyKind::Conversation
+                | KeyKind::Response
+                | KeyKind::WorkflowRun
+                | KeyKind::User
+        )
+    };
+    let keys = span.keys.iter().filter(|(kind, _)| shared(*kind));
+    event.keys.extend(keys.cloned());
+    event
 }
 
 fn kind_of(operation: Option<&str>, event: &Event<'_>) -> Kind {

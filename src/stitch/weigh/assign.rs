@@ -5,13 +5,7 @@ use super::*;
 impl Model<'_> {
     pub(super) fn candidates(&self, action: &Action) -> BTreeSet<usize> {
         let mut found = self.any_candidates(action);
-        let format = action.format;
-        found.retain(|at| {
-            let call = &self.calls[*at];
-            call.root != NONE
-                && call.thinks == action.is_tool
-                && (call.by_model || call.thinks || call.format != format)
-        });
+        found.retain(|at| self.can_cause(*at, action));
         found
     }
 
@@ -28,7 +22,7 @@ impl Model<'_> {
                 .get(token as usize)
                 .map_or(&[][..], Vec::as_slice);
             if calls.len() <= FREQUENT {
-                let near = |at: &&usize| (action.time - self.calls[**at].time).abs() <= WINDOW;
+                let near = |at: &&usize| self.is_near(**at, action);
                 found.extend(calls.iter().filter(near));
             }
         }
@@ -141,11 +135,58 @@ impl Model<'_> {
     /// All that could be the cause of an action, with their weights.
     pub(super) fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
         let odds = self.prior(action) + self.actor_weight(action);
-        self.candidates(action)
-            .into_iter()
-            .map(|at| (at, self.weight(&self.calls[at], action) + odds))
+        if action.steps.is_empty() {
+            return self
+                .candidates(action)
+                .into_iter()
+                .map(|at| (at, self.weight(&self.calls[at], action) + odds))
+                .filter(|(_, weight)| *weight > FAINT)
+                .collect();
+        }
+        // The steps of a fragment are of one task: what speaks for a task speaks from all of them.
+        let mut of_root: BTreeMap<u32, (BTreeSet<usize>, f64)> = BTreeMap::new();
+        for step in &action.steps {
+            for at in self.candidates(step) {
+                of_root.entry(self.calls[at].root).or_default();
+            }
+        }
+        for (root, (calls, bits)) in &mut of_root {
+            let all = self.calls_of_root.get(root).map_or(&[][..], Vec::as_slice);
+            for (number, step) in action.steps.iter().enumerate() {
+                let able = |at: &usize| self.can_cause(*at, step) && self.is_near(*at, step);
+                let able: Vec<usize> = all.iter().copied().filter(able).collect();
+                if number == 0 {
+                    calls.extend(&able);
+                    continue;
+                }
+                let sum: f64 = able
+                    .iter()
+                    .map(|at| self.weight(&self.calls[*at], step).exp2())
+                    .sum();
+                #[allow(clippy::cast_precision_loss)] // Calls of one task.
+                let mean = sum / able.len().max(1) as f64;
+                *bits += (UNLOGGED + (1.0 - UNLOGGED) * mean).log2();
+            }
+        }
+        let first = &action.steps[0];
+        of_root
+            .into_values()
+            .flat_map(|(calls, bits)| calls.into_iter().map(move |at| (at, bits)))
+            .map(|(at, bits)| (at, self.weight(&self.calls[at], first) + bits + odds))
             .filter(|(_, weight)| *weight > FAINT)
             .collect()
+    }
+
+    /// Whether a call is of a kind that can cause such an action.
+    fn can_cause(&self, at: usize, action: &Action) -> bool {
+        let call = &self.calls[at];
+        call.root != NONE
+            && call.thinks == action.is_tool
+            && (call.by_model || call.thinks || call.format != action.format)
+    }
+
+    fn is_near(&self, at: usize, action: &Action) -> bool {
+        (action.time - self.calls[at].time).abs() <= WINDOW
     }
 
     /// The likeliest cause among the calls that are still free, with its weight and the likelihood

@@ -70,6 +70,10 @@ const TELLING: f64 = 3.0;
 const MOST_AGAINST: f64 = 6.0;
 /// The task of a request that is in none.
 const NONE: u32 = u32::MAX;
+/// Steps of one fragment that are looked at.
+const MOST_STEPS: usize = 24;
+/// The share of steps whose cause is not logged.
+const UNLOGGED: f64 = 0.1;
 /// Calls at the time of an action beyond which the time alone tells nothing.
 const CROWD: usize = 100;
 
@@ -227,6 +231,17 @@ struct Action {
     is_tool: bool,
     /// Calls that an id of the call itself joins to it.
     named: Vec<usize>,
+    /// The requests or runs of tools that an id joins to one fragment, one by one, where there are several:
+    /// all of them are of one task.
+    steps: Vec<Action>,
+}
+
+impl Action {
+    /// Does something to it and to each of its steps.
+    fn each(&mut self, mut act: impl FnMut(&mut Self)) {
+        act(self);
+        self.steps.iter_mut().for_each(act);
+    }
 }
 
 /// Clock offset between a kind of call record and a kind of action record.
@@ -387,7 +402,9 @@ impl<'f> Model<'f> {
         };
         let (mut actions, documented) = actions(store, places, facts, &roots, &agent, &tokens)?;
         for action in &mut actions {
-            action.object = action.events.iter().find_map(|event| object_of(*event));
+            action.each(|one| {
+                one.object = one.events.iter().find_map(|event| object_of(*event));
+            });
         }
         let mut model = Self {
             facts,
@@ -430,12 +447,12 @@ impl<'f> Model<'f> {
             .iter()
             .map(|calls| evidence::rarity(all, calls.len()))
             .collect();
+        let bits_of_token = &model.bits_of_token;
         for action in &mut model.actions {
-            let mut bits = action
-                .tokens
-                .iter()
-                .map(|token| model.bits_of_token[token as usize]);
-            action.telling = bits.any(|bits| bits >= TELLING);
+            action.each(|one| {
+                let mut bits = one.tokens.iter().map(|token| bits_of_token[token as usize]);
+                one.telling = bits.any(|bits| bits >= TELLING);
+            });
         }
         model.bound_calls();
         for (event, tokens) in tokens.iter().enumerate() {
@@ -569,6 +586,21 @@ fn read_tokens(
     Ok((names, tokens))
 }
 
+/// The requests or runs of tools of a fragment, each with what was recorded behind it; none if there is but
+/// one.
+fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
+    let mut steps: Vec<Vec<u32>> = Vec::new();
+    for event in events {
+        let begins = facts.is_request(*event as usize) || facts.kind(*event) == Kind::ToolCall;
+        match steps.last_mut() {
+            Some(step) if !begins => step.push(*event),
+            _ if begins => steps.push(vec![*event]),
+            _ => return Vec::new(),
+        }
+    }
+    if steps.len() < 2 { Vec::new() } else { steps }
+}
+
 /// Everything done in other systems: each fragment without a model's part as one, and the changes
 /// inside tasks one by one.
 fn actions(
@@ -601,19 +633,15 @@ fn actions(
         };
         groups.entry((root, group)).or_default().push(number);
     }
-    let mut out = Vec::new();
-    for ((root, _), mut events) in groups {
-        events.sort_by_key(|event| facts.order(*event));
-        let first = events[0] as usize;
-        let Some(time) = facts.times[first] else {
-            continue;
-        };
+    let action_of = |root: u32, events: Vec<u32>| {
+        let first = *events.first()? as usize;
+        let time = facts.times[first]?;
         let actor = events
             .iter()
             .map(|event| facts.actors[*event as usize])
             .find(|actor| *actor != 0)
             .unwrap_or(0);
-        out.push(Action {
+        Some(Action {
             number: 0,
             root,
             settled: agent[root as usize],
@@ -629,12 +657,32 @@ fn actions(
             is_tool: facts.kind(events[0]) == Kind::ToolCall,
             telling: false,
             named: Vec::new(),
+            steps: Vec::new(),
             events,
-        });
+        })
+    };
+    let mut out = Vec::new();
+    for ((root, _), mut events) in groups {
+        events.sort_by_key(|event| facts.order(*event));
+        let steps = if agent[root as usize] {
+            Vec::new()
+        } else {
+            steps(facts, &events)
+        };
+        let Some(mut action) = action_of(root, events) else {
+            continue;
+        };
+        let steps = steps.into_iter().take(MOST_STEPS);
+        action.steps = steps.filter_map(|step| action_of(root, step)).collect();
+        out.push(action);
     }
     out.sort_by_key(|action| facts.ids[action.events[0] as usize]);
     for (number, action) in out.iter_mut().enumerate() {
         action.number = number;
+        action
+            .steps
+            .iter_mut()
+            .for_each(|step| step.number = number);
     }
     let documented = saved.into_iter().map(|saved| saved != 0).collect();
     Ok((out, documented))

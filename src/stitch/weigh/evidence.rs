@@ -55,12 +55,10 @@ impl Model<'_> {
         }
         // Values of one record depend on each other: the rarest counts fully, the next ones less.
         values.sort_by(|a, b| b.total_cmp(a));
-        let content: f64 = values
-            .iter()
-            .zip([1.0, 0.6, 0.4, 0.3, 0.25, 0.2, 0.2, 0.2, 0.2, 0.2])
-            .map(|(bits, share)| bits * share)
-            .sum();
-        content.min(32.0)
+        let shares = [1.0, 0.6, 0.4, 0.3, 0.25].into_iter();
+        let shares = shares.chain(std::iter::repeat(0.2));
+        let content = values.iter().zip(shares).map(|(bits, share)| bits * share);
+        content.sum()
     }
 
     /// Bits of a value that the call passes: how rare it is among calls.

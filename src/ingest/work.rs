@@ -424,6 +424,7 @@ fn destroyed_numbers(text: &str, header: &Header, row: &Row, events: &mut [Event
 /// Values by which a step can be told to be the cause or effect of another.
 fn evidence(event: &mut Event<'_>) {
     add_changed(event);
+    add_size(event);
     let said: Vec<String> = event
         .attributes
         .iter()
@@ -447,6 +448,21 @@ fn evidence(event: &mut Event<'_>) {
             add_learned(event, &text);
         }
     }
+}
+
+/// The bytes of an answer: what a gateway sent is, but for its own wrapping, what the model was given.
+fn add_size(event: &mut Event<'_>) {
+    let sent = event
+        .attributes
+        .iter()
+        .find(|(name, _)| name == "http.response.size")
+        .map(|(_, size)| size.to_string());
+    let given = event
+        .contents
+        .iter()
+        .find(|(part, _)| *part == ContentPart::Result && event.kind == Kind::ToolResult)
+        .map(|(_, text)| text.len().to_string());
+    event.key_opt(KeyKind::Size, sent.or(given));
 }
 
 /// Cuts a row and holds it against the header.

@@ -47,6 +47,8 @@ named_enum! {
         Prefix = "prefix",
         /// A value that was passed or stored: evidence, never an identity.
         Value = "value",
+        /// Bytes of an answer, as a gateway counted them or a model was given them: evidence.
+        Size = "size",
     }
 }
 
@@ -126,6 +128,11 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
         | KeyKind::Session
         | KeyKind::Transaction
         | KeyKind::Prefix => Cow::Borrowed(value),
+        KeyKind::Size => {
+            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+            return (digits && value.len() <= 12)
+                .then(|| Cow::Borrowed(value.trim_start_matches('0')));
+        }
         KeyKind::Value => return evidence_value(value).map(Cow::Owned),
         KeyKind::Address => return address(value),
         KeyKind::User => {

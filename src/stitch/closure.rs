@@ -237,6 +237,20 @@ impl Facts {
         self.changes[event]
     }
 
+    /// The system that a request was for, as far as a route tells: format and the first two parts of the path.
+    pub fn service(&self, route: u32) -> String {
+        let name = self.name(route);
+        let mut words = name.splitn(3, ' ');
+        let (format, path) = (words.next().unwrap_or_default(), words.nth(1));
+        let path = path.unwrap_or_default().split(' ').next();
+        let parts = path
+            .unwrap_or_default()
+            .split('/')
+            .filter(|part| !part.is_empty());
+        let parts: Vec<&str> = parts.take(2).collect();
+        format!("{format} {}", parts.join("/"))
+    }
+
     /// Whether it is a request that a gateway or server logged.
     pub fn is_request(&self, event: usize) -> bool {
         self.requests[event]

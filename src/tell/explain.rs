@@ -356,6 +356,7 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     row("values together".to_owned(), &|c| bits(c.content));
     row("such a call for such a deed".to_owned(), &|c| bits(c.route));
     row("names another object".to_owned(), &|c| bits(c.object));
+    row("bytes of the answer".to_owned(), &|c| bits(c.size));
     row("time".to_owned(), &|c| bits(c.time));
     row("  seconds between (usual)".to_owned(), &|c| {
         format!("({:+.1}) ({:+.1})", c.gap, c.offset)

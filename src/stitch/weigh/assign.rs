@@ -26,6 +26,7 @@ impl Model<'_> {
                 found.extend(calls.iter().filter(near));
             }
         }
+        found.extend(self.calls_of_size(action));
         // Around the time at which its cause must have been, whoever it was.
         for format in &self.call_formats {
             let Some(offset) = self.offsets.get(&(*format, action.format)) else {

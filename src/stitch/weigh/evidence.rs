@@ -8,6 +8,7 @@ impl Model<'_> {
         self.content_weight(call, action)
             + self.route_weight(call, action)
             + self.object_weight(call, action)
+            + self.size_weight(call, action)
             + self.time_weight(call, action)
     }
 
@@ -232,6 +233,7 @@ impl Model<'_> {
             content: rounded(self.content_weight(call, action)),
             route: rounded(self.route_weight(call, action)),
             object: rounded(self.object_weight(call, action)),
+            size: rounded(self.size_weight(call, action)),
             time: rounded(self.time_weight(call, action)),
             actor: rounded(actor),
             prior: rounded(prior),

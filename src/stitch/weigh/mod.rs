@@ -14,6 +14,7 @@ mod assign;
 mod clocks;
 mod evidence;
 mod learn;
+mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -152,6 +153,9 @@ pub struct Candidate {
     pub route: f64,
     /// That it names another object.
     pub object: f64,
+    /// That the bytes of its result are those of the action's answer, or not.
+    #[serde(default)]
+    pub size: f64,
     /// The time between, under the clocks' offset.
     pub time: f64,
     /// The user's share of work that has a cause.
@@ -185,6 +189,10 @@ struct Call {
     format: u32,
     tool: u32,
     tokens: Values,
+    /// Bytes of what it gave back.
+    result: Option<i64>,
+    /// The system that a request was for, by number.
+    service: u32,
 }
 
 /// Numbers of values, sorted.
@@ -234,6 +242,10 @@ struct Action {
     /// The requests or runs of tools that an id joins to one fragment, one by one, where there are several:
     /// all of them are of one task.
     steps: Vec<Action>,
+    /// Bytes of its answer.
+    size: Option<i64>,
+    /// The system it was done in, by number.
+    service: u32,
 }
 
 impl Action {
@@ -300,6 +312,14 @@ struct Model<'f> {
     /// Values that name objects, by route.
     objects_of_route: HashMap<u32, BTreeSet<u32>>,
     actors: HashMap<(u32, u32), f64>,
+    /// By format of the call and service: what an answer has more than the result.
+    wrappings: HashMap<(u32, u32), sizes::Wrapping>,
+    /// By format of the call and route: answers that have it, and all.
+    wrapped_routes: HashMap<(u32, u32), (f64, f64)>,
+    /// Calls by the bytes of what they gave back.
+    calls_of_result: HashMap<i64, Vec<usize>>,
+    /// Calls of which that is known.
+    results: usize,
 }
 
 /// Finds causes across fragments, and within tasks.
@@ -315,6 +335,7 @@ pub(super) fn weigh(
     };
     model.estimate_offsets();
     model.complete_offsets();
+    model.learn_sizes(&[]);
     // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
     // users.
     for _ in 0..ROUNDS {
@@ -324,6 +345,7 @@ pub(super) fn weigh(
         model.learn_offsets(&pairs);
         model.complete_offsets();
         model.learn_actors(&chosen);
+        model.learn_sizes(&chosen);
         model.place_requests(&chosen);
     }
     let chosen = model.assign(threshold);
@@ -389,6 +411,8 @@ impl<'f> Model<'f> {
                     facts.routes[event as usize]
                 },
                 tokens: tokens[event as usize].iter().copied().collect(),
+                result: None,
+                service: 0,
             })
             .collect();
         let by_name: HashMap<&str, u32> = (0u32..)
@@ -432,6 +456,10 @@ impl<'f> Model<'f> {
             route_counts: HashMap::new(),
             objects_of_route: HashMap::new(),
             actors: HashMap::new(),
+            wrappings: HashMap::new(),
+            wrapped_routes: HashMap::new(),
+            calls_of_result: HashMap::new(),
+            results: 0,
         };
         for (at, call) in model.calls.iter().enumerate() {
             if call.root != NONE {
@@ -475,6 +503,7 @@ impl<'f> Model<'f> {
         let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
         model.by_time.sort_by_key(|at| times[*at]);
         model.name_calls(store, places)?;
+        model.read_sizes(store, places)?;
         for (call, request) in model.relayed_pairs() {
             model.same_deed.entry(call).or_default().push(request);
             model.same_deed.entry(request).or_default().push(call);
@@ -658,6 +687,8 @@ fn actions(
             telling: false,
             named: Vec::new(),
             steps: Vec::new(),
+            size: None,
+            service: 0,
             events,
         })
     };

@@ -1,0 +1,210 @@
+//! The bytes of an answer: a gateway counts what it sends, and the model's log has what it was given. For a
+//! service that passes its answers on as they are, the two differ by the same wrapping each time, which is
+//! where the differences pile up. Of a service that writes them anew nothing piles up, and nothing is learned.
+
+use super::*;
+
+/// Actions that have to show a difference before it is taken for a wrapping.
+const LEAST: usize = 4;
+/// How many times as often as the next best it has to be seen.
+const AHEAD: usize = 2;
+/// Least share of the answers that have to show it.
+const SHARE: f64 = 0.2;
+/// Most bits against a call whose result has another size.
+const MOST_AGAINST: f64 = 6.0;
+
+/// By how much answers of a service are longer than what the model was given of them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wrapping {
+    bytes: i64,
+    /// Answers that have it, and all.
+    having: f64,
+    all: f64,
+}
+
+impl Model<'_> {
+    /// Takes the sizes of results and answers from the keys.
+    pub(super) fn read_sizes(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+        let mut sizes: HashMap<u32, i64> = HashMap::new();
+        for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
+            if let Ok(size) = size.parse() {
+                sizes.extend(group.iter().map(|row| (row.2, size)));
+            }
+        }
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let mut services: HashMap<String, u32> = HashMap::new();
+        let mut call_of: HashMap<u32, usize> = HashMap::new();
+        for (at, call) in self.calls.iter_mut().enumerate() {
+            if call.by_model {
+                call_of.insert(call.event, at);
+            } else if !call.thinks {
+                call.result = sizes.get(&call.event).copied();
+                let next = u32::try_from(services.len()).unwrap_or(u32::MAX);
+                let service = self.facts.service(call.tool);
+                call.service = *services.entry(service).or_insert(next);
+            }
+        }
+        // Ids of calls recur, sometimes within a conversation: results that differ say nothing.
+        for (_, group) in Keys::read(store, places, KeyKind::ToolCall)?.groups() {
+            let results = group
+                .iter()
+                .filter(|row| self.facts.kind(row.2) == Kind::ToolResult);
+            let mut results = results.filter_map(|row| sizes.get(&row.2).copied());
+            let Some(size) = results.next() else { continue };
+            if results.all(|other| other == size) {
+                for at in group.iter().filter_map(|row| call_of.get(&row.2)) {
+                    self.calls[*at].result = Some(size);
+                }
+            }
+        }
+        for (at, call) in self.calls.iter().enumerate() {
+            if let Some(size) = call.result {
+                self.calls_of_result.entry(size).or_default().push(at);
+                self.results += 1;
+            }
+        }
+        let facts = self.facts;
+        for action in &mut self.actions {
+            action.each(|one| {
+                let mut events = one.events.iter();
+                let request = events.find(|event| facts.is_request(**event as usize));
+                let Some(event) = request else { return };
+                one.size = sizes.get(event).copied();
+                let next = u32::try_from(services.len()).unwrap_or(u32::MAX);
+                let service = facts.service(facts.routes[*event as usize]);
+                one.service = *services.entry(service).or_insert(next);
+            });
+        }
+        Ok(())
+    }
+
+    /// Where the differences between answers and results pile up, by format of the call and service.
+    pub(super) fn learn_sizes(&mut self, chosen: &[Option<Choice>]) {
+        let mut piles: BTreeMap<(u32, u32), (usize, HashMap<i64, usize>)> = BTreeMap::new();
+        for action in &self.actions {
+            let Some(size) = action.size else { continue };
+            let mut seen: BTreeSet<(u32, i64)> = BTreeSet::new();
+            for at in self.any_candidates(action) {
+                let call = &self.calls[at];
+                let own = action.events.contains(&call.event);
+                if let Some(result) = call.result.filter(|_| !own) {
+                    seen.insert((call.format, size - result));
+                }
+            }
+            let formats: BTreeSet<u32> = seen.iter().map(|(format, _)| *format).collect();
+            for format in formats {
+                piles.entry((format, action.service)).or_default().0 += 1;
+            }
+            for (format, bytes) in seen {
+                let pile = piles.entry((format, action.service)).or_default();
+                *pile.1.entry(bytes).or_default() += 1;
+            }
+        }
+        self.wrappings.clear();
+        for (pair, (all, pile)) in piles {
+            let mut best: Vec<(usize, i64)> = pile
+                .into_iter()
+                .map(|(bytes, found)| (found, bytes))
+                .collect();
+            best.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+            let Some((found, bytes)) = best.first().copied() else {
+                continue;
+            };
+            let next = best.get(1).map_or(0, |(found, _)| *found);
+            #[allow(clippy::cast_precision_loss)] // Counts.
+            let (having, all) = (found as f64, all as f64);
+            if found >= LEAST && found >= AHEAD * next && having >= SHARE * all {
+                self.wrappings.insert(pair, Wrapping { bytes, having, all });
+            }
+        }
+        // What was chosen knows better how many of the answers have it: reads do, writes mostly do not.
+        let chosen = self
+            .actions
+            .iter()
+            .zip(chosen)
+            .filter_map(|(action, choice)| {
+                let call = &self.calls[(*choice)?.call];
+                let more = action.size? - call.result?;
+                Some((call.format, action.service, action.route, more))
+            });
+        // Requests that an id joins to their calls are known best.
+        let relayed = self.relayed.iter().filter_map(|(call, request)| {
+            let (call, request) = (&self.calls[*call], &self.calls[*request]);
+            let more = request.result? - call.result?;
+            Some((call.format, request.service, request.tool, more))
+        });
+        let mut of_service: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
+        let mut of_route: HashMap<(u32, u32), (f64, f64)> = HashMap::new();
+        for (format, service, route, more) in chosen.chain(relayed) {
+            let Some(wrapping) = self.wrappings.get(&(format, service)) else {
+                continue;
+            };
+            let agrees = f64::from(u8::from(more == wrapping.bytes));
+            for counts in [
+                of_service.entry((format, service)).or_default(),
+                of_route.entry((format, route)).or_default(),
+            ] {
+                *counts = (counts.0 + agrees, counts.1 + 1.0);
+            }
+        }
+        self.wrapped_routes = of_route;
+        for (pair, (having, all)) in of_service {
+            if let Some(wrapping) = self.wrappings.get_mut(&pair) {
+                (wrapping.having, wrapping.all) = (having, all);
+            }
+        }
+    }
+
+    /// Calls whose result has the size that an action's answer is wrapped around.
+    pub(super) fn calls_of_size(&self, action: &Action) -> Vec<usize> {
+        let Some(size) = action.size else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for format in &self.call_formats {
+            let Some(wrapping) = self.wrappings.get(&(*format, action.service)) else {
+                continue;
+            };
+            let calls = self.calls_of_result.get(&(size - wrapping.bytes));
+            let calls = calls.filter(|calls| calls.len() <= FREQUENT);
+            let near = |at: &&usize| {
+                let call = &self.calls[**at];
+                call.format == *format && (action.time - call.time).abs() <= WINDOW
+            };
+            found.extend(calls.into_iter().flatten().filter(near).copied());
+        }
+        found
+    }
+
+    /// Bits for a call whose result has the size of the action's answer, by how rare that size is; bits
+    /// against it if it has another one, by how seldom that is.
+    pub(super) fn size_weight(&self, call: &Call, action: &Action) -> f64 {
+        let (Some(size), Some(result)) = (action.size, call.result) else {
+            return 0.0;
+        };
+        let Some(wrapping) = self.wrappings.get(&(call.format, action.service)) else {
+            return 0.0;
+        };
+        // Laplace's rule for the service, and its share for a route of which little is known, without what
+        // the pair itself has taught.
+        let own = self.lesson(call, action);
+        let agrees = size - result == wrapping.bytes;
+        let without = |(having, all): (f64, f64)| {
+            let having = (having - if agrees { own } else { 0.0 }).max(0.0);
+            (having, (all - own).max(having))
+        };
+        let (having, all) = without((wrapping.having, wrapping.all));
+        let usual = (having + 1.0) / (all + 2.0);
+        let of_route = self.wrapped_routes.get(&(call.format, action.route));
+        let (having, all) = without(of_route.copied().unwrap_or_default());
+        let share = (having + 2.0 * usual) / (all + 2.0);
+        if agrees {
+            let alike = self.calls_of_result.get(&result).map_or(1, Vec::len);
+            (evidence::rarity(self.results, alike) + share.log2()).max(0.0)
+        } else {
+            (1.0 - share).log2().clamp(-MOST_AGAINST, 0.0)
+        }
+    }
+}

@@ -5,6 +5,9 @@
 //! - Detection: `resourceSpans`, or a span with `traceId`, `spanId` and `startTimeUnixNano` a line.
 //! - Time: `startTimeUnixNano`, `endTimeUnixNano`; nanoseconds since 1970.
 //! - Ids: trace, span, parent span, conversation, response, tool call.
+//! - Messages (`gen_ai.input.messages`, `gen_ai.output.messages`, and the attributes in which OpenLLMetry and
+//!   OpenInference spread them): the tools that an answer asks for are tool calls, results that a request gives
+//!   anew are tool results. Where the tool's own span is exported too, the id of the call joins the two.
 //! - Not mapped: links and dropped counts (kept in the raw record).
 
 use std::borrow::Cow;

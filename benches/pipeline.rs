@@ -217,6 +217,7 @@ fn main() -> Outcome<()> {
         formats: trail::normalise::formats::Formats::default(),
         lenient: false,
         dates: DateOrders::default(),
+        keys: trail::config::KeyPatterns::default(),
         zones: Zones::new(&Config::default(), &[])?,
         limits: Limits::default(),
         signer: None,

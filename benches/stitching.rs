@@ -70,6 +70,7 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         formats: Formats::default(),
         lenient: false,
         dates: DateOrders::default(),
+        keys: trail::config::KeyPatterns::default(),
         zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
         limits: Limits::default(),
         signer: None,

@@ -47,6 +47,21 @@ pub struct Config {
     /// How many tasks a value of a key may reach before it is a hub, by key kind.
     #[serde(default)]
     pub hubs: BTreeMap<String, usize>,
+    /// How ids are written that the formats do not know by themselves.
+    #[serde(default)]
+    pub keys: Vec<KeySetting>,
+}
+
+/// A section `[[keys]]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeySetting {
+    /// Kind of key that a hit is.
+    pub kind: String,
+    /// Regular expression; its first group is the id, without one the whole hit.
+    pub pattern: String,
+    /// Source or family whose records it is looked for in; without one, all.
+    pub source: Option<String>,
 }
 
 /// The section `[stitch]`.
@@ -103,7 +118,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [dates] (source = \"mdy\"), [hubs] (trace = 50), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [dates] (source = \"mdy\"), [hubs] (trace = 50), [[keys]] (kind = \"invoice\", pattern = 'RE-(\\d+)'), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.
@@ -147,6 +162,76 @@ pub enum ConfigError {
         /// All there are.
         kinds: String,
     },
+    /// A pattern of keys that is no regular expression, or fits nothing that could be an id.
+    #[error("the pattern `{pattern}` of [[keys]] cannot be used: {reason}")]
+    #[diagnostic(help(
+        "in TOML, a pattern in single quotes needs no doubled backslashes: pattern = '\\bRE-(\\d{{6}})\\b'"
+    ))]
+    Pattern {
+        /// As written.
+        pattern: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+fn kind_of_key(name: &str) -> Result<KeyKind, ConfigError> {
+    KeyKind::from_name(name).ok_or_else(|| ConfigError::Kind {
+        kind: name.to_owned(),
+        kinds: KeyKind::ALL
+            .iter()
+            .map(|kind| kind.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
+}
+
+/// How ids are written that the formats do not know by themselves, ready to be looked for.
+#[derive(Clone, Debug, Default)]
+pub struct KeyPatterns(Vec<(Option<String>, KeyPattern)>);
+
+/// A pattern of ids.
+#[derive(Clone, Debug)]
+pub struct KeyPattern {
+    /// Kind of key that a hit is.
+    pub kind: KeyKind,
+    /// Its first group is the id, without one the whole hit.
+    pub pattern: regex::Regex,
+}
+
+impl KeyPatterns {
+    /// From settings.
+    ///
+    /// # Errors
+    /// A kind that does not exist, a pattern that is no regular expression or fits an empty text.
+    pub fn new(config: &Config) -> Result<Self, ConfigError> {
+        let compiled = config.keys.iter().map(|setting| {
+            let wrong = |reason: String| ConfigError::Pattern {
+                pattern: setting.pattern.clone(),
+                reason,
+            };
+            let pattern =
+                regex::Regex::new(&setting.pattern).map_err(|error| wrong(error.to_string()))?;
+            if pattern.is_match("") {
+                return Err(wrong("it fits an empty text".to_owned()));
+            }
+            let kind = kind_of_key(&setting.kind)?;
+            Ok((setting.source.clone(), KeyPattern { kind, pattern }))
+        });
+        compiled.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Those of a source such as `sap:prod` of family `sap`.
+    #[must_use]
+    pub fn of(&self, source: &str, family: &str) -> Vec<KeyPattern> {
+        let prefix = source.split(':').next().unwrap_or(source);
+        let of_source = |name: &Option<String>| {
+            let name = name.as_deref();
+            name.is_none_or(|name| [source, prefix, family].contains(&name))
+        };
+        let own = self.0.iter().filter(|(name, _)| of_source(name));
+        own.map(|(_, pattern)| pattern.clone()).collect()
+    }
 }
 
 impl Config {
@@ -178,18 +263,9 @@ impl Config {
             return Err(ConfigError::Threshold { threshold });
         }
         for kind in config.hubs.keys() {
-            if KeyKind::from_name(kind).is_none() {
-                let kinds = KeyKind::ALL
-                    .iter()
-                    .map(|kind| kind.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                return Err(ConfigError::Kind {
-                    kind: kind.clone(),
-                    kinds,
-                });
-            }
+            kind_of_key(kind)?;
         }
+        KeyPatterns::new(&config)?;
         for zone in config.zones.values() {
             zone_of(zone)?;
         }
@@ -330,6 +406,26 @@ mod tests {
         assert_eq!(zones.of("sap:prod", "sap").1, "Europe/Berlin");
         assert_eq!(zones.of("kong", "kong").1, "Asia/Tokyo");
         assert!(Zones::new(&config, &["sap=Berlin".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn patterns_of_keys_are_checked() {
+        let config: Config = toml::from_str(
+            "[[keys]]\nkind = \"invoice\"\npattern = 'RE-(\\d{6})'\nsource = \"sap\"\n",
+        )
+        .unwrap();
+        let patterns = KeyPatterns::new(&config).unwrap();
+        assert_eq!(patterns.of("sap:prod", "sap").len(), 1);
+        assert!(patterns.of("kong", "kong").is_empty());
+        for (wrong, said) in [
+            ("kind = \"bill\"\npattern = 'x'", "no kind of key"),
+            ("kind = \"invoice\"\npattern = '('", "cannot be used"),
+            ("kind = \"invoice\"\npattern = 'x*'", "empty text"),
+        ] {
+            let config: Config = toml::from_str(&format!("[[keys]]\n{wrong}\n")).unwrap();
+            let error = KeyPatterns::new(&config).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
     }
 
     #[test]

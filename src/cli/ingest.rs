@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use miette::{Result, miette};
 
 use crate::attest::read_source_keys;
-use crate::config::{Config, DateOrders, Zones};
+use crate::config::{Config, DateOrders, KeyPatterns, Zones};
 use crate::ingest::{IngestReport, IngestRequest, Progress, explain, ingest};
 use crate::normalise::formats::Formats;
 use crate::normalise::mapping::Mapping;
@@ -139,6 +139,7 @@ impl Args {
             lenient: self.lenient,
             zones: Zones::new(&config, &self.tz)?,
             dates: DateOrders::new(&config, &self.date_order)?,
+            keys: KeyPatterns::new(&config)?,
             limits,
             source_keys,
             signer: config.seal.signer(&path)?,

@@ -16,7 +16,7 @@ pub use preview::{Preview, head_of, preview};
 pub use recognise::{Explanation, explain};
 
 use crate::attest::{SourceKey, attest};
-use crate::config::{DateOrders, Zones};
+use crate::config::{DateOrders, KeyPatterns, Zones};
 use crate::normalise::Format;
 use crate::normalise::formats::Formats;
 use crate::protect::{Access, AccessError, BatchKeys, Role, is_protected};
@@ -42,6 +42,8 @@ pub struct IngestRequest {
     pub zones: Zones,
     /// Whether the day or the month comes first in dates with slashes, by source.
     pub dates: DateOrders,
+    /// How ids are written that the formats do not know by themselves.
+    pub keys: KeyPatterns,
     /// Bounds.
     pub limits: Limits,
     /// Number of workers.

@@ -415,6 +415,7 @@ impl Reader<'_> {
                 source: String::new(),
                 zone: jiff::tz::TimeZone::UTC,
                 dates: None,
+                keys: Vec::new(),
                 header: None,
                 directives: None,
             }),
@@ -507,6 +508,7 @@ impl Reader<'_> {
         let stream = Arc::new(Stream {
             file: i32::try_from(index).unwrap_or(i32::MAX),
             format: Some(format),
+            keys: self.request.keys.of(&source, format.family()),
             source,
             zone,
             dates,

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
+use crate::config::KeyPattern;
 use crate::model::time::DateOrder;
 use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
 use crate::normalise::names::{add_changed, add_learned};
@@ -28,6 +29,8 @@ pub(super) struct Stream {
     pub source: String,
     pub zone: TimeZone,
     pub dates: Option<DateOrder>,
+    /// How ids are written in its texts.
+    pub keys: Vec<KeyPattern>,
     pub header: Option<Header>,
     /// Of the W3C extended log format, in which lines of directives are among the records.
     pub directives: Option<Directives>,
@@ -313,6 +316,7 @@ impl Mapped<'_> {
                     .push("the record is no UTF-8; read as Windows-1252".into());
             }
             evidence(event);
+            add_patterns(event, &stream.keys);
         }
         let stored = match &mut self.protector {
             Some(protector) => Cow::Owned(protector.record(
@@ -447,6 +451,34 @@ fn evidence(event: &mut Event<'_>) {
         for text in results {
             add_learned(event, &text);
         }
+    }
+}
+
+/// Ids that are written as the user's patterns say, wherever a text of the event has them.
+fn add_patterns(event: &mut Event<'_>, patterns: &[KeyPattern]) {
+    const MOST: usize = 32;
+    if patterns.is_empty() {
+        return;
+    }
+    let fields = [&event.action, &event.object.id, &event.error];
+    let fields = fields.into_iter().flatten();
+    let attributes = event.attributes.iter().map(|(_, value)| value);
+    let changes = event.changes.iter();
+    let changes = changes.flat_map(|change| [&change.before, &change.after].into_iter().flatten());
+    let contents = event.contents.iter().map(|(_, text)| text);
+    let texts = fields.chain(attributes).chain(changes).chain(contents);
+    let mut found: Vec<(KeyKind, String)> = Vec::new();
+    for text in texts {
+        for KeyPattern { kind, pattern } in patterns {
+            let hits = pattern.captures_iter(text).take(MOST);
+            let ids = hits.filter_map(|hit| hit.get(1).or_else(|| hit.get(0)));
+            found.extend(ids.map(|id| (*kind, id.as_str().to_owned())));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    for (kind, id) in found {
+        event.key(kind, id);
     }
 }
 

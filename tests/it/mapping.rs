@@ -102,6 +102,35 @@ fn what_is_wrong_with_a_mapping_is_shown_where_it_stands() {
 }
 
 #[test]
+fn ids_in_a_form_of_ones_own_are_found_in_texts() {
+    const PATTERNS: &str = "[[keys]]\nkind = \"invoice\"\npattern = '\\bBILL/(\\d{4})\\b'\n\
+        [[keys]]\nkind = \"case\"\npattern = 'FALL-\\d+'\nsource = \"kong\"\n";
+    let case = Case::new();
+    let chat = crate::chat(1).replacen("\"content\":\"", "\"content\":\"BILL/4713 of FALL-77: ", 2);
+    assert!(chat.contains("BILL/4713"), "{chat}");
+    let log = case.write("chat.jsonl", chat);
+    case.write("store/trail.toml", PATTERNS);
+    case.ingest(&[], &[&log], 0);
+    let shown = case.output(&["timeline", "--invoice", "4713", "--format", "csv"]);
+    assert!(shown.contains("request"), "{shown}");
+    // Of another source.
+    case.trail()
+        .args(["timeline", "--case", "FALL-77"])
+        .assert()
+        .code(1);
+    case.write("store/trail.toml", PATTERNS.replace("'FALL-", "'(FALL-"));
+    let output = case
+        .trail()
+        .arg("stats")
+        .assert()
+        .code(2)
+        .get_output()
+        .clone();
+    let text = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+    assert!(text.contains("of [[keys]] cannot be used"), "{text}");
+}
+
+#[test]
 fn lenient_takes_what_nobody_knows_and_says_so() {
     let case = Case::new();
     let json = case.write(

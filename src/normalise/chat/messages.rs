@@ -7,10 +7,14 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::text_of;
+use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
 use crate::normalise::json::Text;
+use crate::normalise::names::add_arguments;
+use crate::normalise::{injection_signs, personal_kinds};
 
 #[derive(Deserialize)]
 struct Message<'a> {
@@ -187,6 +191,230 @@ pub fn spread_calls<'t>(attributes: impl Iterator<Item = (&'t str, &'t str)>) ->
         .collect()
 }
 
+/// Depth to which messages are looked for.
+const DEEPEST: usize = 16;
+/// Longest text that is looked through.
+const LONGEST: usize = 8 << 20;
+
+fn text_in(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn first<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
+    names.iter().find_map(|name| value.get(name))
+}
+
+/// The tools that an answer asks for, wherever in it they stand: OpenAI's and LangChain's `tool_calls`,
+/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts.
+#[must_use]
+pub fn calls_within(json: &str) -> Vec<AskedTool> {
+    let may_have = |name: &str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
+    if json.len() > LONGEST || !(may_have("tool") || may_have("function_call")) {
+        return Vec::new();
+    }
+    let mut calls = Vec::new();
+    if let Ok(value) = serde_json::from_str::<Value>(json) {
+        walk_calls(&value, 0, &mut calls);
+    }
+    calls
+}
+
+fn walk_calls(value: &Value, depth: usize, calls: &mut Vec<AskedTool>) {
+    if depth > DEEPEST {
+        return;
+    }
+    match value {
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| walk_calls(item, depth + 1, calls)),
+        Value::Object(members) => {
+            let kind = value.get("type").and_then(Value::as_str);
+            if matches!(kind, Some("tool_use" | "tool_call" | "function_call")) {
+                take_call(value, calls);
+                return;
+            }
+            for (name, member) in members {
+                match (name.as_str(), member) {
+                    ("tool_calls", Value::Array(items)) => {
+                        items.iter().for_each(|item| take_call(item, calls));
+                    }
+                    _ => walk_calls(member, depth + 1, calls),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
+    let inner = value
+        .get("function")
+        .filter(|inner| inner.is_object())
+        .unwrap_or(value);
+    let Some(name) = inner.get("name").and_then(Value::as_str) else {
+        return;
+    };
+    let id = first(value, &["call_id", "id"]).and_then(Value::as_str);
+    let arguments = first(inner, &["arguments", "args", "input"]);
+    let call = AskedTool {
+        id: id.filter(|id| !id.is_empty()).map(str::to_owned),
+        name: name.to_owned(),
+        arguments: arguments.map(text_in).unwrap_or_default(),
+    };
+    // LangChain writes a call twice: as its own, and as the vendor wrote it.
+    let twice = calls.iter().any(|other| match (&other.id, &call.id) {
+        (Some(other), Some(id)) => other == id,
+        _ => *other == call,
+    });
+    if !twice {
+        calls.push(call);
+    }
+}
+
+/// The results that a request gives the model anew, in messages as vendors and LangChain write them.
+#[must_use]
+pub fn results_within(json: &str) -> Vec<GivenResult> {
+    if json.len() > LONGEST || memchr::memmem::find(json.as_bytes(), b"tool").is_none() {
+        return Vec::new();
+    }
+    let Ok(value) = serde_json::from_str::<Value>(json) else {
+        return Vec::new();
+    };
+    let list = value.get("messages").unwrap_or(&value);
+    let Value::Array(messages) = list else {
+        return Vec::new();
+    };
+    // LangSmith puts the messages of each prompt into a list of their own.
+    let messages: Vec<&Value> = messages
+        .iter()
+        .flat_map(|message| match message {
+            Value::Array(inner) => inner.iter().collect(),
+            other => vec![other],
+        })
+        .collect();
+    let inner = |message: &'_ Value| -> Value {
+        message
+            .get("kwargs")
+            .filter(|inner| inner.is_object())
+            .unwrap_or(message)
+            .clone()
+    };
+    let role = |message: &Value| {
+        let role = first(message, &["role", "type"]).and_then(Value::as_str);
+        role.map(str::to_owned).unwrap_or_default()
+    };
+    let messages: Vec<Value> = messages.into_iter().map(inner).collect();
+    let is_answer = |message: &Value| matches!(role(message).as_str(), "assistant" | "ai");
+    let new = messages
+        .iter()
+        .rposition(is_answer)
+        .map_or(0, |last| last + 1);
+    let mut results = Vec::new();
+    for message in &messages[new..] {
+        let content = message.get("content");
+        if role(message) == "tool" {
+            let id = message.get("tool_call_id").and_then(Value::as_str);
+            results.push(GivenResult {
+                id: id.map(str::to_owned),
+                text: content.map(text_in).unwrap_or_default(),
+            });
+            continue;
+        }
+        for part in content.and_then(Value::as_array).into_iter().flatten() {
+            if part.get("type").and_then(Value::as_str) == Some("tool_result") {
+                let id = part.get("tool_use_id").and_then(Value::as_str);
+                results.push(GivenResult {
+                    id: id.map(str::to_owned),
+                    text: part.get("content").map(text_in).unwrap_or_default(),
+                });
+            }
+        }
+    }
+    results
+}
+
+/// Adds an event of a model call with what its messages say: results that it was given before it, tools that
+/// it asks for behind it, at the time of its answer.
+pub fn push<'r>(
+    event: Event<'r>,
+    given: Vec<GivenResult>,
+    asked: Vec<AskedTool>,
+    out: &mut Vec<Event<'r>>,
+) {
+    let results = given.into_iter().map(|result| {
+        let mut given = of_same_call(&event, Kind::ToolResult);
+        given.action = Some(Cow::Borrowed("tool_result"));
+        given.actor.kind = Some(ActorType::Service);
+        given.key_opt(KeyKind::ToolCall, result.id);
+        given.attr("personal_data", personal_kinds(&result.text));
+        given.attr("injection_signs", injection_signs(&result.text));
+        if !result.text.is_empty() {
+            given
+                .contents
+                .push((ContentPart::Result, Cow::Owned(result.text)));
+        }
+        given
+    });
+    let results: Vec<Event<'r>> = results.collect();
+    let calls = asked.into_iter().map(|call| {
+        let mut asked = of_same_call(&event, Kind::ToolCall);
+        // Its tools run when the model has answered.
+        if let (Some(time), Some(end)) = (&mut asked.time, event.end_us) {
+            time.us = end;
+        }
+        asked.action = Some(Cow::Owned(call.name.clone()));
+        asked.tool = Some(Cow::Owned(call.name));
+        asked.key_opt(KeyKind::ToolCall, call.id);
+        add_arguments(&mut asked, &call.arguments);
+        asked.attr("personal_data", personal_kinds(&call.arguments));
+        if !call.arguments.is_empty() {
+            asked
+                .contents
+                .push((ContentPart::Arguments, Cow::Owned(call.arguments)));
+        }
+        asked
+    });
+    let calls: Vec<Event<'r>> = calls.collect();
+    out.extend(results);
+    out.push(event);
+    out.extend(calls);
+}
+
+/// An event of what a model call says beside it: with the ids of the call, and its actor.
+fn of_same_call<'r>(call: &Event<'r>, kind: Kind) -> Event<'r> {
+    let mut event = Event::new(kind);
+    event.time = call.time;
+    event.actor.id.clone_from(&call.actor.id);
+    event.actor.kind = Some(ActorType::Agent);
+    event
+        .actor
+        .on_behalf_of
+        .clone_from(&call.actor.on_behalf_of);
+    event.agent.clone_from(&call.agent);
+    event.provider.clone_from(&call.provider);
+    event.conversation.clone_from(&call.conversation);
+    event.trace.clone_from(&call.trace);
+    event.span.clone_from(&call.span);
+    event.parent_span.clone_from(&call.parent_span);
+    let shared = |kind: KeyKind| {
+        matches!(
+            kind,
+            KeyKind::Trace
+                | KeyKind::Conversation
+                | KeyKind::Response
+                | KeyKind::WorkflowRun
+                | KeyKind::User
+        )
+    };
+    let keys = call.keys.iter().filter(|(kind, _)| shared(*kind));
+    event.keys.extend(keys.cloned());
+    event
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,6 +446,44 @@ mod tests {
         let texts: Vec<&str> = found.iter().map(|result| result.text.as_str()).collect();
         assert_eq!(texts, [r#"{"n":1}"#, "plain"]);
         assert_eq!(found[1].id.as_deref(), Some("call_2"));
+    }
+
+    #[test]
+    fn calls_of_other_writers_are_found_where_they_stand() {
+        for json in [
+            // LangChain, dumped by LangSmith.
+            r#"{"generations":[[{"message":{"kwargs":{"tool_calls":[{"name":"f","args":{"a":1},"id":"call_1",
+                "type":"tool_call"}],"additional_kwargs":{"tool_calls":[{"id":"call_1","type":"function",
+                "function":{"name":"f","arguments":"{\"a\":1}"}}]}}}}]]}"#,
+            // Anthropic.
+            r#"{"content":[{"type":"text","text":"so"},{"type":"tool_use","id":"call_1","name":"f","input":{"a":1}}]}"#,
+            // OpenAI Responses.
+            r#"[{"type":"function_call","call_id":"call_1","id":"fc_1","name":"f","arguments":"{\"a\":1}"}]"#,
+        ] {
+            let found = calls_within(json);
+            assert_eq!(found.len(), 1, "{json}");
+            assert_eq!(found[0].id.as_deref(), Some("call_1"));
+            assert_eq!(found[0].arguments, r#"{"a":1}"#);
+        }
+        assert!(calls_within(r#"{"text":"use the tool"}"#).is_empty());
+        assert!(calls_within("no JSON, but a tool").is_empty());
+    }
+
+    #[test]
+    fn results_of_other_writers_are_found() {
+        let smith = r#"{"messages":[[{"kwargs":{"type":"human","content":"go"}},
+            {"kwargs":{"type":"ai","content":""}},
+            {"kwargs":{"type":"tool","content":"42","tool_call_id":"call_1"}}]]}"#;
+        let anthropic = r#"[{"role":"assistant","content":"x"},{"role":"user","content":[
+            {"type":"tool_result","tool_use_id":"call_1","content":"42"}]}]"#;
+        for json in [smith, anthropic] {
+            let found = results_within(json);
+            assert_eq!(found.len(), 1, "{json}");
+            assert_eq!(
+                (found[0].id.as_deref(), found[0].text.as_str()),
+                (Some("call_1"), "42")
+            );
+        }
     }
 
     #[test]

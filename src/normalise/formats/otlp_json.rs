@@ -22,9 +22,7 @@ use crate::normalise::chat::text_of;
 use crate::normalise::http::{kind_of_method, outcome_of_status};
 use crate::normalise::json::Text;
 use crate::normalise::names::{add_arguments, add_mentions, add_named};
-use crate::normalise::{
-    Detection, Format, MapError, Record, Sample, injection_signs, personal_kinds,
-};
+use crate::normalise::{Detection, Format, MapError, Record, Sample, personal_kinds};
 
 /// OTLP JSON.
 pub struct OtlpJson;
@@ -289,77 +287,8 @@ fn map_span<'r>(
         }
         _ => (Vec::new(), Vec::new()),
     };
-    let given: Vec<Event<'r>> = given
-        .into_iter()
-        .map(|result| {
-            let mut given = of_same_call(&event, Kind::ToolResult);
-            given.action = Some(Cow::Borrowed("tool_result"));
-            given.actor.kind = Some(ActorType::Service);
-            given.key_opt(KeyKind::ToolCall, result.id);
-            given.attr("personal_data", personal_kinds(&result.text));
-            given.attr("injection_signs", injection_signs(&result.text));
-            given
-                .contents
-                .push((ContentPart::Result, Cow::Owned(result.text)));
-            given
-        })
-        .collect();
-    let asked: Vec<Event<'r>> = calls
-        .into_iter()
-        .map(|call| {
-            let mut asked = of_same_call(&event, Kind::ToolCall);
-            // Its tools run when the model has answered.
-            if let (Some(time), Some(end)) = (&mut asked.time, event.end_us) {
-                time.us = end;
-            }
-            asked.action = Some(Cow::Owned(call.name.clone()));
-            asked.tool = Some(Cow::Owned(call.name));
-            asked.key_opt(KeyKind::ToolCall, call.id);
-            add_arguments(&mut asked, &call.arguments);
-            asked.attr("personal_data", personal_kinds(&call.arguments));
-            if !call.arguments.is_empty() {
-                asked
-                    .contents
-                    .push((ContentPart::Arguments, Cow::Owned(call.arguments)));
-            }
-            asked
-        })
-        .collect();
-    out.extend(given);
-    out.push(event);
-    out.extend(asked);
+    messages::push(event, given, calls, out);
     Ok(())
-}
-
-/// An event of what a span of a model call says beside it: with the ids of the span, and its actor.
-fn of_same_call<'r>(span: &Event<'r>, kind: Kind) -> Event<'r> {
-    let mut event = Event::new(kind);
-    event.time = span.time;
-    event.actor.id.clone_from(&span.actor.id);
-    event.actor.kind = Some(ActorType::Agent);
-    event
-        .actor
-        .on_behalf_of
-        .clone_from(&span.actor.on_behalf_of);
-    event.agent.clone_from(&span.agent);
-    event.provider.clone_from(&span.provider);
-    event.conversation.clone_from(&span.conversation);
-    event.trace.clone_from(&span.trace);
-    event.span.clone_from(&span.span);
-    event.parent_span.clone_from(&span.parent_span);
-    let shared = |kind: KeyKind| {
-        matches!(
-            kind,
-            KeyKind::Trace
-                | KeyKind::Conversation
-                | KeyKind::Response
-                | KeyKind::WorkflowRun
-                | KeyKind::User
-        )
-    };
-    let keys = span.keys.iter().filter(|(kind, _)| shared(*kind));
-    event.keys.extend(keys.cloned());
-    event
 }
 
 fn kind_of(operation: Option<&str>, event: &Event<'_>) -> Kind {

@@ -9,6 +9,7 @@ use super::path::{Scope, text_of};
 use super::{Bodies, Requests, Rules, Times};
 use crate::model::time::Time;
 use crate::model::{ActorType, Amount, Change, ContentPart, Event, KeyKind, Kind, Outcome};
+use crate::normalise::chat::messages;
 use crate::normalise::formats::exchange::{Exchange, exchange, whole_body};
 use crate::normalise::http::{
     add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status,
@@ -143,7 +144,18 @@ fn event<'r>(
     match &rules.call {
         Some(call) => model_call(name, call, record, scope, event, out),
         None => {
-            out.push(event);
+            let text_of = |part| {
+                let found = event.contents.iter().find(|(have, _)| *have == part);
+                found.map_or("", |(_, text)| &**text)
+            };
+            let (given, asked) = match event.kind {
+                Kind::Inference => (
+                    messages::results_within(text_of(ContentPart::Prompt)),
+                    messages::calls_within(text_of(ContentPart::Output)),
+                ),
+                _ => (Vec::new(), Vec::new()),
+            };
+            messages::push(event, given, asked, out);
             Ok(())
         }
     }

@@ -172,9 +172,18 @@ impl Model<'_> {
         -odds.log2()
     }
 
+    /// How much more often the user is seen in work that a call caused. The action itself does not count:
+    /// what was taken for caused once would speak for itself.
     pub(super) fn actor_weight(&self, action: &Action) -> f64 {
-        let actor = self.actors.get(&(action.format, action.actor));
-        actor.copied().unwrap_or(0.0)
+        let counts = self.actors.get(&(action.format, action.actor));
+        let sums = self.actors_of_format.get(&action.format);
+        let (Some((caused, alone)), Some((all_caused, all_alone))) = (counts, sums) else {
+            return 0.0;
+        };
+        let own = f64::from(u8::from(self.caused.get(action.number) == Some(&true)));
+        let share = (caused - own + 0.5) / (all_caused - own);
+        let ratio = share / ((alone - 1.0 + own + 0.5) / (all_alone - 1.0 + own));
+        ratio.log2().clamp(-5.0, 5.0)
     }
 
     /// What was weighed for an action.

@@ -89,27 +89,20 @@ impl Model<'_> {
 
     /// The share of each user's actions that have a cause.
     pub(super) fn learn_actors(&mut self, chosen: &[Option<Choice>]) {
-        let mut counts: BTreeMap<(u32, u32), (f64, f64)> = BTreeMap::new();
-        let mut all: BTreeMap<u32, (f64, f64, f64)> = BTreeMap::new();
+        self.actors.clear();
+        self.actors_of_format.clear();
+        self.caused = vec![false; self.actions.len()];
         for (action, choice) in self.actions.iter().zip(chosen) {
-            let caused = f64::from(u8::from(action.settled || choice.is_some()));
-            let entry = counts.entry((action.format, action.actor)).or_default();
-            (entry.0, entry.1) = (entry.0 + caused, entry.1 + 1.0 - caused);
-            let sums = all.entry(action.format).or_default();
-            (sums.0, sums.1) = (sums.0 + caused, sums.1 + 1.0 - caused);
+            let is_caused = action.settled || choice.is_some();
+            self.caused[action.number] = is_caused;
+            let caused = f64::from(u8::from(is_caused));
+            let counts = self.actors.entry((action.format, action.actor));
+            let is_new = matches!(counts, std::collections::hash_map::Entry::Vacant(_));
+            let counts = counts.or_default();
+            *counts = (counts.0 + caused, counts.1 + 1.0 - caused);
+            let sums = self.actors_of_format.entry(action.format).or_default();
+            let prior = if is_new { 0.5 } else { 0.0 };
+            *sums = (sums.0 + caused + prior, sums.1 + 1.0 - caused + prior);
         }
-        for (format, _) in counts.keys() {
-            all.entry(*format).or_default().2 += 0.5;
-        }
-        self.actors = counts
-            .into_iter()
-            .map(|(actor, (caused, alone))| {
-                let (all_caused, all_alone, prior) = all.get(&actor.0).copied().unwrap_or_default();
-                // How much more often this user is seen in work that a call caused.
-                let ratio =
-                    (caused + 0.5) / (all_caused + prior) * (all_alone + prior) / (alone + 0.5);
-                (actor, ratio.log2().clamp(-5.0, 5.0))
-            })
-            .collect();
     }
 }

@@ -311,7 +311,11 @@ struct Model<'f> {
     route_counts: HashMap<u32, f64>,
     /// Values that name objects, by route.
     objects_of_route: HashMap<u32, BTreeSet<u32>>,
-    actors: HashMap<(u32, u32), f64>,
+    /// Actions of each user that have a cause, and those that have none, and the same of all of a format.
+    actors: HashMap<(u32, u32), (f64, f64)>,
+    actors_of_format: HashMap<u32, (f64, f64)>,
+    /// Which actions had one.
+    caused: Vec<bool>,
     /// By format of the call and service: what an answer has more than the result.
     wrappings: HashMap<(u32, u32), sizes::Wrapping>,
     /// By format of the call and route: answers that have it, and all.
@@ -456,6 +460,8 @@ impl<'f> Model<'f> {
             route_counts: HashMap::new(),
             objects_of_route: HashMap::new(),
             actors: HashMap::new(),
+            actors_of_format: HashMap::new(),
+            caused: Vec::new(),
             wrappings: HashMap::new(),
             wrapped_routes: HashMap::new(),
             calls_of_result: HashMap::new(),

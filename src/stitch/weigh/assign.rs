@@ -1,21 +1,24 @@
 //! One cause for one action, the surest first.
 
 use super::*;
+use crate::store::side_by_side;
 
 impl Model<'_> {
-    pub(super) fn candidates(&self, action: &Action) -> BTreeSet<usize> {
+    /// Calls that may be the cause of an action, in their order.
+    pub(super) fn candidates(&self, action: &Action) -> Vec<usize> {
         let mut found = self.any_candidates(action);
         found.retain(|at| self.can_cause(*at, action));
         found
     }
 
-    pub(super) fn any_candidates(&self, action: &Action) -> BTreeSet<usize> {
+    /// Calls that share a value, a size or the time with an action, in their order.
+    pub(super) fn any_candidates(&self, action: &Action) -> Vec<usize> {
         if action.settled {
             let calls = self.calls_of_root.get(&action.root);
             let calls = calls.into_iter().flatten().copied();
             return calls.filter(|at| self.calls[*at].by_model).collect();
         }
-        let mut found = BTreeSet::new();
+        let mut found = Vec::new();
         for token in action.tokens.iter() {
             let calls = self
                 .calls_of_token
@@ -52,6 +55,8 @@ impl Model<'_> {
                 found.extend(near);
             }
         }
+        found.sort_unstable();
+        found.dedup();
         found
     }
 
@@ -61,16 +66,12 @@ impl Model<'_> {
     /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
     pub(super) fn assign(&self, threshold: f64) -> Vec<Option<Choice>> {
         let least = (threshold / (1.0 - threshold)).log2();
-        let weights: Vec<Vec<(usize, f64)>> = self
-            .actions
-            .iter()
-            .map(|action| {
-                if action.settled {
-                    return Vec::new();
-                }
-                self.weights(action)
-            })
-            .collect();
+        let weights: Vec<Vec<(usize, f64)>> = self.of_each(|action| {
+            if action.settled {
+                return Vec::new();
+            }
+            self.weights(action)
+        });
         let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
         // An id joins the actions of a fragment: they are in one task, that of the surest.
         let mut task_of: HashMap<u32, u32> = HashMap::new();
@@ -131,6 +132,19 @@ impl Model<'_> {
             }
         }
         chosen
+    }
+
+    /// What `ask` gives for each action, in their order. The actions are looked at on all cores.
+    pub(super) fn of_each<T: Send>(&self, ask: impl Fn(&Action) -> T + Sync) -> Vec<T> {
+        const PIECE: usize = 64;
+        let pieces: Vec<&[Action]> = self.actions.chunks(PIECE).collect();
+        let asked = side_by_side(&pieces, |piece| {
+            Ok::<_, std::convert::Infallible>(piece.iter().map(&ask).collect::<Vec<T>>())
+        });
+        match asked {
+            Ok(found) => found.into_iter().flatten().collect(),
+            Err(never) => match never {},
+        }
     }
 
     /// All that could be the cause of an action, with their weights.

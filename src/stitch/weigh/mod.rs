@@ -53,7 +53,7 @@ const REPEAT: f64 = 3.0;
 const MARGIN: f64 = 2.0;
 /// Rounds in which what is sure makes room for the rest; each takes at least one call.
 const MOST_ROUNDS: usize = 20;
-/// Rounds of expectation and maximisation; the figures hardly move after the third.
+/// Most rounds of expectation and maximisation; the figures hardly move after the third.
 const ROUNDS: usize = 8;
 /// Actions inside of tasks that routes, clocks and users are learned from.
 const MOST_LESSONS: usize = 20_000;
@@ -342,8 +342,18 @@ pub(super) fn weigh(
     model.learn_sizes(&[]);
     // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
     // users.
+    let mut before: Vec<Option<usize>> = Vec::new();
     for _ in 0..ROUNDS {
         let chosen = model.assign(threshold);
+        // What is learned from the same choices hardly changes them.
+        let calls: Vec<Option<usize>> = chosen
+            .iter()
+            .map(|choice| choice.map(|choice| choice.call))
+            .collect();
+        if calls == before {
+            break;
+        }
+        before = calls;
         let pairs = model.expected(&chosen);
         model.learn_routes(&pairs);
         model.learn_offsets(&pairs);

@@ -82,9 +82,12 @@ impl Model<'_> {
             .flatten()
             .map(|(at, _)| self.calls[*at].root)
             .collect();
-        let settled = self.actions.iter().filter(|action| action.settled);
-        for action in settled.filter(|action| asked.contains(&action.root)) {
-            if let Some((at, _)) = self.cause_within(action) {
+        let settled = self.of_each(|action| {
+            let counts = action.settled && asked.contains(&action.root);
+            counts.then(|| self.cause_within(action)).flatten()
+        });
+        for (action, cause) in self.actions.iter().zip(settled) {
+            if let Some((at, _)) = cause {
                 self.take(&mut taken, at, action);
             }
         }
@@ -280,14 +283,19 @@ impl Model<'_> {
             clocks: self.clocks(),
             ..Outcome::default()
         };
-        for (action, choice) in self.actions.iter().zip(chosen) {
-            if !action.settled
-                && let Some(weighing) = self.weighing(action, *choice)
-            {
+        let found = self.of_each(|action| {
+            let choice = chosen.get(action.number).copied().flatten();
+            match action.settled {
+                true => (None, self.cause_within(action)),
+                false => (self.weighing(action, choice), None),
+            }
+        });
+        for ((action, choice), (weighing, within)) in self.actions.iter().zip(chosen).zip(found) {
+            if let Some(weighing) = weighing {
                 outcome.weighings.push((action.events.clone(), weighing));
             }
             let (call, probability) = if action.settled {
-                match self.cause_within(action) {
+                match within {
                     Some(found) => found,
                     None => continue,
                 }

@@ -20,10 +20,7 @@ impl Model<'_> {
     }
 
     /// Bits against a call that passes nothing of the action, where such calls usually do.
-    pub(super) fn disagreement(&self, call: &Call, action: &Action) -> f64 {
-        if !action.telling || self.agrees(call, action) {
-            return 0.0;
-        }
+    fn disagreement(&self, call: &Call, action: &Action) -> f64 {
         let own = self.lesson(call, action);
         let counts = |counts: Option<&(f64, f64)>| {
             let (all, agreeing) = counts.copied().unwrap_or_default();
@@ -39,14 +36,13 @@ impl Model<'_> {
 
     /// Bits of the values that agree, and of none that do.
     pub(super) fn content_weight(&self, call: &Call, action: &Action) -> f64 {
-        self.agreement(call, action) + self.disagreement(call, action)
-    }
-
-    pub(super) fn agreement(&self, call: &Call, action: &Action) -> f64 {
         let mut values: Vec<f64> = Vec::new();
+        let mut passes_telling = false;
         for token in action.tokens.iter() {
             if call.tokens.contains(token) {
-                values.push(self.call_bits(token));
+                let bits = self.call_bits(token);
+                passes_telling |= bits >= TELLING;
+                values.push(bits);
             } else if let Some(roots) = self.roots_of_token.get(token as usize)
                 && roots.contains(&call.root)
             {
@@ -59,7 +55,12 @@ impl Model<'_> {
         let shares = [1.0, 0.6, 0.4, 0.3, 0.25].into_iter();
         let shares = shares.chain(std::iter::repeat(0.2));
         let content = values.iter().zip(shares).map(|(bits, share)| bits * share);
-        content.sum()
+        let against = if action.telling && !passes_telling {
+            self.disagreement(call, action)
+        } else {
+            0.0
+        };
+        content.sum::<f64>() + against
     }
 
     /// Bits of a value that the call passes: how rare it is among calls.

@@ -27,19 +27,18 @@ impl Model<'_> {
         // by chance, so each so-many-th is a fair sample.
         let settled = self.actions.iter().filter(|action| action.settled).count();
         let stride = settled.div_ceil(MOST_LESSONS).max(1);
-        for (number, (action, choice)) in self.actions.iter().zip(chosen).enumerate() {
-            let root = match choice {
-                Some(choice) => {
-                    pairs.push((choice.call, number, 1.0));
-                    if self.calls[choice.call].by_model {
-                        continue;
-                    }
-                    self.calls[choice.call].root
-                }
-                None if action.settled && number % stride == 0 => action.root,
-                None => continue,
+        let within = self.of_each(|action| {
+            let choice = chosen.get(action.number).copied().flatten();
+            let root = match choice.map(|choice| &self.calls[choice.call]) {
+                Some(call) if call.by_model => return Vec::new(),
+                Some(call) => call.root,
+                None if action.settled && action.number % stride == 0 => action.root,
+                None => return Vec::new(),
             };
-            let within = self.shares_within(action, root);
+            self.shares_within(action, root)
+        });
+        for (number, (choice, within)) in chosen.iter().zip(within).enumerate() {
+            pairs.extend(choice.map(|choice| (choice.call, number, 1.0)));
             pairs.extend(within.into_iter().map(|(share, at)| (at, number, share)));
         }
         pairs

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::safe::{cut, terminal};
+use super::safe::{cut, cut_front, terminal};
 use crate::model::Kind;
 use crate::stitch::{Clock, Hub, TaskIndex, TaskSet};
 use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
@@ -180,14 +180,23 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
             let widths = measured.iter().map(|clock| of(clock).len());
             widths.max().unwrap_or(0)
         };
+        // What stands around the names: arrow, offset, spread and pairs.
+        const BESIDE: usize = 39;
+        let room = columns.saturating_sub(BESIDE).max(24);
         let (from, to) = (width(|clock| &clock.from), width(|clock| &clock.to));
+        let from = from.min(room.saturating_sub(to).max(room / 2));
+        let to = to.min(room - from);
         // A format's offset to itself is its delay, and says nothing of clocks.
         for clock in measured.iter().filter(|clock| clock.from != clock.to) {
             let line = format!(
                 "  {:from$} → {:to$} {:>+8.2} s ± {:.2}  {} pairs",
-                clock.from, clock.to, clock.offset, clock.spread, clock.pairs
+                cut_front(&terminal(&clock.from), from),
+                cut_front(&terminal(&clock.to), to),
+                clock.offset,
+                clock.spread,
+                clock.pairs
             );
-            out.push_str(&cut(&terminal(&line), columns));
+            out.push_str(&cut(&line, columns));
             out.push('\n');
         }
         if !derived.is_empty() {

@@ -89,8 +89,9 @@ settings = SettingsCreator(
         block_on("bucket"),
     ],
 )
-best = {}
-if len(right):
+
+
+def single_best_links():
     linker = Linker(
         [api.register(left, dataset_display_name="calls"), api.register(right, dataset_display_name="actions")],
         settings,
@@ -99,17 +100,24 @@ if len(right):
     linker.training.estimate_probability_two_random_records_match([block_on("rare")], recall=0.6)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for rule in ("rare", "bucket"):
-        try:
-            linker.training.estimate_parameters_using_expectation_maximisation(block_on(rule))
-        except (EMTrainingException, ValueError):
-            print(f"no pairs to learn from that agree in {rule}", file=sys.stderr)
+        linker.training.estimate_parameters_using_expectation_maximisation(block_on(rule))
     pairs = linker.inference.predict(threshold_match_probability=threshold).as_pandas_dataframe()
+    best = {}
     for row in pairs.itertuples():
         one, other = (row.unique_id_l, row.unique_id_r)
         call, action = (one, other) if row.source_dataset_l == "calls" else (other, one)
         rank = (row.match_weight, call)
         if action not in best or rank > best[action]:
             best[action] = rank
+    return best
+
+
+try:
+    best = single_best_links() if len(right) else {}
+except (EMTrainingException, ValueError) as error:
+    # Where ids join nearly everything, too few pairs agree to learn from.
+    best = {}
+    print(f"Splink could not be trained: {str(error).splitlines()[0]}", file=sys.stderr)
 task_of = {action: root_of_call[call] for action, (_, call) in best.items()}
 with open(out, "w", newline="") as handle:
     writer = csv.writer(handle)

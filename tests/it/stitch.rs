@@ -93,6 +93,73 @@ fn content_and_time_join_what_ids_do_not() {
     assert!(shown.contains("evidence, over 99 % sure"), "{shown}");
 }
 
+/// Pairs of conversations at the same second. Each asks for an order by its number, then searches for nothing
+/// that its request would tell; how long the result was is all that tells the two searches apart.
+#[test]
+fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
+    const WRAPPING: usize = 150;
+    let case = Case::new();
+    let (mut chat, mut gateway) = (String::new(), String::new());
+    let at = |seconds: usize| format!("2026-03-02T08:{:02}:{:02}Z", seconds / 60, seconds % 60);
+    let mut send = |seconds: usize, uri: &str, size: usize| {
+        let started = 1_772_438_400_000 + (seconds as u64) * 1000;
+        let record = json!({"started_at": started, "client_ip": "10.0.0.1",
+            "request": {"method": "GET", "uri": uri, "size": 300, "headers": {"host": "gw"}},
+            "response": {"status": 200, "size": size, "headers": {}},
+            "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
+        gateway.push_str(&format!("{record}\n"));
+    };
+    for n in 0..16 {
+        let start = n / 2 * 97;
+        let order = format!("W45{:05}", n * 1913 + 11);
+        let found = "x".repeat(400 + n * 37);
+        let tools = [
+            ("get_order", json!({"order": order})),
+            ("search", json!({})),
+        ];
+        let results = ["ok, it is there", found.as_str()];
+        let mut messages = vec![json!({"role": "user", "content": format!("case {n}, please")})];
+        for step in 0..3 {
+            let call = tools.get(step).map(|(name, arguments)| {
+                json!({"id": format!("call_{n:04}{step:06}"), "type": "function",
+                    "function": {"name": name, "arguments": arguments.to_string()}})
+            });
+            let answer = json!({"role": "assistant", "content": if step == 2 { "done" } else { "" },
+                "tool_calls": call.iter().collect::<Vec<_>>()});
+            let record = json!({"created_at": at(start + step * 10),
+                "request": {"model": "m", "messages": messages},
+                "response": {"id": format!("chatcmpl-{n:04}{step:06}"), "object": "chat.completion", "created": 1,
+                    "model": "m-1", "choices": [{"message": answer, "finish_reason": "stop"}]}});
+            chat.push_str(&format!("{record}\n"));
+            messages.push(answer);
+            if let (Some(call), Some(result)) = (&call, results.get(step)) {
+                messages
+                    .push(json!({"role": "tool", "tool_call_id": call["id"], "content": result}));
+            }
+        }
+        send(
+            start + 2,
+            &format!("/orders/{order}"),
+            results[0].len() + WRAPPING,
+        );
+        send(start + 12, "/search", found.len() + WRAPPING);
+    }
+    let chat = case.write("chat.jsonl", chat);
+    let gateway = case.write("kong.jsonl", gateway);
+    case.ingest(&[], &[&chat, &gateway], 0);
+    let tasks = tasks(&case);
+    let of = |file: &str, record: usize| {
+        let wanted = record.to_string();
+        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
+        row.unwrap().2.clone()
+    };
+    for n in 0..16 {
+        let task = of("chat.jsonl", n * 3 + 1);
+        assert_eq!(task, of("kong.jsonl", n * 2 + 1), "order of {n}");
+        assert_eq!(task, of("kong.jsonl", n * 2 + 2), "search of {n}");
+    }
+}
+
 #[test]
 fn the_order_of_ingest_does_not_matter() {
     let mut results = Vec::new();

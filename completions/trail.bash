@@ -46,6 +46,9 @@ _trail() {
             trail,ingest)
                 cmd="trail__subcmd__ingest"
                 ;;
+            trail,prepare)
+                cmd="trail__subcmd__prepare"
+                ;;
             trail,prove)
                 cmd="trail__subcmd__prove"
                 ;;
@@ -156,6 +159,9 @@ _trail() {
                 ;;
             trail__subcmd__help,ingest)
                 cmd="trail__subcmd__help__subcmd__ingest"
+                ;;
+            trail__subcmd__help,prepare)
+                cmd="trail__subcmd__help__subcmd__prepare"
                 ;;
             trail__subcmd__help,prove)
                 cmd="trail__subcmd__help__subcmd__prove"
@@ -374,7 +380,7 @@ _trail() {
 
     case "${cmd}" in
         trail)
-            opts="-q -h -V --store --as --identity --reveal --reason --color --quiet --no-pager --help --version ingest search timeline tui verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
+            opts="-q -h -V --store --as --identity --reveal --reason --color --quiet --no-pager --help --version ingest search timeline tui verify gate rules report rejects sources stats sql compare prepare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1112,7 +1118,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help)
-            opts="ingest search timeline tui verify gate rules report rejects sources stats sql compare stitch explain replay export bundle seal prove access erase retain demo help"
+            opts="ingest search timeline tui verify gate rules report rejects sources stats sql compare prepare stitch explain replay export bundle seal prove access erase retain demo help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1322,6 +1328,20 @@ _trail() {
             return 0
             ;;
         trail__subcmd__help__subcmd__ingest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__help__subcmd__prepare)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1782,6 +1802,48 @@ _trail() {
                     ;;
                 --format)
                     COMPREPLY=($(compgen -W "table json" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --identity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reveal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --reason)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        trail__subcmd__prepare)
+            opts="-q -h --policy --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --store)

@@ -16,7 +16,8 @@ use crate::model::{KeyKind, Kind, normalise_key};
 use crate::protect::{AccessError, Right, Role};
 use crate::seal::{ContentDigest, reader_of, salt_key};
 use crate::store::{
-    Col, Erasure, Store, StoreError, find_key, forget_words, rewrite_contents, scan_part_columns,
+    Col, Erasure, Store, StoreError, find_key, forget_figures, forget_words, rewrite_contents,
+    scan_part_columns,
 };
 
 /// A section `[[retain]]` of trail.toml: how long texts are kept.
@@ -335,6 +336,7 @@ pub fn retain(
         }
         // So would what was found in them.
         forget_verdict(store)?;
+        forget_figures(store)?;
         for (aside, path) in written {
             std::fs::rename(&aside, &path).map_err(StoreError::io("moving", &path))?;
         }

@@ -11,6 +11,7 @@ mod gate;
 mod given;
 mod habits;
 mod ingest;
+mod prepare;
 mod prove;
 mod rejects;
 mod replay;
@@ -68,6 +69,7 @@ enum Command {
     Stats(stats::Args),
     Sql(sql::Args),
     Compare(compare::Args),
+    Prepare(prepare::Args),
     Stitch(stitch::Args),
     Explain(explain::Args),
     Replay(replay::Args),
@@ -102,6 +104,7 @@ impl Cli {
             Command::Compare(args) => args.run(store),
             Command::Stats(args) => args.run(store),
             Command::Sql(args) => args.run(store),
+            Command::Prepare(args) => args.run(store),
             Command::Stitch(args) => args.run(store),
             Command::Explain(args) => args.run(store),
             Command::Replay(args) => args.run(store),

@@ -218,7 +218,7 @@ fn on_framework(framework: &Framework, material: &Material<'_>) -> Result<serde_
         stats: &stats(material.store, material.index).map_err(wrong)?,
         verdict: material.verdict,
         seal: material.seal,
-        values: Values::of(material.store).map_err(wrong)?,
+        values: Values::of(material.store, material.index).map_err(wrong)?,
     };
     Ok(framework_values(framework, &facts))
 }

@@ -122,9 +122,14 @@ impl Args {
         damages.extend(check_derived(store));
         damages.extend(check_words(store));
         damages.extend(check_kept(store));
+        damages.extend(tell::check_kept_figures(store));
         if self.derived && damages.is_empty() {
             let remade = remake_derived(store, &config).map_err(|error| miette!("{error}"))?;
             damages.extend(remade);
+            if let Some(index) = crate::stitch::current(store, &config) {
+                let remade = tell::remake_figures(store, &index);
+                damages.extend(remade.map_err(|error| miette!("{error}"))?);
+            }
             if store.access().reads_contents() {
                 damages.extend(remake_words(store).map_err(|error| miette!("{error}"))?);
             }

@@ -1,7 +1,7 @@
 //! Holds a store against its log: every leaf is made again from the tables.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
 
 use serde::Serialize;
 use signed_note::StandardVerifier;
@@ -10,7 +10,7 @@ use tlog_tiles::{Hash, record_hash};
 use super::leaf;
 use super::log::{Entry, JOURNALS, Log, entry_line, manifest_bytes, origin_of, parse_checkpoint};
 use super::recompute::{LeafOf, batch_leaves};
-use super::tree::{FullTile, Tree, tile_path};
+use super::tree::{FullTile, Tree, root_of_full, tile_path};
 use super::{Signatures, check_time_stamp, signatures};
 use crate::store::{Chain, Custody, CustodyFile, Damage, Erasures, LeafCounts, Store, StoreError};
 
@@ -93,7 +93,7 @@ pub fn check_seal(
         log: &log,
         tree: Tree::default(),
         verdict,
-        tiles: BTreeSet::new(),
+        tiles: HashSet::new(),
         pins: Vec::new(),
         first_leaf: None,
         stored: Stored::default(),
@@ -136,7 +136,7 @@ struct Checker<'c> {
     tree: Tree,
     verdict: SealVerdict,
     /// Tiles that belong to the tree.
-    tiles: BTreeSet<PathBuf>,
+    tiles: HashSet<String>,
     /// Size and root of pinned checkpoints that are still ahead, the smallest last.
     pins: Vec<(u64, Hash, String)>,
     first_leaf: Option<Hash>,
@@ -144,6 +144,11 @@ struct Checker<'c> {
     /// Pseudonyms of which nothing is known any more, on purpose.
     erased: HashSet<String>,
 }
+
+/// Tiles of leaves that are read before they are added.
+const MOST_TILES: u64 = 1 << 14;
+/// Tiles of them that one thread takes at a time.
+const TILES_AT_ONCE: usize = 64;
 
 /// So many records are named one by one; more say no more.
 const MOST_NAMED: usize = 20;
@@ -299,7 +304,7 @@ impl Checker<'_> {
         let compare = |full: FullTile<'_>| {
             let read = full.tile.level() == 0 && stored.number == Some(full.tile.level_index());
             if read && stored.hashes == full.hashes {
-                tiles.insert(PathBuf::from(tile_path(&full.tile)));
+                tiles.insert(tile_path(&full.tile));
             } else {
                 compare_tile(log, tiles, &full, &mut damages);
             }
@@ -342,7 +347,11 @@ impl Checker<'_> {
 
     /// Adds the leaves of a batch as they are stored, but for that of the manifest.
     fn stored_leaves(&mut self, entry: &Entry, batch: &str) {
-        for _ in 1..entry.leaves {
+        let end = entry.first + entry.leaves.saturating_sub(1);
+        while self.tree.size() < end {
+            if self.stored_tiles(end) {
+                continue;
+            }
             match self.sealed() {
                 Some(leaf) => self.push(leaf),
                 None => {
@@ -351,6 +360,50 @@ impl Checker<'_> {
                 }
             };
         }
+    }
+
+    /// Adds the next leaves as they are stored, as far as they fill tiles before `end`, whose roots are made
+    /// side by side. Says whether there were any.
+    fn stored_tiles(&mut self, end: u64) -> bool {
+        const WIDTH: u64 = 256;
+        // A pinned tree may end within a tile.
+        let until = self.pins.last().map_or(end, |pin| pin.0.min(end));
+        let first = self.tree.size() / WIDTH;
+        if !self.tree.size().is_multiple_of(WIDTH) || first >= until / WIDTH {
+            return false;
+        }
+        let last = (until / WIDTH).min(first + MOST_TILES);
+        let numbers: Vec<u64> = (first..last).collect();
+        let groups: Vec<&[u64]> = numbers.chunks(TILES_AT_ONCE).collect();
+        let log = self.log;
+        let roots = crate::store::side_by_side(&groups, |numbers| {
+            let read = |number: &u64| {
+                let tile = tlog_tiles::Tile::new(super::tree::HEIGHT, 0, *number, 256, false);
+                let hashes = log.tile(&tile).ok()?;
+                Some((tile, *hashes.first()?, root_of_full(&hashes)))
+            };
+            Ok::<_, StoreError>(numbers.iter().map(read).collect::<Vec<_>>())
+        });
+        let before = self.tree.size();
+        for root in roots.into_iter().flatten().flatten() {
+            // What is wrong with a tile is said where its leaves are asked for one by one.
+            let Some((tile, leaf, root)) = root else {
+                break;
+            };
+            self.first_leaf.get_or_insert(leaf);
+            self.tiles.insert(tile_path(&tile));
+            let (tiles, mut damages) = (&mut self.tiles, Vec::new());
+            let compare = |full: FullTile<'_>| {
+                compare_tile(log, tiles, &full, &mut damages);
+                Ok::<(), std::convert::Infallible>(())
+            };
+            let Ok(()) = self.tree.push_tile(root, compare);
+            for (file, reason) in damages {
+                self.damage(&file, "", reason);
+            }
+            self.pass_pins();
+        }
+        self.tree.size() > before
     }
 
     /// Makes the leaves of a batch again from its tables, but for that of the manifest. Says whether the
@@ -519,7 +572,7 @@ impl Checker<'_> {
             };
             let own = path == Path::new("checkpoint")
                 || path == Path::new("entries.jsonl")
-                || self.tiles.contains(path);
+                || path.to_str().is_some_and(|path| self.tiles.contains(path));
             if entry.file_type().is_file() && !own {
                 damages.push(format!("log/{}", path.display()));
             }
@@ -576,7 +629,7 @@ impl Checker<'_> {
 
 fn compare_tile(
     log: &Log,
-    tiles: &mut BTreeSet<PathBuf>,
+    tiles: &mut HashSet<String>,
     full: &FullTile<'_>,
     damages: &mut Vec<(String, String)>,
 ) {
@@ -586,7 +639,7 @@ fn compare_tile(
         Ok(_) => damages.push((format!("log/{path}"), "does not fit the records".to_owned())),
         Err(error) => damages.push((format!("log/{path}"), error.to_string())),
     }
-    tiles.insert(PathBuf::from(path));
+    tiles.insert(path);
 }
 
 /// Where a leaf's record lies, for people.

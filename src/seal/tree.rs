@@ -1,5 +1,6 @@
 //! The Merkle tree of RFC 6962 over hashes that come one by one, and its tiles (C2SP tlog-tiles).
 
+use sha2::block_api::compress256;
 use tlog_tiles::{Hash, Tile, node_hash};
 
 /// Height of a tile: 256 hashes.
@@ -64,12 +65,40 @@ impl Tree {
     pub fn push<E>(
         &mut self,
         leaf: Hash,
-        mut full: impl FnMut(FullTile<'_>) -> Result<(), E>,
+        full: impl FnMut(FullTile<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.size += 1;
-        let mut hash = leaf;
-        let mut hashes_below = self.size;
-        for level in 0u8.. {
+        self.rise(0, leaf, self.size, full)
+    }
+
+    /// Adds the leaves of a full tile, whose root is known, to a tree of whole tiles; each tile above it that
+    /// is full now goes to `full`.
+    ///
+    /// # Errors
+    /// What `full` gives.
+    pub fn push_tile<E>(
+        &mut self,
+        root: Hash,
+        full: impl FnMut(FullTile<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        debug_assert_eq!(self.size % WIDTH as u64, 0);
+        self.size += WIDTH as u64;
+        if self.levels.is_empty() {
+            self.levels.push(Vec::with_capacity(WIDTH));
+        }
+        self.rise(1, root, self.size / WIDTH as u64, full)
+    }
+
+    /// Adds a hash to a level of tiles, and what becomes full by it to those above. `hashes` are those of the
+    /// level, this one included.
+    fn rise<E>(
+        &mut self,
+        level: u8,
+        mut hash: Hash,
+        mut hashes: u64,
+        mut full: impl FnMut(FullTile<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for level in level.. {
             let at = usize::from(level);
             if self.levels.len() == at {
                 self.levels.push(Vec::with_capacity(WIDTH));
@@ -79,12 +108,12 @@ impl Tree {
             if edge.len() < WIDTH {
                 break;
             }
-            let number = hashes_below / WIDTH as u64 - 1;
+            let number = hashes / WIDTH as u64 - 1;
             let tile = Tile::new(HEIGHT, level, number, WIDTH as u32, false);
             full(FullTile { tile, hashes: edge })?;
             hash = root_of_full(edge);
             edge.clear();
-            hashes_below /= WIDTH as u64;
+            hashes /= WIDTH as u64;
         }
         Ok(())
     }
@@ -129,14 +158,46 @@ impl Tree {
     }
 }
 
+/// `node_hash` without its hasher: the two blocks of SHA-256 that `0x01 ‖ left ‖ right` fills with its padding
+/// (FIPS 180-4, section 5.1.1). A log of millions of leaves is made of these.
+fn node_of(left: &Hash, right: &Hash) -> Hash {
+    /// FIPS 180-4, section 5.3.3.
+    const INITIAL: [u32; 8] = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    const BITS: u16 = 65 * 8;
+    let mut blocks = [[0u8; 64]; 2];
+    blocks[0][0] = 1;
+    blocks[0][1..33].copy_from_slice(&left.0);
+    blocks[0][33..].copy_from_slice(&right.0[..31]);
+    blocks[1][0] = right.0[31];
+    blocks[1][1] = 0x80;
+    blocks[1][62..].copy_from_slice(&BITS.to_be_bytes());
+    let mut state = INITIAL;
+    compress256(&mut state, &blocks);
+    let mut hash = [0; 32];
+    for (bytes, word) in hash.chunks_exact_mut(4).zip(state) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    Hash(hash)
+}
+
 /// Root of a tree whose number of leaves is a power of two.
-fn root_of_full(hashes: &[Hash]) -> Hash {
+pub fn root_of_full(hashes: &[Hash]) -> Hash {
     let mut row = hashes.to_vec();
     while row.len() > 1 {
-        row = row
-            .chunks_exact(2)
-            .map(|pair| node_hash(pair[0], pair[1]))
-            .collect();
+        let parents = row.len() / 2;
+        for at in 0..parents {
+            row[at] = node_of(&row[2 * at], &row[2 * at + 1]);
+        }
+        row.truncate(parents);
     }
     row.first().copied().unwrap_or(tlog_tiles::EMPTY_HASH)
 }
@@ -197,6 +258,24 @@ mod tests {
             }
             prop_assert_eq!(tree.root(), by_definition(&leaves));
             prop_assert_eq!(tiles.values().filter(|t| t.len() == WIDTH).count(), size / WIDTH + size / WIDTH / WIDTH);
+            // Whole tiles at once, the rest one by one.
+            let mut above = Vec::new();
+            let mut by_tiles = Tree::default();
+            let mut keep = |full: FullTile<'_>| {
+                above.push((full.tile.path(), full.hashes.to_vec()));
+                Ok::<_, ()>(())
+            };
+            let whole = leaves.chunks_exact(WIDTH);
+            let rest = whole.remainder();
+            for tile in whole {
+                by_tiles.push_tile(root_of_full(tile), &mut keep).unwrap();
+            }
+            for leaf in rest {
+                by_tiles.push(*leaf, &mut keep).unwrap();
+            }
+            prop_assert_eq!(by_tiles.root(), tree.root());
+            prop_assert_eq!(above.len(), size / WIDTH / WIDTH);
+            prop_assert!(above.iter().all(|(path, hashes)| tiles.get(path) == Some(hashes)));
         }
     }
 }

@@ -148,7 +148,7 @@ struct Columns {
     /// End of each value in the text.
     value_ends: Column<u64>,
     value_text: Column<u8>,
-    /// Number of events by kind.
+    /// Number of events by kind, and of those without a time.
     kinds: Column<u64>,
     causes: Column<Cause>,
     /// As JSON.
@@ -352,6 +352,8 @@ impl TaskIndex {
                 task_of[*event as usize] = task;
             }
         }
+        let mut kinds = parts.kinds;
+        kinds.push(parts.times.iter().filter(|time| **time == i64::MAX).count() as u64);
         let mut values = Texts::default();
         for value in &parts.links.values {
             values.push(value.as_bytes());
@@ -379,7 +381,7 @@ impl TaskIndex {
                 probability: Column::Held(parts.links.probability),
                 value_ends: Column::Held(values.ends),
                 value_text: Column::Held(values.text),
-                kinds: Column::Held(parts.kinds),
+                kinds: Column::Held(kinds),
                 causes: Column::Held(parts.causes),
                 hubs: Column::Held(json(&parts.hubs)?),
                 clocks: Column::Held(json(&parts.clocks)?),
@@ -531,8 +533,10 @@ impl TaskIndex {
     /// Number of events that have no time, not even that of their change document.
     #[must_use]
     pub fn untimed(&self) -> usize {
-        let times = self.columns.times.whole();
-        times.iter().filter(|time| **time == i64::MAX).count()
+        let counts = self.columns.kinds.whole();
+        counts
+            .get(Kind::ALL.len())
+            .map_or(0, |events| usize::try_from(*events).unwrap_or(0))
     }
 
     /// Why an event is in its task; `None` for the first one.

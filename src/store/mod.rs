@@ -22,6 +22,7 @@ mod custody;
 pub mod derived;
 mod erasures;
 mod events;
+mod figures;
 mod files;
 mod filter;
 mod integrity;
@@ -43,6 +44,9 @@ pub use contents::{
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
 pub use erasures::{ERASURE_LABEL, ERASURES, Erasure, Erasures, Replaced};
 pub use events::{EventsBuilder, Origin, Sizes};
+pub use figures::{
+    Unusable, check_figures, forget_figures, keep_figures, other_figures, read_figures,
+};
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
 pub use integrity::{Damage, check_files};
@@ -57,8 +61,8 @@ pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};
 pub use words::{
-    check_words, forget as forget_words, groups_with, has_no_words, is_word_byte, remake_words,
-    words_of,
+    check_words, forget as forget_words, groups_with, has_no_words, is_word_byte, make_words,
+    remake_words, words_of,
 };
 
 use std::path::PathBuf;

@@ -205,6 +205,20 @@ pub fn has_no_words(store: &Store, custody: &Custody) -> bool {
     !folder_of(store, &custody.batch).is_dir()
 }
 
+/// Makes the filters of all batches that have none.
+///
+/// # Errors
+/// Texts cannot be read, or the filters not be written.
+pub fn make_words(store: &Store) -> Result<(), StoreError> {
+    for custody in store.batches() {
+        if has_no_words(store, custody) {
+            let parts = store.parts("contents", custody);
+            make(store, custody, &parts, &groups_of(store, &parts)?)?;
+        }
+    }
+    Ok(())
+}
+
 /// The row groups in which all words may stand, `None` if the filters do not fit the texts.
 fn look_up(
     store: &Store,

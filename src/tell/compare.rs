@@ -12,9 +12,10 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::safe::{cut, terminal};
-use crate::check::{Record, Verdict};
-use crate::stitch::TaskIndex;
-use crate::store::{Col, EventRef, EventView, Store, StoreError, read_event_columns, side_by_side};
+use super::task_traits::{TaskTraits, all_traits, tasks_with};
+use crate::check::Verdict;
+use crate::stitch::{TaskIndex, TaskSet};
+use crate::store::{Store, StoreError};
 
 /// Which tasks belong to a side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +26,19 @@ pub enum Side {
     Field(String, String),
 }
 
-impl Side {
-    fn has(&self, first: Option<i64>, events: &[EventView<'_>]) -> bool {
+/// Which tasks a side has.
+enum Members<'s> {
+    Period(Option<i64>, Option<i64>),
+    Tasks(&'s TaskSet),
+}
+
+impl Members<'_> {
+    fn have(&self, task: &TaskTraits<'_>) -> bool {
         match self {
-            Self::Period(from, to) => first.is_some_and(|time| {
-                from.is_none_or(|from| time >= from) && to.is_none_or(|to| time < to)
+            Self::Period(from, to) => task.span.is_some_and(|(first, _)| {
+                from.is_none_or(|from| first >= from) && to.is_none_or(|to| first < to)
             }),
-            Self::Field(name, value) => events
-                .iter()
-                .any(|event| event.field(name).is_some_and(|have| have == *value)),
+            Self::Tasks(tasks) => tasks.contains(task.task),
         }
     }
 }
@@ -72,23 +77,12 @@ pub struct Comparison {
     pub gone: Vec<String>,
 }
 
-/// What a task looks like.
-struct Seen {
-    id: String,
-    /// What occurs in it, and how often.
-    traits: BTreeMap<String, u32>,
-    /// Seconds, events, tokens.
-    sizes: [Option<f64>; 4],
-}
-
 const SIZES: [&str; 4] = [
     "seconds a task",
     "events a task",
     "tokens in a task",
     "tokens out a task",
 ];
-/// Events read together.
-const AT_ONCE: usize = 50_000;
 /// Tasks named for a difference.
 const EXAMPLES: usize = 3;
 
@@ -103,191 +97,125 @@ pub fn compare(
     before: &Side,
     after: &Side,
 ) -> Result<Comparison, StoreError> {
-    let mut findings: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    let all = all_traits(store, index)?;
+    let mut names = all.names.clone();
+    let mut findings: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+    let mut numbers: BTreeMap<String, u32> = BTreeMap::new();
     for finding in &verdict.findings {
-        let of_task = findings.entry(&finding.task).or_default();
-        of_task.insert(format!("finding {} {}", finding.rule, finding.title));
-    }
-    let mut columns = vec![
-        "time",
-        "end_time",
-        "kind",
-        "tool",
-        "outcome",
-        "actor_type",
-        "object_type",
-        "source",
-        "model_served",
-        "model_requested",
-        "tokens_in",
-        "tokens_out",
-    ];
-    for side in [before, after] {
-        if let Side::Field(name, _) = side {
-            columns.push(crate::check::column_of(name));
+        let name = format!("finding {} {}", finding.rule, finding.title);
+        let next = u32::try_from(names.len()).unwrap_or(u32::MAX);
+        let number = *numbers.entry(name).or_insert_with_key(|name| {
+            names.push(name.clone());
+            next
+        });
+        for task in index.by_prefix(&finding.task) {
+            findings.entry(task).or_default().insert(number);
         }
     }
-    let order = index.by_place();
-    let mut chunks: Vec<&[usize]> = Vec::new();
-    let (mut start, mut size) = (0, 0);
-    for (at, task) in order.iter().enumerate() {
-        size += index.size(*task);
-        if size >= AT_ONCE || at + 1 == order.len() {
-            chunks.push(&order[start..=at]);
-            (start, size) = (at + 1, 0);
-        }
-    }
-    let look = |tasks: &&[usize]| -> Result<_, StoreError> {
-        let mut sides: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
-        let mut both = 0;
-        let places: Vec<EventRef> = tasks
-            .iter()
-            .flat_map(|task| index.members(*task))
-            .map(|event| index.place(event))
-            .collect();
-        let set = read_event_columns(store, &places, Some(&columns))?;
-        let mut start = 0;
-        for task in *tasks {
-            let members = index.members(*task);
-            let events: Vec<EventView<'_>> = set.slice(start, members.len()).iter().collect();
-            start += members.len();
-            if !by_agent(&events) {
-                continue;
-            }
-            let times = members.iter().filter_map(|event| index.time(*event));
-            let first = times.clone().min();
-            let span = first.zip(times.max());
-            let at = match (before.has(first, &events), after.has(first, &events)) {
-                (true, true) => {
-                    both += 1;
-                    continue;
-                }
-                (true, false) => 0,
-                (false, true) => 1,
-                (false, false) => continue,
-            };
-            let id = index.id(*task).to_string();
-            let of_rules = findings.get(id.as_str());
-            sides[at].push(seen(id.clone(), &events, span, of_rules));
-        }
-        Ok((sides, both))
+    let set_of = |side: &Side| match side {
+        Side::Period(..) => Ok(None),
+        Side::Field(name, value) => tasks_with(store, index, name, value).map(Some),
     };
-    let mut sides: [Vec<Seen>; 2] = [Vec::new(), Vec::new()];
+    let sets = [set_of(before)?, set_of(after)?];
+    let members = |side: &Side, at: usize| match (side, &sets[at]) {
+        (Side::Period(from, to), _) => Members::Period(*from, *to),
+        (Side::Field(..), Some(tasks)) => Members::Tasks(tasks),
+        // A side of a field has its set.
+        (Side::Field(..), None) => Members::Period(None, None),
+    };
+    let members = [members(before, 0), members(after, 1)];
+    let mut sides: [SideOf; 2] = Default::default();
+    let mut tallies: Vec<[Tally; 2]> = vec![Default::default(); names.len()];
     let mut both = 0;
-    for ([a, b], of_both) in side_by_side(&chunks, look)? {
-        sides[0].extend(a);
-        sides[1].extend(b);
-        both += of_both;
-    }
+    all.each(|task| {
+        let at = match [members[0].have(&task), members[1].have(&task)] {
+            [true, true] => {
+                both += 1;
+                return;
+            }
+            [true, false] => 0,
+            [false, true] => 1,
+            [false, false] => return,
+        };
+        sides[at].add(&task);
+        for (number, times) in task.traits.iter().zip(task.times) {
+            tallies[*number as usize][at].add(*times, task.task);
+        }
+        for number in findings.get(&task.task).into_iter().flatten() {
+            tallies[*number as usize][at].add(1, task.task);
+        }
+    });
+    let id = |task: usize| index.id(task).to_string();
+    let found = held_beside(&names, &tallies, &sides, both, &id);
     index.check()?;
-    Ok(held_beside(&sides, both))
+    Ok(found)
 }
 
-fn by_agent(events: &[EventView<'_>]) -> bool {
-    events.iter().any(|event| {
-        matches!(
-            event.text(Col::Kind),
-            Some("inference" | "tool_call" | "instruction")
-        ) || event.text(Col::ActorType) == Some("agent")
-    })
+/// The tasks of a side.
+#[derive(Default)]
+struct SideOf {
+    tasks: usize,
+    /// Seconds, events, tokens of each, and the task.
+    sizes: [Vec<(f64, usize)>; 4],
 }
 
-fn seen(
-    id: String,
-    events: &[EventView<'_>],
-    span: Option<(i64, i64)>,
-    findings: Option<&BTreeSet<String>>,
-) -> Seen {
-    let mut traits: BTreeMap<String, u32> = BTreeMap::new();
-    let mut tokens = [None, None];
-    for event in events {
-        let text = |column| event.text(column).filter(|text: &&str| !text.is_empty());
-        let kind = text(Col::Kind).unwrap_or("event");
-        let mut has = |what: String| *traits.entry(what).or_default() += 1;
-        match kind {
-            "approval" | "rejection" | "exception" | "message" | "retrieval" | "configuration" => {
-                has(kind.to_owned());
-            }
-            "write" | "read" => {
-                let object = text(Col::ObjectType).or(text(Col::Source)).unwrap_or("?");
-                has(format!("{kind} of {object}"));
-            }
-            "tool_call" => has(format!("tool {}", text(Col::Tool).unwrap_or("?"))),
-            _ => {}
+impl SideOf {
+    fn add(&mut self, task: &TaskTraits<'_>) {
+        self.tasks += 1;
+        let seconds = task.span.map(|(first, last)| (last - first) as f64 / 1e6);
+        let tokens = task.tokens.map(|tokens| tokens.map(|count| count as f64));
+        let sizes = [seconds, Some(f64::from(task.events)), tokens[0], tokens[1]];
+        for (all, size) in self.sizes.iter_mut().zip(sizes) {
+            all.extend(size.map(|size| (size, task.task)));
         }
-        match text(Col::Outcome) {
-            Some("error") => has("error".to_owned()),
-            Some("denied") => has("refusal".to_owned()),
-            _ => {}
-        }
-        let model = text(Col::ModelServed).or(text(Col::ModelRequested));
-        if let Some(model) = model.filter(|_| kind == "inference") {
-            has(format!("model {model}"));
-        }
-        for (sum, count) in tokens
-            .iter_mut()
-            .zip([event.tokens_in(), event.tokens_out()])
-        {
-            if let Some(count) = count {
-                *sum = Some(sum.unwrap_or(0.0) + count as f64);
-            }
-        }
-    }
-    for finding in findings.into_iter().flatten() {
-        traits.insert(finding.clone(), 1);
-    }
-    let seconds = span.map(|(first, last)| (last - first) as f64 / 1e6);
-    Seen {
-        id,
-        traits,
-        sizes: [seconds, Some(events.len() as f64), tokens[0], tokens[1]],
     }
 }
 
 /// Tasks of a side in which something occurs.
-#[derive(Default)]
-struct Tally<'s> {
+#[derive(Clone, Default)]
+struct Tally {
     tasks: usize,
     /// Those in which it occurs most often.
-    most: Vec<(u32, &'s str)>,
+    most: Vec<(u32, usize)>,
 }
 
-impl<'s> Tally<'s> {
-    fn add(&mut self, times: u32, id: &'s str) {
+impl Tally {
+    /// Tasks come in the order of their ids.
+    fn add(&mut self, times: u32, task: usize) {
         self.tasks += 1;
-        let before = |other: &(u32, &str)| other.0 > times || other.0 == times && other.1 < id;
-        let at = self.most.partition_point(before);
+        let at = self.most.partition_point(|other| other.0 >= times);
         if at < EXAMPLES {
-            self.most.insert(at, (times, id));
+            self.most.insert(at, (times, task));
             self.most.truncate(EXAMPLES);
         }
     }
 }
 
-fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
+fn held_beside(
+    names: &[String],
+    tallies: &[[Tally; 2]],
+    sides: &[SideOf; 2],
+    both: usize,
+    id: &dyn Fn(usize) -> String,
+) -> Comparison {
     let [before, after] = sides;
-    let mut tallies: BTreeMap<&str, [Tally<'_>; 2]> = BTreeMap::new();
-    for (side, tasks) in sides.iter().enumerate() {
-        for task in tasks {
-            for (name, times) in &task.traits {
-                tallies.entry(name).or_default()[side].add(*times, &task.id);
-            }
-        }
-    }
     let mut differences = Vec::new();
     let (mut new, mut gone) = (Vec::new(), Vec::new());
-    for (name, [of_before, of_after]) in &tallies {
+    for (name, [of_before, of_after]) in names.iter().zip(tallies) {
         let (had, has) = (of_before.tasks, of_after.tasks);
-        if had == 0 && !before.is_empty() {
+        if had + has == 0 {
+            continue;
+        }
+        if had == 0 && before.tasks > 0 {
             new.push(format!("{name}, in {has} tasks"));
         }
-        if has == 0 && !after.is_empty() {
+        if has == 0 && after.tasks > 0 {
             gone.push(format!("{name}, in {had} tasks"));
         }
-        let Some((difference, p)) = shares([had, has], [before.len(), after.len()]) else {
+        let Some((difference, p)) = shares([had, has], [before.tasks, after.tasks]) else {
             continue;
         };
-        let (a, b) = (ratio(had, before.len()), ratio(has, after.len()));
+        let (a, b) = (ratio(had, before.tasks), ratio(has, after.tasks));
         let more = if b >= a { of_after } else { of_before };
         differences.push(Difference {
             what: format!("tasks with {name}"),
@@ -296,23 +224,29 @@ fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
             difference,
             p,
             clear: false,
-            examples: named(&more.most),
+            examples: more.most.iter().map(|(_, task)| id(*task)).collect(),
         });
     }
+    new.sort();
+    gone.sort();
     for (at, name) in SIZES.iter().enumerate() {
-        let values =
-            |side: &[Seen]| -> Vec<f64> { side.iter().filter_map(|task| task.sizes[at]).collect() };
+        let values = |side: &SideOf| -> Vec<f64> {
+            let sizes = side.sizes[at].iter();
+            sizes.map(|(size, _)| *size).collect()
+        };
         let (a, b) = (values(before), values(after));
         let Some((difference, p)) = means(&a, &b) else {
             continue;
         };
         let (mean_a, mean_b) = (mean(&a), mean(&b));
         let more = if mean_b >= mean_a { after } else { before };
-        let mut examples: Vec<(f64, &str)> = more
-            .iter()
-            .filter_map(|task| Some((task.sizes[at]?, task.id.as_str())))
-            .collect();
-        examples.sort_by(|x, y| y.0.total_cmp(&x.0).then(x.1.cmp(y.1)));
+        let mut examples: Vec<(f64, usize)> = more.sizes[at].clone();
+        let largest = |x: &(f64, usize), y: &(f64, usize)| y.0.total_cmp(&x.0).then(x.1.cmp(&y.1));
+        if examples.len() > EXAMPLES {
+            examples.select_nth_unstable_by(EXAMPLES - 1, largest);
+            examples.truncate(EXAMPLES);
+        }
+        examples.sort_by(largest);
         differences.push(Difference {
             what: (*name).to_owned(),
             before: mean_a,
@@ -320,25 +254,17 @@ fn held_beside(sides: &[Vec<Seen>; 2], both: usize) -> Comparison {
             difference,
             p,
             clear: false,
-            examples: named(&examples),
+            examples: examples.iter().map(|(_, task)| id(*task)).collect(),
         });
     }
     correct(&mut differences);
     Comparison {
-        tasks: [before.len(), after.len()],
+        tasks: [before.tasks, after.tasks],
         both,
         differences,
         new,
         gone,
     }
-}
-
-fn named<T>(examples: &[(T, &str)]) -> Vec<String> {
-    examples
-        .iter()
-        .take(EXAMPLES)
-        .map(|(_, id)| (*id).to_owned())
-        .collect()
 }
 
 fn ratio(part: usize, whole: usize) -> f64 {

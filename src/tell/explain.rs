@@ -1,6 +1,11 @@
 //! Why an event is in its task: the links up to the first event, and what was weighed for each.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
@@ -10,7 +15,9 @@ use super::timeline::{evidence, likelihood};
 use crate::model::KeyKind;
 use crate::model::time::format_utc;
 use crate::stitch::{Candidate, TaskIndex};
-use crate::store::{Col, EventRef, EventView, Store, StoreError, read_events, scan_columns};
+use crate::store::{
+    Col, EventRef, EventView, Store, StoreError, read_events, scan_columns, side_by_side,
+};
 
 /// Why there is no explanation.
 #[derive(Debug, thiserror::Error)]
@@ -121,32 +128,40 @@ pub fn find_events(store: &Store, name: &str) -> Result<Vec<EventRef>, StoreErro
         if record.is_some() && files.is_empty() {
             continue;
         }
-        for path in store.parts("events", custody) {
-            let columns = ["event_id", "row", "file", "ordinal"];
-            scan_columns::<StoreError>(&path, Some(&columns), |table| {
-                use arrow_array::cast::AsArray;
-                use arrow_array::types::{Int32Type, Int64Type};
-                let ids = table.column(0).as_fixed_size_binary();
-                let rows = table.column(1).as_primitive::<Int64Type>();
-                let places = table.column(2).as_primitive::<Int32Type>();
-                let ordinals = table.column(3).as_primitive::<Int64Type>();
-                for row in 0..table.num_rows() {
-                    let hit = match record {
-                        Some((_, wanted)) => {
-                            ordinals.value(row) == wanted && files.contains(&places.value(row))
-                        }
-                        None => starts_with(ids.value(row), &prefix),
-                    };
-                    if hit {
-                        found.push(EventRef {
-                            batch,
-                            row: rows.value(row),
-                        });
+        let in_part = |path: &PathBuf| {
+            let mut found: Vec<EventRef> = Vec::new();
+            let mut look = |table: RecordBatch| {
+                let rows = table.column(usize::from(record.is_none()));
+                let rows = rows.as_primitive::<Int64Type>();
+                let hits: Vec<usize> = match record {
+                    Some((_, wanted)) => {
+                        let places = table.column(1).as_primitive::<Int32Type>().values();
+                        let ordinals = table.column(2).as_primitive::<Int64Type>().values();
+                        let hit =
+                            |row: &usize| ordinals[*row] == wanted && files.contains(&places[*row]);
+                        (0..table.num_rows()).filter(hit).collect()
                     }
-                }
-                Ok(())
-            })?;
-        }
+                    None => {
+                        let ids = table.column(0).as_fixed_size_binary();
+                        let hit = |row: &usize| starts_with(ids.value(*row), &prefix);
+                        (0..table.num_rows()).filter(hit).collect()
+                    }
+                };
+                found.extend(hits.into_iter().map(|row| EventRef {
+                    batch,
+                    row: rows.value(row),
+                }));
+                Ok::<_, StoreError>(())
+            };
+            let columns: &[&str] = match record {
+                Some(_) => &["row", "file", "ordinal"],
+                None => &["event_id", "row"],
+            };
+            scan_columns(path, Some(columns), &mut look)?;
+            Ok::<_, StoreError>(found)
+        };
+        let parts = side_by_side(&store.parts("events", custody), in_part)?;
+        found.extend(parts.into_iter().flatten());
     }
     Ok(found)
 }

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::figures::{Figure as Kept, figures};
 use super::stats::Stats;
 use crate::check::{Finding, Record, Verdict};
 use crate::model::time::format_utc;
 use crate::seal::SealVerdict;
+use crate::stitch::TaskIndex;
 use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
 
 const FRAMEWORKS: &str = include_str!("../../policies/frameworks.toml");
@@ -93,7 +95,7 @@ pub struct Facts<'f> {
 }
 
 /// Values of some columns, and how many events have them.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Values {
     models: BTreeMap<String, u64>,
     policies: BTreeMap<String, u64>,
@@ -104,73 +106,78 @@ pub struct Values {
 }
 
 impl Values {
-    /// Counts.
+    /// Those of a store.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn of(store: &Store) -> Result<Self, StoreError> {
-        let parts = store.all_parts("events");
-        let columns = [
-            "model_served",
-            "model_requested",
-            "policy_id",
-            "policy_version",
-            "knowledge_source",
-            "outcome",
-            "kind",
-            "actor_type",
-            "attributes",
-        ];
-        let counted = side_by_side(&parts, |(batch, path)| {
-            let mut values = Self::default();
-            scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
-                for row in 0..table.len() {
-                    let event = table.view(row);
-                    let text = |column| event.text(column);
-                    let kind = text(Col::Kind).unwrap_or_default();
+    pub fn of(store: &Store, index: &TaskIndex) -> Result<Self, StoreError> {
+        figures(store, index, Kept::Values)
+    }
+}
+
+/// Counts.
+pub(super) fn counted(store: &Store) -> Result<Values, StoreError> {
+    let parts = store.all_parts("events");
+    let columns = [
+        "model_served",
+        "model_requested",
+        "policy_id",
+        "policy_version",
+        "knowledge_source",
+        "outcome",
+        "kind",
+        "actor_type",
+        "attributes",
+    ];
+    let counted = side_by_side(&parts, |(batch, path)| {
+        let mut values = Values::default();
+        scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
+            for row in 0..table.len() {
+                let event = table.view(row);
+                let text = |column| event.text(column);
+                let kind = text(Col::Kind).unwrap_or_default();
+                add(
+                    &mut values.models,
+                    text(Col::ModelServed).or(text(Col::ModelRequested)),
+                );
+                let policy = [text(Col::PolicyId), text(Col::PolicyVersion)];
+                let policy: Vec<&str> = policy.into_iter().flatten().collect();
+                add(
+                    &mut values.policies,
+                    (!policy.is_empty()).then(|| policy.join(" ")).as_deref(),
+                );
+                add(&mut values.knowledge, text(Col::KnowledgeSource));
+                add(&mut values.outcomes, text(Col::Outcome));
+                if kind == "write" {
                     add(
-                        &mut values.models,
-                        text(Col::ModelServed).or(text(Col::ModelRequested)),
+                        &mut values.writers,
+                        Some(text(Col::ActorType).unwrap_or("unknown")),
                     );
-                    let policy = [text(Col::PolicyId), text(Col::PolicyVersion)];
-                    let policy: Vec<&str> = policy.into_iter().flatten().collect();
-                    add(
-                        &mut values.policies,
-                        (!policy.is_empty()).then(|| policy.join(" ")).as_deref(),
-                    );
-                    add(&mut values.knowledge, text(Col::KnowledgeSource));
-                    add(&mut values.outcomes, text(Col::Outcome));
-                    if kind == "write" {
-                        add(
-                            &mut values.writers,
-                            Some(text(Col::ActorType).unwrap_or("unknown")),
-                        );
-                    }
-                    if event.field("personal_data").is_some() {
-                        add(&mut values.personal, Some(kind));
-                    }
                 }
-                Ok(())
-            })?;
-            Ok::<_, StoreError>(values)
-        })?;
-        let mut all = Self::default();
-        for part in counted {
-            for (into, from) in [
-                (&mut all.models, part.models),
-                (&mut all.policies, part.policies),
-                (&mut all.knowledge, part.knowledge),
-                (&mut all.outcomes, part.outcomes),
-                (&mut all.writers, part.writers),
-                (&mut all.personal, part.personal),
-            ] {
-                for (value, events) in from {
-                    *into.entry(value).or_default() += events;
+                if event.field("personal_data").is_some() {
+                    add(&mut values.personal, Some(kind));
                 }
             }
+            Ok(())
+        })?;
+        Ok::<_, StoreError>(values)
+    })?;
+    let mut all = Values::default();
+    for part in counted {
+        for (into, from) in [
+            (&mut all.models, part.models),
+            (&mut all.policies, part.policies),
+            (&mut all.knowledge, part.knowledge),
+            (&mut all.outcomes, part.outcomes),
+            (&mut all.writers, part.writers),
+            (&mut all.personal, part.personal),
+        ] {
+            for (value, events) in from {
+                *into.entry(value).or_default() += events;
+            }
         }
-        Ok(all)
     }
+    Ok(all)
 }
 
 fn add(counts: &mut BTreeMap<String, u64>, value: Option<&str>) {

@@ -10,7 +10,7 @@ use arrow_array::types::TimestampMicrosecondType;
 use crate::store::{Coded, Store, StoreError, scan_coded, side_by_side};
 
 /// A time without events of a source.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Gap {
     /// Source.
     pub source: String,

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::{Digest, KeyKind};
 use crate::store::{Coded, KeyScan, Store, StoreError, scan_coded, side_by_side};
 
 /// Change documents whose other half no dump has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Halves {
     /// Headers without positions: that something was changed, not what.
     pub headers_without_positions: u64,

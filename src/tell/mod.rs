@@ -8,6 +8,7 @@ mod explain;
 mod export;
 mod export_columns;
 mod export_events;
+mod figures;
 mod framework;
 mod gaps;
 mod halves;
@@ -24,6 +25,7 @@ mod sequences;
 mod sql;
 mod stats;
 mod stitching;
+mod task_traits;
 mod templated;
 mod timeline;
 
@@ -34,6 +36,7 @@ pub use explain::{ExplainError, Explanation, explain, explanation_text, find_eve
 pub use export::{export_causes, export_tasks};
 pub use export_columns::export_columns;
 pub use export_events::{EventForm, ExportError, Exported, export_events};
+pub use figures::{check_kept_figures, make_figures, remake_figures};
 pub use framework::{Facts, Framework, Values, framework_values, frameworks};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;

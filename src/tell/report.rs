@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::templated::{Chart, Material, by_hour, by_rule, common};
+use super::figures::{Figure, figures};
+use super::gaps::Gap;
+use super::stats::{Stats, stats};
+use super::templated::{Chart, Hours, Material, by_rule, common};
 use crate::check::Finding;
 use crate::model::time::format_utc;
+use crate::stitch::TaskIndex;
 use crate::store::{
     Coded, CustodyFile, Store, StoreError, event_columns, read_rejects, scan_coded, side_by_side,
 };
@@ -26,6 +31,33 @@ fn counts(store: &Store, columns: &[&str]) -> Result<Counts, StoreError> {
         *all.entry(key).or_insert(0) += events;
     }
     Ok(all)
+}
+
+/// What a report counts in the whole store.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Counted {
+    /// Tasks of more than one event.
+    large: usize,
+    by_kind: Vec<(Vec<String>, u64)>,
+    by_outcome: Vec<(Vec<String>, u64)>,
+    /// Models, policies, configurations and knowledge sources.
+    seen: Vec<Value>,
+}
+
+/// Counts it.
+pub(super) fn counted(store: &Store, index: &TaskIndex) -> Result<Counted, StoreError> {
+    let sorted = |columns: &[&str]| -> Result<Vec<_>, StoreError> {
+        let mut all: Vec<_> = counts(store, columns)?.into_iter().collect();
+        all.sort_unstable();
+        Ok(all)
+    };
+    let tasks = 0..index.len();
+    Ok(Counted {
+        large: tasks.filter(|task| index.size(*task) > 1).count(),
+        by_kind: sorted(&["source", "kind"])?,
+        by_outcome: sorted(&["kind", "outcome"])?,
+        seen: seen(store)?,
+    })
 }
 
 /// Combinations of values that are counted in a table of all of them.
@@ -94,15 +126,14 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         ..
     } = material;
     let charts = match material.charts {
-        Some(_) => vec![by_hour(store, |_, _| {})?, by_rule(verdict)],
+        Some(_) => vec![Hours::of(store, index)?.chart(), by_rule(verdict)],
         None => Vec::new(),
     };
     let findings: Vec<&Finding> = verdict.findings.iter().collect();
     let mut values = common(material, &charts, &findings);
     let files = || store.batches().iter().flat_map(|batch| &batch.files);
-    let large = (0..index.len())
-        .filter(|task| index.size(*task) > 1)
-        .count();
+    let kept: Counted = figures(store, index, Figure::Counts)?;
+    let large = kept.large;
     values["scope"] = json!({
         "dumps": files().count(),
         "batches": store.batches().len(),
@@ -113,12 +144,16 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
     });
     values["custody"] = json!(custody(store));
     values["proofs"] = json!(source_proofs(store));
-    let by_kind = counts(store, &["source", "kind"])?;
+    let by_kind = Counts::from_iter(kept.by_kind);
     values["coverage"] = json!(rows(&by_kind, usize::MAX));
     let never: Vec<&str> = crate::model::Kind::ALL
         .iter()
         .map(|kind| kind.as_str())
-        .filter(|kind| !by_kind.keys().any(|key| key[1] == *kind))
+        .filter(|kind| {
+            !by_kind
+                .keys()
+                .any(|key| key.get(1).is_some_and(|have| have == kind))
+        })
         .collect();
     values["never_logged"] = json!(never);
     let mut rejects = rejects(store)?;
@@ -130,17 +165,21 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         .map(CustodyFile::display_path)
         .collect();
     values["zone_guessed"] = json!(guessed);
-    values["gaps"] = json!(time_gaps(store)?);
-    let missing = super::missing_numbers(store)?;
+    let Stats {
+        gaps,
+        missing_numbers: missing,
+        ..
+    } = stats(store, index)?;
+    values["gaps"] = json!(time_gaps(&gaps));
     values["numbers_missing"] = missing.len().into();
     let listed = missing.iter().take(MOST_REJECTS);
     values["missing_numbers"] = listed
         .map(|missing| json!([missing.source, missing.session, missing.from, missing.to]))
         .collect();
-    let by_outcome = counts(store, &["kind", "outcome"])?;
+    let by_outcome = kept.by_outcome;
     let sum = |wanted: &dyn Fn(&str, &str) -> bool| -> u64 {
         let all = by_outcome.iter();
-        all.filter(|(key, _)| wanted(&key[0], &key[1]))
+        all.filter(|(key, _)| matches!(key.as_slice(), [kind, outcome] if wanted(kind, outcome)))
             .map(|(_, events)| events)
             .sum()
     };
@@ -153,7 +192,7 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         "hubs": index.hubs().len(),
         "weighed": index.weighed(),
     });
-    values["seen"] = json!(seen(store)?);
+    values["seen"] = json!(kept.seen);
     values["policy_digest"] = verdict.policy_digest.as_str().into();
     values["hubs"] = json!(index.hubs().iter().take(MOST_HUBS).collect::<Vec<_>>());
     Ok((values, charts))
@@ -258,8 +297,7 @@ fn rejects(store: &Store) -> Result<Vec<Vec<String>>, StoreError> {
 /// Gaps listed for one source.
 const MOST_GAPS: usize = 3;
 
-fn time_gaps(store: &Store) -> Result<Vec<Vec<String>>, StoreError> {
-    let gaps = super::gaps(store)?;
+fn time_gaps(gaps: &[Gap]) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for group in gaps.chunk_by(|a, b| a.source == b.source) {
         rows.extend(group.iter().take(MOST_GAPS).map(|gap| {
@@ -274,7 +312,7 @@ fn time_gaps(store: &Store) -> Result<Vec<Vec<String>>, StoreError> {
             ]
         }));
     }
-    Ok(rows)
+    rows
 }
 
 /// Models, policies, configurations and knowledge sources.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::model::KeyKind;
 use crate::store::{Col, Custody, KeyScan, Store, StoreError, scan_part_columns};
@@ -21,7 +21,7 @@ const COUNTED: [(&str, &str); 4] = [
 ];
 
 /// Numbers that no record of a session has, though a lower and a higher one are there.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// Source.
     pub source: String,

@@ -6,8 +6,9 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::figures::{Figure, figures};
 use super::gaps::{Gap, gaps};
 use super::halves::{Halves, halves};
 use super::safe::{count, cut, terminal};
@@ -17,7 +18,7 @@ use crate::stitch::{Clock, TaskIndex};
 use crate::store::{Coded, Store, StoreError, read_rejects, scan_coded, side_by_side};
 
 /// A source.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceStats {
     /// Events.
     pub events: u64,
@@ -34,7 +35,7 @@ pub struct SourceStats {
 }
 
 /// Figures of a store.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stats {
     /// Batches.
     pub batches: usize,
@@ -57,10 +58,10 @@ pub struct Stats {
     /// Times without events, the longest of each source first.
     pub gaps: Vec<Gap>,
     /// Numbers missing from logs that count their records within a session.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing_numbers: Vec<Missing>,
     /// Change documents of which a half is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change_documents: Option<Halves>,
     /// Places that no reader understood, by reason.
     pub rejects: BTreeMap<String, u64>,
@@ -141,11 +142,16 @@ impl SourceStats {
     }
 }
 
-/// Counts.
+/// The figures of a store.
 ///
 /// # Errors
 /// The store cannot be read.
 pub fn stats(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
+    figures(store, index, Figure::Stats)
+}
+
+/// Counts.
+pub(super) fn counted(store: &Store, index: &TaskIndex) -> Result<Stats, StoreError> {
     let counted = side_by_side(&store.all_parts("events"), |(_, path)| {
         let mut counted = Counted::default();
         scan_coded::<StoreError>(path, &["time", "source", "kind"], |table| {

@@ -4,9 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Environment;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::chart::stacked_bars;
+use super::figures::{Figure, figures};
 use super::outputs::findings_markdown;
 use super::safe::{count, markdown, terminal};
 use super::timeline::Timeline;
@@ -15,9 +17,7 @@ use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::seal::SealVerdict;
 use crate::stitch::{TaskIndex, TaskSet};
-use crate::store::{
-    Col, CustodyFile, EventRef, Store, StoreError, scan_part_columns, side_by_side,
-};
+use crate::store::{Col, CustodyFile, Store, StoreError, scan_part_columns, side_by_side};
 
 /// The template of a case report.
 pub const CASE: &str = include_str!("../../templates/case.md");
@@ -212,13 +212,45 @@ pub fn case_values(
     Ok((values, charts))
 }
 
-/// The chart of events by hour; `each` sees the kind and the place of every event.
-pub(super) fn by_hour(
-    store: &Store,
-    each: impl Fn(Option<&str>, EventRef) + Sync,
-) -> Result<Chart, StoreError> {
-    /// Microseconds of an hour.
-    const HOUR: i64 = 3_600_000_000;
+/// Events by hour and source, and the tasks in which a model takes part.
+#[derive(Default, Serialize, Deserialize)]
+pub(super) struct Hours {
+    /// By hours since 1970, UTC.
+    hours: BTreeMap<i64, BTreeMap<String, u64>>,
+    agent_tasks: u64,
+}
+
+/// Microseconds of an hour.
+const HOUR: i64 = 3_600_000_000;
+
+impl Hours {
+    /// Those of a store.
+    pub(super) fn of(store: &Store, index: &TaskIndex) -> Result<Self, StoreError> {
+        figures(store, index, Figure::Hours)
+    }
+
+    /// As a chart.
+    pub(super) fn chart(self) -> Chart {
+        let bars: Vec<_> = self
+            .hours
+            .into_iter()
+            .map(|(hour, of)| {
+                let time = format_utc(hour * HOUR);
+                let label = time.get(5..13).unwrap_or_default().replace('T', " ");
+                (format!("{label}h"), of)
+            })
+            .collect();
+        Chart {
+            title: "Events by hour and source".to_owned(),
+            file: "activity.svg",
+            svg: stacked_bars("Events by hour and source (UTC)", &bars),
+        }
+    }
+}
+
+/// Counts.
+pub(super) fn counted(store: &Store, index: &TaskIndex) -> Result<Hours, StoreError> {
+    let by_agent = TaskSet::new(index);
     let columns = ["time", "source", "kind"];
     let counted = side_by_side(&store.all_parts("events"), |(batch, path)| {
         let mut hours: BTreeMap<(i64, String), u64> = BTreeMap::new();
@@ -226,7 +258,11 @@ pub(super) fn by_hour(
         let mut last: Option<((i64, String), u64)> = None;
         scan_part_columns::<StoreError>(store, path, *batch, &columns, |table| {
             for event in (0..table.len()).map(|row| table.view(row)) {
-                each(event.text(Col::Kind), event.place());
+                if matches!(event.text(Col::Kind), Some("inference" | "tool_call"))
+                    && let Some(task) = index.task_at(event.place())
+                {
+                    by_agent.insert(task);
+                }
                 let Some(time) = event.time() else { continue };
                 let hour = time.div_euclid(HOUR);
                 let source = event.text(Col::Source).unwrap_or_default();
@@ -246,23 +282,14 @@ pub(super) fn by_hour(
         }
         Ok::<_, StoreError>(hours)
     })?;
-    let mut hours: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+    let mut all = Hours::default();
     for ((hour, source), events) in counted.into_iter().flatten() {
-        *hours.entry(hour).or_default().entry(source).or_default() += events;
+        let of = all.hours.entry(hour).or_default();
+        *of.entry(source).or_default() += events;
     }
-    let bars: Vec<_> = hours
-        .into_iter()
-        .map(|(hour, of)| {
-            let time = format_utc(hour * HOUR);
-            let label = time.get(5..13).unwrap_or_default().replace('T', " ");
-            (format!("{label}h"), of)
-        })
-        .collect();
-    Ok(Chart {
-        title: "Events by hour and source".to_owned(),
-        file: "activity.svg",
-        svg: stacked_bars("Events by hour and source (UTC)", &bars),
-    })
+    all.agent_tasks = by_agent.len() as u64;
+    index.check()?;
+    Ok(all)
 }
 
 /// The rules that were broken, the gravest first: the first finding of each, and how many there are.
@@ -303,14 +330,8 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         verdict,
         ..
     } = material;
-    let by_agent = TaskSet::new(index);
-    let activity = by_hour(store, |kind, place| {
-        if matches!(kind, Some("inference" | "tool_call"))
-            && let Some(task) = index.task_at(place)
-        {
-            by_agent.insert(task);
-        }
-    })?;
+    let hours = Hours::of(store, index)?;
+    let agent_tasks = hours.agent_tasks;
     let files = || store.batches().iter().flat_map(|batch| &batch.files);
     let mut levels: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
     for finding in &verdict.findings {
@@ -343,7 +364,7 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         ));
     }
     let charts = match material.charts {
-        Some(_) => vec![activity, self::by_rule(verdict)],
+        Some(_) => vec![hours.chart(), self::by_rule(verdict)],
         None => Vec::new(),
     };
     let all: Vec<&Finding> = verdict.findings.iter().collect();
@@ -363,7 +384,7 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
     values["sources"] = json!(sources);
     values["files"] = files().map(file_row).collect();
     values["counts"] = json!({
-        "tasks": index.len(), "agent_tasks": by_agent.len(), "writes": kind(Kind::Write), "approvals": kind(Kind::Approval),
+        "tasks": index.len(), "agent_tasks": agent_tasks, "writes": kind(Kind::Write), "approvals": kind(Kind::Approval),
         "rejections": kind(Kind::Rejection), "inferences": kind(Kind::Inference), "exceptions": kind(Kind::Exception),
         "rejects": verdict.rejects,
     });

@@ -433,6 +433,90 @@ fn a_kept_verdict_that_was_edited_is_found() {
 }
 
 #[test]
+fn kept_figures_are_what_the_records_give() {
+    let sealed = sealed();
+    let case = &sealed.case;
+    let figures = sealed.store("figures");
+    let questions: [&[&str]; 5] = [
+        &["stats", "--format", "json"],
+        &["report"],
+        &["report", "--executive"],
+        &["report", "--framework", "sox"],
+        &[
+            "compare",
+            "--before",
+            "..2026-03-03",
+            "--after",
+            "source=*",
+            "--all",
+        ],
+    ];
+    let answers = || {
+        questions.map(|question| {
+            let output = case.trail().args(question).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        })
+    };
+    let first = answers();
+    let names = || {
+        let entries = std::fs::read_dir(&figures).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    };
+    let all = [
+        "counts.json",
+        "hours.json",
+        "stats.json",
+        "tasks.arrow",
+        "values.json",
+    ];
+    assert_eq!(names(), all);
+    // From what is kept, and from what is made at once.
+    assert_eq!(answers(), first);
+    let bytes = || all.map(|name| std::fs::read(figures.join(name)).unwrap());
+    let kept = bytes();
+    std::fs::remove_dir_all(&figures).unwrap();
+    assert_eq!(
+        case.output(&["prepare"]),
+        "ready: tasks, words, figures, verdict\n"
+    );
+    assert_eq!(bytes(), kept);
+    assert_eq!(answers(), first);
+    assert_eq!(sealed.damages(&["--derived"]), []);
+
+    // One bit anywhere is found, and no answer is built on it.
+    for (name, bytes) in all.iter().zip(&kept) {
+        for at in [3, bytes.len() / 2, bytes.len() - 1] {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            std::fs::write(figures.join(name), changed).unwrap();
+            let found = sealed.damages(&[]);
+            assert_eq!(found[0].0, format!("figures/{name}"), "{at}: {found:?}");
+            assert_eq!(answers(), first);
+            std::fs::write(figures.join(name), bytes).unwrap();
+        }
+    }
+    // Edited so that they fit their own line: made again, and compared.
+    let text = String::from_utf8(kept[2].clone()).unwrap();
+    let (head, counted) = text.split_once('\n').unwrap();
+    let edited = counted.replacen("\"records\":", "\"records\":9", 1);
+    assert_ne!(edited, counted);
+    let head = head.replace(&sha256(counted.as_bytes()), &sha256(edited.as_bytes()));
+    std::fs::write(figures.join("stats.json"), format!("{head}\n{edited}")).unwrap();
+    assert_eq!(sealed.damages(&[]), []);
+    let found = sealed.damages(&["--derived"]);
+    assert_eq!(found[0].0, "figures/stats.json", "{found:?}");
+    assert_eq!(sealed.damages(&["--derived"]), []);
+    assert_eq!(bytes(), kept);
+    // What is nobody's is named.
+    std::fs::write(figures.join("other.json"), "{}").unwrap();
+    assert_eq!(sealed.damages(&[])[0].0, "figures/other.json");
+}
+
+#[test]
 fn derived_tables_that_were_edited_with_their_list_are_found() {
     let sealed = sealed();
     sealed.case.output(&["timeline", "--invoice", "5001"]);

@@ -1,5 +1,8 @@
 //! What was done in other systems, with the values that speak for its cause.
 
+use std::sync::{Mutex, OnceLock};
+
+use super::lens::Pair;
 use super::*;
 use crate::model::evidence_value;
 
@@ -46,6 +49,10 @@ pub(super) struct Action {
     pub(super) size: Option<i64>,
     /// The system it was done in, by number.
     pub(super) service: u32,
+    /// Calls that share a value with it, in their order.
+    pub(super) by_value: OnceLock<Vec<usize>>,
+    /// What is known of it and the calls that it was held against.
+    pub(super) pairs: Mutex<Vec<Pair>>,
 }
 
 impl Action {
@@ -163,6 +170,8 @@ pub(super) fn actions(
             steps: Vec::new(),
             size: None,
             service: 0,
+            by_value: OnceLock::new(),
+            pairs: Mutex::default(),
             events,
         })
     };

@@ -18,20 +18,11 @@ impl Model<'_> {
             let calls = calls.into_iter().flatten().copied();
             return calls.filter(|at| self.calls[*at].by_model).collect();
         }
-        let mut found = Vec::new();
-        for token in action.tokens.iter() {
-            let calls = self
-                .calls_of_token
-                .get(token as usize)
-                .map_or(&[][..], Vec::as_slice);
-            if calls.len() <= FREQUENT {
-                let near = |at: &&usize| self.is_near(**at, action);
-                found.extend(calls.iter().filter(near));
-            }
-        }
+        let of_values = action.by_value.get_or_init(|| self.calls_of_values(action));
+        let mut found = of_values.clone();
         found.extend(self.calls_of_size(action));
         // Around the time at which its cause must have been, whoever it was.
-        for format in &self.call_formats {
+        for (format, calls) in &self.by_format {
             let Some(offset) = self.offsets.get(&(*format, action.format)) else {
                 continue;
             };
@@ -40,20 +31,26 @@ impl Model<'_> {
                 action.time - offset.us as i64,
                 (offset.spread() * 6.0) as i64 + 1_000_000,
             );
-            let start = self
-                .by_time
-                .partition_point(|at| self.calls[*at].time < center - reach);
-            let near: Vec<usize> = self.by_time[start..]
-                .iter()
-                .copied()
-                .take_while(|at| self.calls[*at].time <= center + reach)
-                .filter(|at| self.calls[*at].format == *format)
-                .take(CROWD + 1)
-                .collect();
+            let start = calls.partition_point(|call| call.0 < center - reach);
+            let near = calls[start..].partition_point(|call| call.0 <= center + reach);
             // In a crowd the time alone tells nobody apart, and looking at each takes long.
-            if near.len() <= CROWD {
-                found.extend(near);
+            if near <= CROWD {
+                found.extend(calls[start..start + near].iter().map(|call| call.1));
             }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Calls that share a value with an action, in their order.
+    fn calls_of_values(&self, action: &Action) -> Vec<usize> {
+        let mut found = Vec::new();
+        for token in action.tokens.iter() {
+            let calls = self.calls_of_token.get(token as usize);
+            let calls = calls.filter(|calls| calls.len() <= FREQUENT);
+            let near = |at: &usize| self.is_near(*at, action);
+            found.extend(calls.into_iter().flatten().copied().filter(near));
         }
         found.sort_unstable();
         found.dedup();
@@ -64,7 +61,7 @@ impl Model<'_> {
     ///
     /// The likelihood of a cause is its share among all that could have been it, and none. What is
     /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
-    pub(super) fn assign(&self, threshold: f64) -> Vec<Option<Choice>> {
+    pub(super) fn assign(&self, threshold: f64) -> (Vec<Option<Choice>>, Vec<Vec<(usize, f64)>>) {
         let least = (threshold / (1.0 - threshold)).log2();
         let weights: Vec<Vec<(usize, f64)>> = self.of_each(|action| {
             if action.settled {
@@ -91,16 +88,27 @@ impl Model<'_> {
                 self.take(&mut taken, at, action);
             }
         }
+        // What has too few bits of all its causes can only lose some.
+        let may_be_sure = |weights: &Vec<(usize, f64)>| {
+            let most = weights.iter().map(|(_, weight)| *weight);
+            most.fold(f64::MIN, f64::max) >= least
+        };
+        let mut open: Vec<usize> = (0..self.actions.len())
+            .filter(|number| may_be_sure(&weights[*number]))
+            .collect();
         for _ in 0..MOST_ROUNDS {
+            open.retain(|number| chosen[*number].is_none());
+            let asked = self.of_some(&open, |number| {
+                let action = &self.actions[number];
+                self.likeliest(action, &weights[number], &taken)
+            });
             let mut sure: Vec<(i64, usize, usize, f64)> = Vec::new();
-            for (number, action) in self.actions.iter().enumerate() {
-                if chosen[number].is_none()
-                    && let Some((at, weight, probability, ahead)) =
-                        self.likeliest(action, &weights[number], &taken)
+            for (number, likeliest) in open.iter().zip(asked) {
+                if let Some((at, weight, probability, ahead)) = likeliest
                     && weight >= least
                     && ahead >= MARGIN
                 {
-                    sure.push((milli(weight), number, at, probability));
+                    sure.push((milli(weight), *number, at, probability));
                 }
             }
             // Whole numbers and ids as tie breakers: the order of the input decides nothing.
@@ -134,15 +142,22 @@ impl Model<'_> {
                 break;
             }
         }
-        chosen
+        (chosen, weights)
     }
 
     /// What `ask` gives for each action, in their order. The actions are looked at on all cores.
     pub(super) fn of_each<T: Send>(&self, ask: impl Fn(&Action) -> T + Sync) -> Vec<T> {
+        let all: Vec<usize> = (0..self.actions.len()).collect();
+        self.of_some(&all, |number| ask(&self.actions[number]))
+    }
+
+    /// The same for some of the actions.
+    fn of_some<T: Send>(&self, numbers: &[usize], ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
         const PIECE: usize = 64;
-        let pieces: Vec<&[Action]> = self.actions.chunks(PIECE).collect();
+        let pieces: Vec<&[usize]> = numbers.chunks(PIECE).collect();
         let asked = side_by_side(&pieces, |piece| {
-            Ok::<_, std::convert::Infallible>(piece.iter().map(&ask).collect::<Vec<T>>())
+            let found = piece.iter().map(|number| ask(*number));
+            Ok::<_, std::convert::Infallible>(found.collect::<Vec<T>>())
         });
         match asked {
             Ok(found) => found.into_iter().flatten().collect(),
@@ -154,10 +169,11 @@ impl Model<'_> {
     pub(super) fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
         let odds = self.prior(action) + self.actor_weight(action);
         if action.steps.is_empty() {
+            let mut lens = Lens::new(self, action);
             return self
                 .candidates(action)
                 .into_iter()
-                .map(|at| (at, self.weight(&self.calls[at], action) + odds))
+                .map(|at| (at, lens.weight(&self.calls[at]) + odds))
                 .filter(|(_, weight)| *weight > FAINT)
                 .collect();
         }
@@ -168,6 +184,11 @@ impl Model<'_> {
                 of_root.entry(self.calls[at].root).or_default();
             }
         }
+        let mut lenses: Vec<Lens<'_, '_>> = action
+            .steps
+            .iter()
+            .map(|step| Lens::new(self, step))
+            .collect();
         for (root, (calls, bits)) in &mut of_root {
             let all = self.calls_of_root.get(root).map_or(&[][..], Vec::as_slice);
             for (number, step) in action.steps.iter().enumerate() {
@@ -179,18 +200,18 @@ impl Model<'_> {
                 }
                 let sum: f64 = able
                     .iter()
-                    .map(|at| self.weight(&self.calls[*at], step).exp2())
+                    .map(|at| lenses[number].weight(&self.calls[*at]).exp2())
                     .sum();
                 #[allow(clippy::cast_precision_loss)] // Calls of one task.
                 let mean = sum / able.len().max(1) as f64;
                 *bits += (UNLOGGED + (1.0 - UNLOGGED) * mean).log2();
             }
         }
-        let first = &action.steps[0];
+        let first = &mut lenses[0];
         of_root
             .into_values()
             .flat_map(|(calls, bits)| calls.into_iter().map(move |at| (at, bits)))
-            .map(|(at, bits)| (at, self.weight(&self.calls[at], first) + bits + odds))
+            .map(|(at, bits)| (at, first.weight(&self.calls[at]) + bits + odds))
             .filter(|(_, weight)| *weight > FAINT)
             .collect()
     }
@@ -278,16 +299,21 @@ impl Model<'_> {
         self.facts.ids[self.calls[at].event as usize]
     }
 
-    pub(super) fn outcome(&self, chosen: &[Option<Choice>]) -> Outcome {
+    pub(super) fn outcome(
+        &self,
+        chosen: &[Option<Choice>],
+        weights: &[Vec<(usize, f64)>],
+    ) -> Outcome {
         let mut outcome = Outcome {
             clocks: self.clocks(),
             ..Outcome::default()
         };
         let found = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
+            let weights = weights.get(action.number).map(Vec::clone);
             match action.settled {
                 true => (None, self.cause_within(action)),
-                false => (self.weighing(action, choice), None),
+                false => (self.weighing(action, choice, weights.unwrap_or_default()), None),
             }
         });
         for ((action, choice), (weighing, within)) in self.actions.iter().zip(chosen).zip(found) {
@@ -343,11 +369,12 @@ impl Model<'_> {
             return action.named.iter().map(|at| (share, *at)).collect();
         }
         let calls = self.calls_of_root.get(&root);
+        let mut lens = Lens::new(self, action);
         let weights: Vec<(f64, usize)> = calls
             .into_iter()
             .flatten()
             .filter(|at| self.calls[**at].by_model)
-            .map(|at| (self.weight(&self.calls[*at], action), *at))
+            .map(|at| (lens.weight(&self.calls[*at]), *at))
             .collect();
         let most = weights
             .iter()

@@ -3,25 +3,8 @@
 use super::*;
 
 impl Model<'_> {
-    /// Weight of a call as the cause of an action, in bits.
-    pub(super) fn weight(&self, call: &Call, action: &Action) -> f64 {
-        self.content_weight(call, action)
-            + self.route_weight(call, action)
-            + self.object_weight(call, action)
-            + self.size_weight(call, action)
-            + self.time_weight(call, action)
-    }
-
-    /// Whether the call passes a value that the action has, and that says something.
-    pub(super) fn agrees(&self, call: &Call, action: &Action) -> bool {
-        let shared = |token: &u32| call.tokens.contains(*token);
-        let mut shared = action.tokens.iter().filter(shared);
-        shared.any(|token| self.call_bits(token) >= TELLING)
-    }
-
     /// Bits against a call that passes nothing of the action, where such calls usually do.
-    fn disagreement(&self, call: &Call, action: &Action) -> f64 {
-        let own = self.lesson(call, action);
+    pub(super) fn disagreement(&self, call: &Call, action: &Action, own: f64) -> f64 {
         let counts = |counts: Option<&(f64, f64)>| {
             let (all, agreeing) = counts.copied().unwrap_or_default();
             ((all - own).max(0.0), agreeing)
@@ -32,35 +15,6 @@ impl Model<'_> {
         let (all, agreeing) = counts(self.agreeing.get(&(call.tool, action.route)));
         let without = ((all - agreeing).max(0.0) + usual * 2.0) / (all + 2.0);
         without.log2().clamp(-MOST_AGAINST, 0.0)
-    }
-
-    /// Bits of the values that agree, and of none that do.
-    pub(super) fn content_weight(&self, call: &Call, action: &Action) -> f64 {
-        let mut values: Vec<f64> = Vec::new();
-        let mut passes_telling = false;
-        for token in action.tokens.iter() {
-            if call.tokens.contains(token) {
-                let bits = self.call_bits(token);
-                passes_telling |= bits >= TELLING;
-                values.push(bits);
-            } else if let Some(roots) = self.roots_of_token.get(token as usize)
-                && roots.contains(&call.root)
-            {
-                // Known in the conversation, not passed in the call.
-                values.push(rarity(self.roots, roots.len()) * 0.7);
-            }
-        }
-        // Values of one record depend on each other: the rarest counts fully, the next ones less.
-        values.sort_by(|a, b| b.total_cmp(a));
-        let shares = [1.0, 0.6, 0.4, 0.3, 0.25].into_iter();
-        let shares = shares.chain(std::iter::repeat(0.2));
-        let content = values.iter().zip(shares).map(|(bits, share)| bits * share);
-        let against = if action.telling && !passes_telling {
-            self.disagreement(call, action)
-        } else {
-            0.0
-        };
-        content.sum::<f64>() + against
     }
 
     /// Bits of a value that the call passes: how rare it is among calls.
@@ -78,12 +32,10 @@ impl Model<'_> {
 
     /// How much more often a call of that tool causes such an action than any call does; on a route
     /// that is hardly known, a change of any kind.
-    pub(super) fn route_weight(&self, call: &Call, action: &Action) -> f64 {
+    pub(super) fn route_weight(&self, call: &Call, action: &Action, class: bool, own: f64) -> f64 {
         let (tool, route) = (call.tool, action.route);
-        let own = self.lesson(call, action);
         let tools = self.tool_counts.get(&tool).copied().unwrap_or(0.0);
         let routes = self.route_counts.get(&route).copied().unwrap_or(0.0) - own;
-        let class = self.is_change(action);
         let (both, all) = if routes >= 2.0 {
             (self.routes.get(&(tool, route)), routes)
         } else {
@@ -99,70 +51,6 @@ impl Model<'_> {
         ((both + base) / (tools + 1.0) / base)
             .log2()
             .clamp(-6.0, 6.0)
-    }
-
-    /// What was learned from the pair itself.
-    pub(super) fn lesson(&self, call: &Call, action: &Action) -> f64 {
-        let pair = (call.number, action.number);
-        self.lessons.get(&pair).copied().unwrap_or(0.0)
-    }
-
-    /// Bits against a call that names an object of that kind, and not this one.
-    pub(super) fn object_weight(&self, call: &Call, action: &Action) -> f64 {
-        let Some(object) = action
-            .object
-            .filter(|object| !call.tokens.contains(*object))
-        else {
-            return 0.0;
-        };
-        let others = self.objects_of_route.get(&action.route);
-        let names_other = call
-            .tokens
-            .iter()
-            .any(|token| token != object && others.is_some_and(|others| others.contains(&token)));
-        if names_other { -OTHER_OBJECT } else { 0.0 }
-    }
-
-    pub(super) fn time_weight(&self, call: &Call, action: &Action) -> f64 {
-        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
-        let gap = (action.time - call.time) as f64;
-        #[allow(clippy::cast_precision_loss)]
-        let window = WINDOW as f64 * 2.0;
-        let offset = self
-            .offsets
-            .get(&(call.format, action.format))
-            .copied()
-            .unwrap_or(Offset {
-                us: 0.0,
-                before: UNKNOWN,
-                after: UNKNOWN,
-                pairs: 0,
-            });
-        let off = gap - offset.us;
-        let side = if off < 0.0 {
-            offset.before
-        } else {
-            offset.after
-        };
-        let peak = (-off.abs() / side).exp() / (offset.before + offset.after);
-        // Some wait: for an approval, a queue, a retry.
-        let tail = if off > 0.0 {
-            (-off / WAIT).exp() / WAIT
-        } else {
-            0.0
-        };
-        // What is done after the model has gone on is rare: something that was not waited for.
-        #[allow(clippy::cast_precision_loss)]
-        let late = off > call.until.saturating_sub(call.time) as f64 + 2.0 * offset.after;
-        let tail = if late { tail * LATE } else { tail };
-        let density = 0.75 * peak + 0.2 * tail;
-        let weight = ((density + 0.05 / window) * window).log2();
-        // What comes before its cause is none, beyond what the clocks leave open.
-        if off < -4.0 * offset.before - 1e6 {
-            weight - 4.0
-        } else {
-            weight
-        }
     }
 
     /// As many as could have been the cause by time alone are the odds against one.
@@ -188,8 +76,12 @@ impl Model<'_> {
     }
 
     /// What was weighed for an action.
-    pub(super) fn weighing(&self, action: &Action, choice: Option<Choice>) -> Option<Weighing> {
-        let mut weights = self.weights(action);
+    pub(super) fn weighing(
+        &self,
+        action: &Action,
+        choice: Option<Choice>,
+        mut weights: Vec<(usize, f64)>,
+    ) -> Option<Weighing> {
         weights.sort_by(|a, b| {
             b.1.total_cmp(&a.1)
                 .then_with(|| self.call_id(a.0).cmp(&self.call_id(b.0)))
@@ -234,20 +126,22 @@ impl Model<'_> {
         let gap = (action.time - call.time) as f64 / 1e6;
         let offset = self.offsets.get(&(call.format, action.format));
         let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
+        let mut lens = Lens::new(self, action);
+        let [content, route, object, size, time] = lens.parts(call).map(rounded);
         Candidate {
             event: call.event,
             values: values
                 .into_iter()
                 .map(|(name, bits)| (name, rounded(bits)))
                 .collect(),
-            content: rounded(self.content_weight(call, action)),
-            route: rounded(self.route_weight(call, action)),
-            object: rounded(self.object_weight(call, action)),
-            size: rounded(self.size_weight(call, action)),
-            time: rounded(self.time_weight(call, action)),
+            content,
+            route,
+            object,
+            size,
+            time,
             actor: rounded(actor),
             prior: rounded(prior),
-            bits: rounded(self.weight(call, action) + prior + actor),
+            bits: rounded(lens.weight(call) + prior + actor),
             probability: (probability * 1e4).floor() / 1e4,
             gap: (gap * 1e3).round() / 1e3,
             offset: offset.map_or(0.0, |offset| (offset.us / 1e3).round() / 1e3),

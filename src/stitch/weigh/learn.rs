@@ -50,6 +50,7 @@ impl Model<'_> {
         self.agreeing.clear();
         self.formats_agreeing.clear();
         self.lessons.clear();
+        self.lessons.resize_with(self.actions.len(), Vec::new);
         self.tool_counts.clear();
         self.route_counts.clear();
         self.classes.clear();
@@ -60,7 +61,11 @@ impl Model<'_> {
         for (at, number, share) in pairs {
             let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
             let class = self.is_change(&self.actions[*number]);
-            *self.lessons.entry((*at, *number)).or_default() += share;
+            let lessons = &mut self.lessons[*number];
+            match lessons.iter_mut().find(|lesson| lesson.0 == *at) {
+                Some(lesson) => lesson.1 += share,
+                None => lessons.push((*at, *share)),
+            }
             *self.routes.entry((tool, route)).or_default() += share;
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
             if action.telling {
@@ -78,6 +83,9 @@ impl Model<'_> {
             *self.route_counts.entry(route).or_default() += share;
             *self.classes.entry((tool, class)).or_default() += share;
             *self.class_counts.entry(class).or_default() += share;
+        }
+        for lessons in &mut self.lessons {
+            lessons.sort_unstable_by_key(|lesson| lesson.0);
         }
         for (at, request) in &self.relayed {
             let (tool, route) = (self.calls[*at].tool, self.calls[*request].tool);

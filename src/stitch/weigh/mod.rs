@@ -15,6 +15,7 @@ mod assign;
 mod clocks;
 mod evidence;
 mod learn;
+mod lens;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,7 @@ use foldhash::{HashMap, HashMapExt};
 use serde::{Deserialize, Serialize};
 
 use actions::{Action, actions, read_tokens};
+use lens::Lens;
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
@@ -197,6 +199,10 @@ impl Values {
     fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().copied()
     }
+
+    fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 impl FromIterator<u32> for Values {
@@ -244,16 +250,18 @@ struct Model<'f> {
     class_counts: HashMap<bool, f64>,
     /// Calls that pass each value, and tasks in which it is known; by number of the value.
     calls_of_token: Vec<Vec<usize>>,
-    roots_of_token: Vec<BTreeSet<u32>>,
+    roots_of_token: Vec<Values>,
     /// Bits that a value gives which a call passes.
     bits_of_token: Vec<f64>,
     calls_of_root: HashMap<u32, Vec<usize>>,
     by_time: Vec<usize>,
+    /// Time and place of the calls of each format, in their order.
+    by_format: BTreeMap<u32, Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
     routes: HashMap<(u32, u32), f64>,
-    /// The likelihoods that all that was learned from: a pair does not speak for itself.
-    lessons: HashMap<(usize, usize), f64>,
+    /// By action, the calls that were learned from as its cause, and how likely: a pair does not speak for itself.
+    lessons: Vec<Vec<(usize, f64)>>,
     /// Of those pairs, the ones in which the action has values, and those of them that share one.
     agreeing: HashMap<(u32, u32), (f64, f64)>,
     /// The same by formats of call and action: pairs in which the action has values, and those of
@@ -296,7 +304,7 @@ pub(super) fn weigh(
     // users.
     let mut before: Vec<Option<usize>> = Vec::new();
     for _ in 0..ROUNDS {
-        let chosen = model.assign(threshold);
+        let (chosen, _) = model.assign(threshold);
         // What is learned from the same choices hardly changes them.
         let calls: Vec<Option<usize>> = chosen
             .iter()
@@ -314,8 +322,8 @@ pub(super) fn weigh(
         model.learn_sizes(&chosen);
         model.place_requests(&chosen);
     }
-    let chosen = model.assign(threshold);
-    Ok(model.outcome(&chosen))
+    let (chosen, weights) = model.assign(threshold);
+    Ok(model.outcome(&chosen, &weights))
 }
 
 impl<'f> Model<'f> {
@@ -399,10 +407,11 @@ impl<'f> Model<'f> {
         let mut model = Self {
             facts,
             calls_of_token: vec![Vec::new(); names.len()],
-            roots_of_token: vec![BTreeSet::new(); names.len()],
+            roots_of_token: Vec::new(),
             bits_of_token: Vec::new(),
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
+            by_format: BTreeMap::new(),
             call_formats: calls.iter().map(|call| call.format).collect(),
             calls,
             actions,
@@ -415,7 +424,7 @@ impl<'f> Model<'f> {
             class_counts: HashMap::new(),
             offsets: HashMap::new(),
             routes: HashMap::new(),
-            lessons: HashMap::new(),
+            lessons: Vec::new(),
             agreeing: HashMap::new(),
             formats_agreeing: HashMap::new(),
             tool_counts: HashMap::new(),
@@ -451,16 +460,18 @@ impl<'f> Model<'f> {
             });
         }
         model.bound_calls();
+        let mut roots_of_token = vec![BTreeSet::new(); model.names.len()];
         for (event, tokens) in tokens.iter().enumerate() {
             if agent[roots[event] as usize] && !facts.is_change(event) {
                 for token in tokens {
-                    let known = &mut model.roots_of_token[*token as usize];
+                    let known = &mut roots_of_token[*token as usize];
                     if known.len() <= FREQUENT {
                         known.insert(roots[event]);
                     }
                 }
             }
         }
+        model.roots_of_token = roots_of_token.into_iter().map(Values::from_iter).collect();
         for action in &model.actions {
             if let Some(object) = action.object {
                 let known = model.objects_of_route.entry(action.route).or_default();
@@ -470,6 +481,11 @@ impl<'f> Model<'f> {
         model.roots = model.calls_of_root.len();
         let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
         model.by_time.sort_by_key(|at| times[*at]);
+        for at in &model.by_time {
+            let format = model.calls[*at].format;
+            let of_format = model.by_format.entry(format).or_default();
+            of_format.push((times[*at], *at));
+        }
         model.name_calls(store, places)?;
         model.read_sizes(store, places)?;
         for (call, request) in model.relayed_pairs() {

@@ -186,7 +186,7 @@ impl Model<'_> {
 
     /// Bits for a call whose result has the size of the action's answer, by how rare that size is; bits
     /// against it if it has another one, by how seldom that is.
-    pub(super) fn size_weight(&self, call: &Call, action: &Action) -> f64 {
+    pub(super) fn size_weight(&self, call: &Call, action: &Action, own: f64) -> f64 {
         let (Some(size), Some(result)) = (action.size, call.result) else {
             return 0.0;
         };
@@ -195,7 +195,6 @@ impl Model<'_> {
         };
         // Laplace's rule for the service, and its share for a route of which little is known, without what
         // the pair itself has taught.
-        let own = self.lesson(call, action);
         let agrees = size - result == wrapping.bytes;
         let without = |(having, all): (f64, f64)| {
             let having = (having - if agrees { own } else { 0.0 }).max(0.0);

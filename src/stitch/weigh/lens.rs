@@ -1,0 +1,275 @@
+//! One action held against many calls: what does not change between rounds is worked out once a pair, and
+//! what depends on the kind of call once a kind.
+
+use std::sync::PoisonError;
+
+use super::*;
+
+/// What is said of a call and an action whatever is learned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    call: u32,
+    /// The call's task when this was said.
+    root: u32,
+    /// Bits of the values that agree.
+    values: f64,
+    /// Whether the call passes a value of the action that tells something.
+    telling: bool,
+    /// Whether it names another object of the kind that the action was done to.
+    names_other: bool,
+}
+
+/// Bits by kind of call: of the tool on the action's route, and against a call of which nothing agrees.
+#[derive(Clone, Copy)]
+struct OfTool {
+    tool: u32,
+    format: u32,
+    route: f64,
+    disagreement: f64,
+}
+
+/// An action that calls are held against.
+pub(super) struct Lens<'l, 'f> {
+    model: &'l Model<'f>,
+    action: &'l Action,
+    change: bool,
+    lessons: &'l [(usize, f64)],
+    /// Pairs known before, by call, and those that were looked at now.
+    known: Vec<Pair>,
+    new: Vec<Pair>,
+    tools: Vec<OfTool>,
+    offsets: Vec<(u32, Offset)>,
+    bits: Vec<f64>,
+}
+
+impl<'l, 'f> Lens<'l, 'f> {
+    pub(super) fn new(model: &'l Model<'f>, action: &'l Action) -> Self {
+        let mut known = action.pairs.lock().unwrap_or_else(PoisonError::into_inner);
+        let lessons = model.lessons.get(action.number);
+        Self {
+            model,
+            action,
+            change: model.is_change(action),
+            lessons: lessons.map_or(&[][..], Vec::as_slice),
+            known: std::mem::take(&mut *known),
+            new: Vec::new(),
+            tools: Vec::new(),
+            offsets: Vec::new(),
+            bits: Vec::new(),
+        }
+    }
+
+    /// Weight of a call as the cause of the action, in bits.
+    pub(super) fn weight(&mut self, call: &Call) -> f64 {
+        let pair = self.pair(call);
+        let own = self.lesson(call);
+        let of_tool = self.of_tool(call, own);
+        let against = match self.action.telling && !pair.telling {
+            true => of_tool.disagreement,
+            false => 0.0,
+        };
+        let object = match pair.names_other {
+            true => -OTHER_OBJECT,
+            false => 0.0,
+        };
+        let offset = self.offset(call.format);
+        pair.values
+            + against
+            + of_tool.route
+            + object
+            + self.model.size_weight(call, self.action, own)
+            + time_weight(call, self.action, offset)
+    }
+
+    /// Bits of the values that agree, and of none that do.
+    pub(super) fn content(&mut self, call: &Call) -> f64 {
+        let pair = self.pair(call);
+        if self.action.telling && !pair.telling {
+            let own = self.lesson(call);
+            pair.values + self.of_tool(call, own).disagreement
+        } else {
+            pair.values
+        }
+    }
+
+    /// The parts of the weight, for people: content, route, object, size and time.
+    pub(super) fn parts(&mut self, call: &Call) -> [f64; 5] {
+        let content = self.content(call);
+        let own = self.lesson(call);
+        let other = self.pair(call).names_other;
+        [
+            content,
+            self.of_tool(call, own).route,
+            if other { -OTHER_OBJECT } else { 0.0 },
+            self.model.size_weight(call, self.action, own),
+            time_weight(call, self.action, self.offset(call.format)),
+        ]
+    }
+
+    /// What was learned from the pair itself.
+    fn lesson(&self, call: &Call) -> f64 {
+        let lessons = self.lessons;
+        let at = lessons.binary_search_by_key(&call.number, |lesson| lesson.0);
+        at.map_or(0.0, |at| lessons[at].1)
+    }
+
+    fn pair(&mut self, call: &Call) -> Pair {
+        let number = u32::try_from(call.number).unwrap_or(u32::MAX);
+        if let Ok(at) = self.known.binary_search_by_key(&number, |pair| pair.call) {
+            let known = &mut self.known[at];
+            if known.root != call.root {
+                *known = self.model.pair(call, self.action, &mut self.bits);
+            }
+            return *known;
+        }
+        // The last one is often asked for again.
+        if let Some(pair) = self.new.last().filter(|pair| pair.call == number) {
+            return *pair;
+        }
+        let pair = self.model.pair(call, self.action, &mut self.bits);
+        self.new.push(pair);
+        pair
+    }
+
+    fn of_tool(&mut self, call: &Call, own: f64) -> OfTool {
+        let make = |own| OfTool {
+            tool: call.tool,
+            format: call.format,
+            route: self.model.route_weight(call, self.action, self.change, own),
+            disagreement: self.model.disagreement(call, self.action, own),
+        };
+        // A pair does not speak for itself: what it taught is left out for it alone.
+        if own != 0.0 {
+            return make(own);
+        }
+        let mut tools = self.tools.iter();
+        if let Some(known) = tools.find(|of| of.tool == call.tool && of.format == call.format) {
+            return *known;
+        }
+        let of_tool = make(0.0);
+        self.tools.push(of_tool);
+        of_tool
+    }
+
+    fn offset(&mut self, format: u32) -> Offset {
+        if let Some((_, offset)) = self.offsets.iter().find(|(known, _)| *known == format) {
+            return *offset;
+        }
+        let known = self.model.offsets.get(&(format, self.action.format));
+        let offset = known.copied().unwrap_or(Offset {
+            us: 0.0,
+            before: UNKNOWN,
+            after: UNKNOWN,
+            pairs: 0,
+        });
+        self.offsets.push((format, offset));
+        offset
+    }
+}
+
+impl Drop for Lens<'_, '_> {
+    /// Gives back what was worked out.
+    fn drop(&mut self) {
+        let mut known = std::mem::take(&mut self.known);
+        if !self.new.is_empty() && known.len() < MOST_PAIRS {
+            known.append(&mut self.new);
+            known.sort_unstable_by_key(|pair| pair.call);
+            known.dedup_by_key(|pair| pair.call);
+        }
+        let mut pairs = self
+            .action
+            .pairs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *pairs = known;
+    }
+}
+
+/// Pairs that are remembered of one action.
+const MOST_PAIRS: usize = 512;
+
+impl Model<'_> {
+    /// What is said of a call and an action whatever is learned.
+    fn pair(&self, call: &Call, action: &Action, bits: &mut Vec<f64>) -> Pair {
+        bits.clear();
+        let mut telling = false;
+        for token in action.tokens.iter() {
+            if call.tokens.contains(token) {
+                let of_token = self.call_bits(token);
+                telling |= of_token >= TELLING;
+                bits.push(of_token);
+            } else if let Some(roots) = self.roots_of_token.get(token as usize)
+                && roots.contains(call.root)
+            {
+                // Known in the conversation, not passed in the call.
+                bits.push(evidence::rarity(self.roots, roots.len()) * 0.7);
+            }
+        }
+        // Values of one record depend on each other: the rarest counts fully, the next ones less.
+        bits.sort_by(|a, b| b.total_cmp(a));
+        let shares = [1.0, 0.6, 0.4, 0.3, 0.25].into_iter();
+        let shares = shares.chain(std::iter::repeat(0.2));
+        let values = bits.iter().zip(shares).map(|(bits, share)| bits * share);
+        Pair {
+            call: u32::try_from(call.number).unwrap_or(u32::MAX),
+            root: call.root,
+            values: values.sum(),
+            telling,
+            names_other: self.names_other(call, action),
+        }
+    }
+
+    /// Whether the call passes a value that the action has, and that says something.
+    pub(super) fn agrees(&self, call: &Call, action: &Action) -> bool {
+        let shared = |token: &u32| call.tokens.contains(*token);
+        let mut shared = action.tokens.iter().filter(shared);
+        shared.any(|token| self.call_bits(token) >= TELLING)
+    }
+
+    /// Whether a call names an object of the kind that the action was done to, and not this one.
+    fn names_other(&self, call: &Call, action: &Action) -> bool {
+        let Some(object) = action
+            .object
+            .filter(|object| !call.tokens.contains(*object))
+        else {
+            return false;
+        };
+        let others = self.objects_of_route.get(&action.route);
+        let is_other =
+            |token: u32| token != object && others.is_some_and(|of| of.contains(&token));
+        call.tokens.iter().any(is_other)
+    }
+}
+
+/// Bits of the time between, under the clocks' offset.
+fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+    let gap = (action.time - call.time) as f64;
+    #[allow(clippy::cast_precision_loss)]
+    let window = WINDOW as f64 * 2.0;
+    let off = gap - offset.us;
+    let side = if off < 0.0 {
+        offset.before
+    } else {
+        offset.after
+    };
+    let peak = (-off.abs() / side).exp() / (offset.before + offset.after);
+    // Some wait: for an approval, a queue, a retry.
+    let tail = if off > 0.0 {
+        (-off / WAIT).exp() / WAIT
+    } else {
+        0.0
+    };
+    // What is done after the model has gone on is rare: something that was not waited for.
+    #[allow(clippy::cast_precision_loss)]
+    let late = off > call.until.saturating_sub(call.time) as f64 + 2.0 * offset.after;
+    let tail = if late { tail * LATE } else { tail };
+    let density = 0.75 * peak + 0.2 * tail;
+    let weight = ((density + 0.05 / window) * window).log2();
+    // What comes before its cause is none, beyond what the clocks leave open.
+    if off < -4.0 * offset.before - 1e6 {
+        weight - 4.0
+    } else {
+        weight
+    }
+}

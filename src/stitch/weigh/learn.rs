@@ -61,11 +61,7 @@ impl Model<'_> {
         for (at, number, share) in pairs {
             let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
             let class = self.is_change(&self.actions[*number]);
-            let lessons = &mut self.lessons[*number];
-            match lessons.iter_mut().find(|lesson| lesson.0 == *at) {
-                Some(lesson) => lesson.1 += share,
-                None => lessons.push((*at, *share)),
-            }
+            self.lessons[*number].push((*at, *share));
             *self.routes.entry((tool, route)).or_default() += share;
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
             if action.telling {
@@ -85,7 +81,12 @@ impl Model<'_> {
             *self.class_counts.entry(class).or_default() += share;
         }
         for lessons in &mut self.lessons {
-            lessons.sort_unstable_by_key(|lesson| lesson.0);
+            lessons.sort_by_key(|lesson| lesson.0);
+            lessons.dedup_by(|next, lesson| {
+                let same = next.0 == lesson.0;
+                lesson.1 += if same { next.1 } else { 0.0 };
+                same
+            });
         }
         for (at, request) in &self.relayed {
             let (tool, route) = (self.calls[*at].tool, self.calls[*request].tool);

@@ -22,7 +22,10 @@ impl Model<'_> {
         let mut found = of_values.clone();
         found.extend(self.calls_of_size(action));
         // Around the time at which its cause must have been, whoever it was.
-        for (format, calls) in &self.by_format {
+        for ((format, thinks), calls) in &self.by_format {
+            if *thinks != action.is_tool {
+                continue;
+            }
             let Some(offset) = self.offsets.get(&(*format, action.format)) else {
                 continue;
             };
@@ -311,9 +314,14 @@ impl Model<'_> {
         let found = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
             let weights = weights.get(action.number).map(Vec::clone);
-            match action.settled {
-                true => (None, self.cause_within(action)),
-                false => (self.weighing(action, choice, weights.unwrap_or_default()), None),
+            let request = choice.map(|choice| &self.calls[choice.call]);
+            match (action.settled, request.filter(|call| !call.by_model)) {
+                (true, _) => (None, self.cause_within(action)),
+                (false, request) => (
+                    self.weighing(action, choice, weights.unwrap_or_default()),
+                    // A request on its way: behind it is one of its task's calls.
+                    request.and_then(|request| self.cause_in(action, request.root)),
+                ),
             }
         });
         for ((action, choice), (weighing, within)) in self.actions.iter().zip(chosen).zip(found) {
@@ -337,9 +345,7 @@ impl Model<'_> {
                 if self.calls[choice.call].by_model {
                     (choice.call, probability)
                 } else {
-                    // A request on its way: behind it is one of its task's calls.
-                    let root = self.calls[choice.call].root;
-                    match self.cause_in(action, root) {
+                    match within {
                         Some((call, share)) => (call, share * probability),
                         None => continue,
                     }

@@ -27,11 +27,14 @@ impl Model<'_> {
         // by chance, so each so-many-th is a fair sample.
         let settled = self.actions.iter().filter(|action| action.settled).count();
         let stride = settled.div_ceil(MOST_LESSONS).max(1);
+        let placed = chosen.iter().flatten().count();
+        let stride_placed = placed.div_ceil(MOST_LESSONS).max(1);
         let within = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
             let root = match choice.map(|choice| &self.calls[choice.call]) {
                 Some(call) if call.by_model => return Vec::new(),
-                Some(call) => call.root,
+                Some(call) if action.number % stride_placed == 0 => call.root,
+                Some(_) => return Vec::new(),
                 None if action.settled && action.number % stride == 0 => action.root,
                 None => return Vec::new(),
             };

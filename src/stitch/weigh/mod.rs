@@ -49,6 +49,8 @@ const MARGIN: f64 = 2.0;
 const MOST_ROUNDS: usize = 20;
 /// Most rounds of expectation and maximisation; the figures hardly move after the third.
 const ROUNDS: usize = 8;
+/// Rounds end when only one in so many choices is another than in the round before.
+const SAME: usize = 1000;
 /// Actions inside of tasks that routes, clocks and users are learned from.
 const MOST_LESSONS: usize = 20_000;
 /// Mean time of those effects that wait for something (microseconds).
@@ -255,8 +257,8 @@ struct Model<'f> {
     bits_of_token: Vec<f64>,
     calls_of_root: HashMap<u32, Vec<usize>>,
     by_time: Vec<usize>,
-    /// Time and place of the calls of each format, in their order.
-    by_format: BTreeMap<u32, Vec<(i64, usize)>>,
+    /// Time and place of the calls of each format, those of models apart, in their order.
+    by_format: BTreeMap<(u32, bool), Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
     routes: HashMap<(u32, u32), f64>,
@@ -302,16 +304,18 @@ pub(super) fn weigh(
     model.learn_sizes(&[]);
     // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
     // users.
-    let mut before: Vec<Option<usize>> = Vec::new();
-    for _ in 0..ROUNDS {
-        let (chosen, _) = model.assign(threshold);
-        // What is learned from the same choices hardly changes them.
+    let mut before: Vec<Option<usize>> = vec![None; model.actions.len()];
+    let mut round = 0;
+    loop {
+        let (chosen, weights) = model.assign(threshold);
         let calls: Vec<Option<usize>> = chosen
             .iter()
             .map(|choice| choice.map(|choice| choice.call))
             .collect();
-        if calls == before {
-            break;
+        // What is learned from all but the same choices hardly changes them.
+        let others = calls.iter().zip(&before).filter(|(a, b)| a != b).count();
+        if round == ROUNDS || round > 0 && others * SAME <= calls.len() {
+            return Ok(model.outcome(&chosen, &weights));
         }
         before = calls;
         let pairs = model.expected(&chosen);
@@ -321,9 +325,8 @@ pub(super) fn weigh(
         model.learn_actors(&chosen);
         model.learn_sizes(&chosen);
         model.place_requests(&chosen);
+        round += 1;
     }
-    let (chosen, weights) = model.assign(threshold);
-    Ok(model.outcome(&chosen, &weights))
 }
 
 impl<'f> Model<'f> {
@@ -482,8 +485,8 @@ impl<'f> Model<'f> {
         let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
         model.by_time.sort_by_key(|at| times[*at]);
         for at in &model.by_time {
-            let format = model.calls[*at].format;
-            let of_format = model.by_format.entry(format).or_default();
+            let Call { format, thinks, .. } = model.calls[*at];
+            let of_format = model.by_format.entry((format, thinks)).or_default();
             of_format.push((times[*at], *at));
         }
         model.name_calls(store, places)?;

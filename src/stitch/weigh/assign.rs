@@ -168,8 +168,14 @@ impl Model<'_> {
         }
     }
 
-    /// All that could be the cause of an action, with their weights.
+    /// All that could be the cause of an action, by their tasks, with their weights.
     pub(super) fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
+        let mut weights = self.weights_by_call(action);
+        weights.sort_by_key(|(at, _)| (self.calls[*at].root, *at));
+        weights
+    }
+
+    fn weights_by_call(&self, action: &Action) -> Vec<(usize, f64)> {
         let odds = self.prior(action) + self.actor_weight(action);
         if action.steps.is_empty() {
             let mut lens = Lens::new(self, action);
@@ -240,38 +246,34 @@ impl Model<'_> {
         taken: &BTreeSet<(usize, u32, u32)>,
     ) -> Option<(usize, f64, f64, f64)> {
         let slot = slot_of(action);
-        let mut best: BTreeMap<u32, (f64, usize)> = BTreeMap::new();
-        // What a call has done already may yet be wrong: it stays a rival.
-        let mut rivals: BTreeMap<u32, f64> = BTreeMap::new();
+        // The best of each task, as it is and as it was: what a call has done already may yet be wrong, it stays
+        // a rival.
+        let mut best: Vec<(u32, f64, usize, f64)> = Vec::new();
         for (at, weight) in weights {
             let root = self.calls[*at].root;
-            let rival = rivals.entry(root).or_insert(f64::MIN);
-            *rival = rival.max(*weight);
             let again = taken.contains(&(*at, action.format, slot));
-            let weight = if again { weight - REPEAT } else { *weight };
-            let entry = best.entry(root).or_insert((weight, *at));
-            let ahead = weight
-                .total_cmp(&entry.0)
-                .then_with(|| self.call_id(entry.1).cmp(&self.call_id(*at)));
-            if ahead.is_gt() {
-                *entry = (weight, *at);
+            let left = if again { weight - REPEAT } else { *weight };
+            match best.last_mut().filter(|of| of.0 == root) {
+                None => best.push((root, left, *at, *weight)),
+                Some(of) => {
+                    of.3 = of.3.max(*weight);
+                    let ahead = left
+                        .total_cmp(&of.1)
+                        .then_with(|| self.call_id(of.2).cmp(&self.call_id(*at)));
+                    if ahead.is_gt() {
+                        (of.1, of.2) = (left, *at);
+                    }
+                }
             }
         }
-        let (weight, at) = best.values().copied().max_by(|a, b| {
-            a.0.total_cmp(&b.0)
-                .then_with(|| self.call_id(b.1).cmp(&self.call_id(a.1)))
+        let (root, weight, at, _) = best.iter().copied().max_by(|a, b| {
+            a.1.total_cmp(&b.1)
+                .then_with(|| self.call_id(b.2).cmp(&self.call_id(a.2)))
         })?;
         // None of them weighs nothing.
-        let all: f64 = best
-            .values()
-            .map(|(other, _)| (other - weight).exp2())
-            .sum();
-        let root = self.calls[at].root;
-        let rival = rivals
-            .iter()
-            .filter(|(other, _)| **other != root)
-            .map(|(_, weight)| *weight)
-            .fold(f64::MIN, f64::max);
+        let all: f64 = best.iter().map(|of| (of.1 - weight).exp2()).sum();
+        let rivals = best.iter().filter(|of| of.0 != root).map(|of| of.3);
+        let rival = rivals.fold(f64::MIN, f64::max);
         Some((at, weight, 1.0 / (all + (-weight).exp2()), weight - rival))
     }
 

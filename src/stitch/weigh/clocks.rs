@@ -151,8 +151,7 @@ impl Model<'_> {
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
             let gap = action.time - call.time;
             // Pairs that the time alone has made would confirm whatever offset made them.
-            let known =
-                || action.named.contains(at) || Lens::new(self, action).content(call) > 6.0;
+            let known = || action.named.contains(at) || Lens::new(self, action).content(call) > 6.0;
             if *share > 0.8 && gap.abs() <= WINDOW && known() {
                 gaps.entry((call.format, action.format))
                     .or_default()

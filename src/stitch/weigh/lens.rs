@@ -235,8 +235,7 @@ impl Model<'_> {
             return false;
         };
         let others = self.objects_of_route.get(&action.route);
-        let is_other =
-            |token: u32| token != object && others.is_some_and(|of| of.contains(&token));
+        let is_other = |token: u32| token != object && others.is_some_and(|of| of.contains(&token));
         call.tokens.iter().any(is_other)
     }
 }

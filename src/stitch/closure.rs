@@ -8,7 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Links, Parts, Places, TaskIndex};
 use super::weigh::weigh;
-use super::{Hub, STRONG, StepClock};
+use super::{COUNTER, Hub, STRONG, StepClock, is_counter};
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
 
@@ -287,12 +287,7 @@ impl Keys {
             for path in store.parts("keys", custody) {
                 let mut last = (0, 0);
                 KeyScan::open(&path)?.each(kind.as_str(), &mut |value, row| {
-                    // Short ids ("call_1") are counters, not identifiers.
-                    let counter = matches!(
-                        kind,
-                        KeyKind::ToolCall | KeyKind::Request | KeyKind::Response
-                    );
-                    if counter && value.len() < 8 {
+                    if is_counter(kind) && value.len() < COUNTER {
                         return;
                     }
                     if keys.text[last.0..last.1] != *value {
@@ -480,15 +475,22 @@ fn per_mille(probability: f64) -> u32 {
 /// came first.
 fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(), StoreError> {
     let keys = Keys::read(store, places, KeyKind::Transaction)?;
+    let mut borrowed: HashMap<u32, i64> = HashMap::new();
     for (_, group) in keys.groups() {
         let known = group
             .iter()
             .filter_map(|row| facts.times[row.2 as usize])
             .min();
+        let Some(known) = known else { continue };
         for row in group {
-            let time = &mut facts.times[row.2 as usize];
-            *time = time.or(known);
+            if facts.times[row.2 as usize].is_none() {
+                let time = borrowed.entry(row.2).or_insert(known);
+                *time = known.min(*time);
+            }
         }
+    }
+    for (event, time) in borrowed {
+        facts.times[event as usize] = Some(time);
     }
     Ok(())
 }

@@ -8,11 +8,13 @@ mod closure;
 mod column;
 mod derived;
 mod index;
+mod statements;
 mod tables;
 mod weigh;
 
 pub use derived::{check_derived, remake_derived};
 pub use index::{Link, TaskIndex, TaskSet};
+pub use statements::{STATEMENTS, StrongKey, strong_keys};
 pub use weigh::{Candidate, Cause, Clock, Weighing};
 
 use std::collections::BTreeMap;
@@ -33,6 +35,17 @@ const STRONG: [KeyKind; 8] = [
     KeyKind::Transaction,
     KeyKind::Prefix,
 ];
+
+/// Bytes from which on an id of these kinds is one: short ones ("call_1") are counters.
+const COUNTER: usize = 8;
+
+/// Whether short values of a kind are counters.
+fn is_counter(kind: KeyKind) -> bool {
+    matches!(
+        kind,
+        KeyKind::ToolCall | KeyKind::Request | KeyKind::Response
+    )
+}
 
 /// How many other traces or conversations a value may reach before it is a hub.
 fn default_limit(kind: KeyKind) -> usize {

@@ -9,7 +9,7 @@ use crate::Case;
 
 /// Twelve conversations that each change an order's address, the changes in SAP a second later by
 /// a clock that is five seconds off, and one that a clerk made.
-fn logs(case: &Case) -> (std::path::PathBuf, std::path::PathBuf, std::path::PathBuf) {
+pub fn logs(case: &Case) -> (std::path::PathBuf, std::path::PathBuf, std::path::PathBuf) {
     let mut chat = String::new();
     let mut headers =
         "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;USERNAME;UDATE;UTIME;TCODE;CHANGE_IND\n".to_owned();

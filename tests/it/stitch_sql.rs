@@ -1,0 +1,192 @@
+//! The joining by ids as SQL gives what the program's own code gives.
+
+use std::fs::File;
+use std::path::Path;
+
+use polars::prelude::*;
+use polars::sql::SQLContext;
+use polars_io::SerReader;
+use polars_io::parquet::read::ParquetReader;
+use trail::config::Config;
+use trail::model::Digest;
+use trail::stitch::{STATEMENTS, current, strong_keys};
+use trail::store::Store;
+
+use crate::{Case, project};
+
+/// Rounds in which the labels of any store here have come to rest.
+const MOST_ROUNDS: usize = 50;
+
+fn read(path: &Path, columns: &[&str]) -> DataFrame {
+    let columns = columns.iter().map(|name| (*name).to_owned()).collect();
+    let reader = ParquetReader::new(File::open(path).unwrap());
+    let frame = reader.with_columns(Some(columns)).finish().unwrap();
+    let ids = ["event_id", "task", "event", "cause", "effect"];
+    let is_id = |column: &&Column| {
+        ids.contains(&column.name().as_str()) && *column.dtype() == DataType::Binary
+    };
+    let hex: Vec<Expr> = frame
+        .columns()
+        .iter()
+        .filter(is_id)
+        .map(|column| col(column.name().clone()).binary().hex_encode())
+        .collect();
+    frame.lazy().with_columns(hex).collect().unwrap()
+}
+
+fn table(store: &Store, name: &str, columns: &[&str]) -> DataFrame {
+    let mut all: Option<DataFrame> = None;
+    for batch in store.batches() {
+        for path in store.parts(name, batch) {
+            let frame = read(&path, columns).lazy();
+            let frame = frame.with_columns([lit(batch.batch.as_str()).alias("batch")]);
+            let frame = frame.collect().unwrap();
+            all = Some(match all {
+                Some(mut all) => {
+                    all.vstack_mut(&frame).unwrap();
+                    all
+                }
+                None => frame,
+            });
+        }
+    }
+    all.unwrap()
+}
+
+fn rows(frame: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
+    let mut rows: Vec<Vec<String>> = (0..frame.height())
+        .map(|row| {
+            let cell = |name: &&str| {
+                let value = frame.column(name).unwrap().get(row).unwrap();
+                value
+                    .get_str()
+                    .map_or_else(|| value.to_string(), str::to_owned)
+            };
+            columns.iter().map(cell).collect()
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// Runs the statements on a store, and holds their hubs and tasks against those of the program.
+fn holds(case: &Case) -> (usize, usize) {
+    case.output(&["stitch"]);
+    let store = Store::open(&case.path("store")).unwrap();
+    let config = Config::load(&store.layout().config()).unwrap();
+    let root = &store.layout().root;
+    let mut context = SQLContext::new();
+    let events = table(&store, "events", &["event_id", "row", "time", "kind"]);
+    let ids: Vec<String> = rows(&events, &["event_id"]).into_iter().flatten().collect();
+    context.register("events", events.lazy());
+    context.register(
+        "keys",
+        table(&store, "keys", &["kind", "value", "row"]).lazy(),
+    );
+    let links = root.join("links/links.parquet");
+    context.register("links", read(&links, &["cause", "effect", "rule"]).lazy());
+    let strong = strong_keys(&config);
+    let number = |number: usize| i64::try_from(number).unwrap();
+    let strong = df!(
+        "kind" => strong.iter().map(|key| key.kind.to_string()).collect::<Vec<_>>(),
+        "least_bytes" => strong.iter().map(|key| number(key.least_bytes)).collect::<Vec<_>>(),
+        "hub_limit" => strong.iter().map(|key| number(key.hub_limit)).collect::<Vec<_>>(),
+    );
+    context.register("strong", strong.unwrap().lazy());
+    let labels = df!("event" => &ids, "label" => &ids).unwrap();
+    context.register("labels", labels.lazy());
+    let mut run = |name: &str, statement: &str| {
+        let found = context.execute(statement).and_then(LazyFrame::collect);
+        let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+        context.register(name, found.clone().lazy());
+        found
+    };
+    let ((last, closure), before) = STATEMENTS.split_last().unwrap();
+    let mut hubs = Vec::new();
+    let mut times = DataFrame::default();
+    for (name, statement) in before {
+        let found = run(name, statement);
+        match *name {
+            "hubs" => hubs = rows(&found, &["kind", "value", "reach", "events"]),
+            "times" => times = found,
+            _ => {}
+        }
+    }
+    let mut labels = Vec::new();
+    for round in 0.. {
+        let next = rows(&run(last, closure), &["event", "label"]);
+        if next == labels {
+            break;
+        }
+        labels = next;
+        assert!(round < MOST_ROUNDS);
+    }
+
+    let index = current(&store, &config).unwrap();
+    let mut own: Vec<Vec<String>> = index
+        .hubs()
+        .iter()
+        .map(|hub| {
+            let counts = [hub.reach.to_string(), hub.events.to_string()];
+            [
+                vec![hub.kind.to_string(), hub.value.clone()],
+                counts.to_vec(),
+            ]
+            .concat()
+        })
+        .collect();
+    own.sort();
+    assert_eq!(hubs, own);
+    // A task's id is the digest of its least event id.
+    let digest = |label: &str| {
+        let bytes = (0..64)
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&label[at..at + 2], 16));
+        Digest::of(&bytes.collect::<Result<Vec<u8>, _>>().unwrap()).to_string()
+    };
+    let mut by_sql: Vec<Vec<String>> = labels
+        .iter()
+        .map(|row| vec![digest(&row[1]), row[0].clone()])
+        .collect();
+    by_sql.sort();
+    let tasks = read(
+        &root.join("tasks/tasks.parquet"),
+        &["task", "event", "time"],
+    );
+    assert_eq!(by_sql, rows(&tasks, &["task", "event"]));
+    assert_eq!(
+        rows(&times, &["event", "time"]),
+        rows(&tasks, &["event", "time"])
+    );
+    let joined = labels.iter().filter(|row| row[0] != row[1]).count();
+    (joined, hubs.len())
+}
+
+#[test]
+fn sql_joins_the_demo_case_as_the_program_does() {
+    let case = Case::demo();
+    let (joined, hubs) = holds(&case);
+    assert!(joined > 1000 && hubs == 0, "{joined} {hubs}");
+    // What reaches too much joins nothing in both.
+    case.write(
+        "store/trail.toml",
+        "[hubs]\ntrace = 0\ntransaction = 0\n",
+    );
+    let (fewer, hubs) = holds(&case);
+    assert!(fewer < joined && hubs > 10, "{fewer} of {joined}, {hubs}");
+}
+
+#[test]
+fn sql_joins_all_formats_and_what_evidence_joined() {
+    let case = Case::new();
+    case.ingest(&["--tz", "UTC"], &[&project("fixtures/formats")], 1);
+    let (joined, _) = holds(&case);
+    assert!(joined > 50, "{joined}");
+    let case = Case::new();
+    let (chat, headers, rows) = crate::stitch::logs(&case);
+    // Two batches, so that keys and events of one place in each are told apart.
+    case.ingest(&["--tz", "UTC"], &[&chat, &rows], 0);
+    case.ingest(&["--tz", "UTC"], &[&headers], 0);
+    let (joined, _) = holds(&case);
+    assert!(joined >= 36, "{joined}");
+}

@@ -499,6 +499,24 @@ impl TaskIndex {
             .collect()
     }
 
+    /// The tasks with an event from the first moment on and before the second, microseconds UTC.
+    #[must_use]
+    pub fn tasks_between(&self, since: Option<i64>, until: Option<i64>) -> Vec<usize> {
+        let times = self.columns.times.whole();
+        let within = |time: i64| {
+            time != i64::MAX
+                && since.is_none_or(|since| time >= since)
+                && until.is_none_or(|until| time < until)
+        };
+        let events = (0u32..).zip(times).filter(|(_, time)| within(**time));
+        let mut tasks: Vec<usize> = events
+            .filter_map(|(event, _)| self.task_of(event))
+            .collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        tasks
+    }
+
     /// The task of an event at that place.
     #[must_use]
     pub fn task_at(&self, place: EventRef) -> Option<usize> {

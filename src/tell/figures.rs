@@ -71,7 +71,7 @@ fn unreadable(error: &serde_json::Error) -> StoreError {
 /// What figures depend on: records, settings of the stitching, and this program.
 fn made_of(index: &TaskIndex) -> String {
     let text = format!(
-        "trail figures 1 {}\0{}",
+        "trail figures 2 {}\0{}",
         env!("CARGO_PKG_VERSION"),
         index.state()
     );

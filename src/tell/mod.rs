@@ -20,6 +20,7 @@ mod replay;
 mod report;
 pub mod safe;
 mod search;
+mod search_fields;
 mod search_text;
 mod sequences;
 mod sql;

@@ -38,6 +38,8 @@ fn counts(store: &Store, columns: &[&str]) -> Result<Counts, StoreError> {
 pub(super) struct Counted {
     /// Tasks of more than one event.
     large: usize,
+    /// Events that evidence joined.
+    weighed: usize,
     by_kind: Vec<(Vec<String>, u64)>,
     by_outcome: Vec<(Vec<String>, u64)>,
     /// Models, policies, configurations and knowledge sources.
@@ -53,6 +55,7 @@ pub(super) fn counted(store: &Store, index: &TaskIndex) -> Result<Counted, Store
     };
     let tasks = 0..index.len();
     Ok(Counted {
+        weighed: index.weighed(),
         large: tasks.filter(|task| index.size(*task) > 1).count(),
         by_kind: sorted(&["source", "kind"])?,
         by_outcome: sorted(&["kind", "outcome"])?,
@@ -190,7 +193,7 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         "writes": sum(&|kind, _| kind == "write"),
         "writes_failed": sum(&|kind, outcome| kind == "write" && matches!(outcome, "error" | "denied")),
         "hubs": index.hubs().len(),
-        "weighed": index.weighed(),
+        "weighed": kept.weighed,
     });
     values["seen"] = json!(kept.seen);
     values["policy_digest"] = verdict.policy_digest.as_str().into();

@@ -3,13 +3,14 @@
 //! A word is a whole one: what filters say of the row groups of texts then saves reading all but a few of
 //! them ([`crate::store::groups_with`]). Parts of words and regular expressions are looked for in every text.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 
+use super::search_fields::{Fitting, find_in_columns, is_by_columns};
 use crate::check::Record;
 use crate::model::Kind;
 use crate::model::time::format_utc;
@@ -127,9 +128,9 @@ pub fn search(
     if !by_text && !asks_fields {
         return Err(SearchError::Nothing);
     }
-    let mut fitting: Vec<(Option<i64>, EventRef)> = Vec::new();
+    let mut all = Fitting::default();
     let mut matches: Vec<Matches> = Vec::new();
-    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let by_columns = !by_text && is_by_columns(store, request);
     for (batch, custody) in store.batches().iter().enumerate() {
         let found = if by_text {
             find_texts(store, custody, &patterns)?
@@ -138,22 +139,27 @@ pub fn search(
         };
         if !by_text || !found.is_empty() {
             let parts = store.parts("events", custody);
-            let events = find_events(store, &parts, batch, by_text.then_some(&found), request)?;
-            for (time, place, value) in events {
-                fitting.push((time, place));
-                if let Some(value) = value {
-                    *counts.entry(value).or_default() += 1;
-                }
-            }
+            let parts: Vec<(i64, PathBuf)> = (0..).zip(parts).collect();
+            let events = side_by_side(&parts, |(part, path)| match by_columns {
+                true => find_in_columns(path, batch, *part, request),
+                false => find_events(store, path, batch, by_text.then_some(&found), request),
+            })?;
+            events.into_iter().for_each(|events| all.add(events));
         }
         matches.push(found);
     }
-    fitting.sort_unstable_by_key(|(time, place)| (time.is_none(), *time, *place));
-    let shown: Vec<EventRef> = fitting
-        .iter()
-        .take(request.limit)
-        .map(|(_, place)| *place)
-        .collect();
+    let Fitting {
+        events: mut fitting,
+        counts,
+    } = all;
+    let events = fitting.len();
+    let first = |(time, place): &(Option<i64>, EventRef)| (time.is_none(), *time, *place);
+    if events > request.limit {
+        fitting.select_nth_unstable_by_key(request.limit, first);
+        fitting.truncate(request.limit);
+    }
+    fitting.sort_unstable_by_key(first);
+    let shown: Vec<EventRef> = fitting.iter().map(|(_, place)| *place).collect();
     let set = read_events(store, &shown)?;
     let hits = set
         .iter()
@@ -167,7 +173,7 @@ pub fn search(
     let mut counts: Vec<(String, usize)> = counts.into_iter().collect();
     counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     Ok(Found {
-        events: fitting.len(),
+        events,
         hits,
         counts,
     })
@@ -354,15 +360,13 @@ fn is_meant(matches: &[Match], part: i32) -> bool {
     own.peek().is_none() || own.any(|found| found.part == part)
 }
 
-type Fitting = (Option<i64>, EventRef, Option<String>);
-
 fn find_events(
     store: &Store,
-    parts: &[PathBuf],
+    path: &Path,
     batch: usize,
     texts: Option<&Matches>,
     request: &SearchRequest,
-) -> Result<Vec<Fitting>, StoreError> {
+) -> Result<Fitting, StoreError> {
     let mut names = vec!["time", "kind", "source"];
     for field in request
         .fields
@@ -372,38 +376,34 @@ fn find_events(
     {
         names.push(crate::check::column_of(field));
     }
-    let records: Option<BTreeSet<(i32, i64)>> = texts.map(|texts| texts.keys().copied().collect());
-    let found = side_by_side(parts, |path| {
-        let mut found = Vec::new();
-        if let Some(records) = &records
-            && !may_have_records(path, records)?
-        {
-            return Ok(found);
-        }
-        scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
-            for row in 0..table.len() {
-                let event = table.view(row);
-                if let Some(texts) = texts {
-                    let Some(of_record) = texts.get(&(event.file(), event.ordinal())) else {
-                        continue;
-                    };
-                    if !is_meant(of_record, event.part()) {
-                        continue;
-                    }
-                }
-                if fits(&event, request) {
-                    let value = request.by.as_ref().map(|field| {
-                        let value = event.field(field);
-                        value.map_or_else(|| "–".to_owned(), std::borrow::Cow::into_owned)
-                    });
-                    found.push((event.time(), event.place(), value));
+    let mut found = Fitting::default();
+    if let Some(texts) = texts
+        && !may_have_records(path, &texts.keys().copied().collect())?
+    {
+        return Ok(found);
+    }
+    scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
+        for row in 0..table.len() {
+            let event = table.view(row);
+            if let Some(texts) = texts {
+                let Some(of_record) = texts.get(&(event.file(), event.ordinal())) else {
+                    continue;
+                };
+                if !is_meant(of_record, event.part()) {
+                    continue;
                 }
             }
-            Ok(())
-        })?;
-        Ok::<_, StoreError>(found)
+            if fits(&event, request) {
+                found.events.push((event.time(), event.place()));
+                if let Some(field) = &request.by {
+                    let value = event.field(field);
+                    found.count(value.as_deref().unwrap_or(Fitting::NONE), 1);
+                }
+            }
+        }
+        Ok(())
     })?;
-    Ok(found.into_iter().flatten().collect())
+    Ok(found)
 }
 
 fn fits(event: &EventView<'_>, request: &SearchRequest) -> bool {
@@ -421,20 +421,24 @@ fn fits(event: &EventView<'_>, request: &SearchRequest) -> bool {
                 .iter()
                 .any(|kind| kind.as_str() == text(Col::Kind)))
         && (request.sources.is_empty()
-            || request.sources.iter().any(|want| {
-                let source = text(Col::Source);
-                source == want
-                    || source
-                        .strip_prefix(want.as_str())
-                        .is_some_and(|r| r.starts_with(':'))
-            }))
+            || request
+                .sources
+                .iter()
+                .any(|want| is_of_source(text(Col::Source), want)))
         && request
             .fields
             .iter()
             .all(|(name, want)| event.field(name).is_some_and(|have| equal(&have, want)))
 }
 
-fn equal(have: &str, want: &str) -> bool {
+/// Whether a source is the named one, or of the named family.
+pub(super) fn is_of_source(source: &str, want: &str) -> bool {
+    let rest = source.strip_prefix(want);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// Whether a value is the wanted one, or begins as it does where it ends in `*`; case does not count.
+pub(super) fn equal(have: &str, want: &str) -> bool {
     let (have, want) = (have.to_lowercase(), want.to_lowercase());
     match want.strip_suffix('*') {
         Some(beginning) => have.starts_with(beginning),

@@ -1,6 +1,6 @@
 //! The chain of what happened, task by task.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
@@ -195,7 +195,7 @@ pub fn timeline(
     request: &TimelineRequest,
 ) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
-    let mut hits: Vec<HashSet<EventRef>> = Vec::new();
+    let mut hits: Vec<Places> = Vec::new();
     let mut chosen: Option<BTreeSet<usize>> = None;
     for selector in &request.selectors {
         let tasks = match selector {
@@ -208,7 +208,7 @@ pub fn timeline(
                     events: tasks.iter().map(|task| index.size(*task)).sum(),
                     documents: BTreeSet::new(),
                 });
-                hits.push(HashSet::new());
+                hits.push(Places::default());
                 tasks.into_iter().collect()
             }
             Selector::Key(kind, value) => {
@@ -225,6 +225,9 @@ pub fn timeline(
     }
     let mut tasks: Vec<usize> = match chosen {
         Some(tasks) => tasks.into_iter().collect(),
+        None if request.since.is_some() || request.until.is_some() => {
+            index.tasks_between(request.since, request.until)
+        }
         None => (0..index.len()).collect(),
     };
     let start = |task: &usize| {
@@ -312,34 +315,58 @@ fn tasks_with(
     index: &TaskIndex,
     kind: KeyKind,
     value: &str,
-) -> Result<(BTreeSet<usize>, HashSet<EventRef>, Matched), TimelineError> {
+) -> Result<(BTreeSet<usize>, Places, Matched), TimelineError> {
     let normalised = normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey {
         kind,
         value: value.to_owned(),
     })?;
-    let mut tasks = BTreeSet::new();
-    let mut spellings = BTreeSet::new();
-    let mut places = HashSet::new();
-    for hit in find_key(store, kind, &normalised)? {
-        tasks.extend(index.task_at(hit.place));
-        spellings.insert(hit.original.unwrap_or_else(|| normalised.to_string()));
-        places.insert(hit.place);
+    let hits = find_key(store, kind, &normalised)?;
+    let places: Vec<EventRef> = hits.iter().map(|hit| hit.place).collect();
+    let mut spellings: BTreeSet<String> = BTreeSet::new();
+    for hit in &hits {
+        let spelling = hit.original.as_deref().unwrap_or(&normalised);
+        if !spellings.contains(spelling) {
+            spellings.insert(spelling.to_owned());
+        }
     }
+    let mut tasks: Vec<usize> = places
+        .iter()
+        .filter_map(|place| index.task_at(*place))
+        .collect();
+    tasks.sort_unstable();
+    tasks.dedup();
+    let places = Places::of(places);
     let found = Matched {
         asked: format!("{kind}={value}"),
         normalised: normalised.into_owned(),
         spellings: spellings.into_iter().collect(),
-        events: places.len(),
+        events: places.0.len(),
         documents: BTreeSet::new(),
     };
-    Ok((tasks, places, found))
+    Ok((tasks.into_iter().collect(), places, found))
+}
+
+/// Places of events, in order.
+#[derive(Default)]
+struct Places(Vec<EventRef>);
+
+impl Places {
+    fn of(mut places: Vec<EventRef>) -> Self {
+        places.sort_unstable();
+        places.dedup();
+        Self(places)
+    }
+
+    fn has(&self, place: EventRef) -> bool {
+        self.0.binary_search(&place).is_ok()
+    }
 }
 
 /// Which documents the events that were found speak of: one document number can exist once a company
 /// code and fiscal year.
-fn documents(found: &Matched, places: &HashSet<EventRef>, set: EventSlice<'_>) -> BTreeSet<String> {
+fn documents(found: &Matched, places: &Places, set: EventSlice<'_>) -> BTreeSet<String> {
     set.iter()
-        .filter(|event| places.contains(&event.place()))
+        .filter(|event| places.has(event.place()))
         .filter_map(|event| {
             let company = event.attribute("sap.company_code")?;
             let year = event.attribute("sap.fiscal_year")?;

@@ -205,3 +205,96 @@ fn the_index_goes_with_its_texts() {
     assert!(!case.path("store/search").is_dir() || words_files(&case).is_empty());
     assert_eq!(places(&case, &["needle"]), Vec::<usize>::new());
 }
+
+/// What conditions on columns find is what SQL over the same table finds.
+#[test]
+fn conditions_on_columns_count_as_sql_does() {
+    let case = Case::demo();
+    let counted = |arguments: &[&str]| {
+        let found = case.json(&[arguments, &["--format", "json"]].concat());
+        let counts: std::collections::BTreeMap<String, u64> = found["counts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| {
+                (
+                    row[0].as_str().unwrap().to_owned(),
+                    row[1].as_u64().unwrap(),
+                )
+            })
+            .collect();
+        let sum: u64 = counts.values().sum();
+        assert_eq!(found["events"].as_u64().unwrap(), sum);
+        counts
+    };
+    let by_sql = |condition: &str, by: &str| {
+        let query = format!(
+            "SELECT COALESCE({by}, '–') AS value, COUNT(*) AS events FROM events WHERE {condition} GROUP BY {by}"
+        );
+        let rows = case.json(&["sql", &query, "--format", "json"]);
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| {
+            (
+                row["value"].as_str().unwrap().to_owned(),
+                row["events"].as_u64().unwrap(),
+            )
+        })
+        .collect::<std::collections::BTreeMap<String, u64>>()
+    };
+    for (arguments, condition, by) in [
+        (&["--kind", "write"][..], "kind = 'write'", "source"),
+        (
+            &["--kind", "write", "--kind", "approval"],
+            "kind IN ('write', 'approval')",
+            "actor",
+        ),
+        (&["--where", "OUTCOME=nothing"], "kind = 'nothing'", "actor"),
+        (
+            &["--where", "actor_type=AGENT", "--kind", "read"],
+            "actor_type = 'agent' AND kind = 'read'",
+            "outcome",
+        ),
+        (&["--where", "tool=*"], "tool IS NOT NULL", "tool"),
+        (
+            &["--since", "2026-03-04", "--kind", "inference"],
+            "kind = 'inference' AND time >= '2026-03-04T00:00:00Z'",
+            "model_served",
+        ),
+    ] {
+        if condition.contains("time >=") {
+            // Times are compared by what the other conditions leave.
+            let all = counted(&["search", "--kind", "inference", "--by", by]);
+            let late = counted(&[&["search"], arguments, &["--by", by]].concat());
+            let early = counted(&[
+                "search",
+                "--until",
+                "2026-03-04",
+                "--kind",
+                "inference",
+                "--by",
+                by,
+            ]);
+            for (value, events) in all {
+                let of = |counts: &std::collections::BTreeMap<String, u64>| {
+                    counts.get(&value).copied().unwrap_or(0)
+                };
+                assert_eq!(events, of(&late) + of(&early), "{value}");
+            }
+            continue;
+        }
+        let output = case
+            .trail()
+            .args([&["search"], arguments, &["--by", by, "--format", "json"]].concat())
+            .output()
+            .unwrap();
+        if output.status.code() == Some(1) {
+            assert!(by_sql(condition, by).is_empty());
+            continue;
+        }
+        assert_eq!(
+            counted(&[&["search"], arguments, &["--by", by]].concat()),
+            by_sql(condition, by),
+            "{condition}"
+        );
+    }
+}

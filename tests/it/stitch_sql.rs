@@ -168,10 +168,7 @@ fn sql_joins_the_demo_case_as_the_program_does() {
     let (joined, hubs) = holds(&case);
     assert!(joined > 1000 && hubs == 0, "{joined} {hubs}");
     // What reaches too much joins nothing in both.
-    case.write(
-        "store/trail.toml",
-        "[hubs]\ntrace = 0\ntransaction = 0\n",
-    );
+    case.write("store/trail.toml", "[hubs]\ntrace = 0\ntransaction = 0\n");
     let (fewer, hubs) = holds(&case);
     assert!(fewer < joined && hubs > 10, "{fewer} of {joined}, {hubs}");
 }

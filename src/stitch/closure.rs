@@ -301,7 +301,8 @@ impl Keys {
             }
         }
         let Self { text, rows } = &mut keys;
-        rows.sort_unstable_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]).then(a.2.cmp(&b.2)));
+        // Each part is in order already, and so are its events of one value: runs are merged, stably.
+        rows.sort_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
         Ok(keys)
     }
 

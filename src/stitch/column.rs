@@ -1,7 +1,7 @@
 //! Columns of numbers that lie in memory, or in a file that is read where it is needed.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -106,6 +106,8 @@ impl Source {
 /// Single reads after which the whole column is read: one seek costs about as much as that many
 /// values in a row.
 const SINGLES: usize = 2000;
+/// Values that are written together.
+const AT_ONCE: usize = 1 << 14;
 
 /// A column.
 #[derive(Debug)]
@@ -197,10 +199,14 @@ impl<T: Fixed> Column<T> {
         }
     }
 
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        for value in self.whole() {
-            value.put(out);
+    pub(super) fn put(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for values in self.whole().chunks(AT_ONCE) {
+            bytes.clear();
+            values.iter().for_each(|value| value.put(&mut bytes));
+            out.write_all(&bytes)?;
         }
+        Ok(())
     }
 
     /// First index whose value does not satisfy a condition that holds for a beginning only.
@@ -227,7 +233,7 @@ mod tests {
         let values: Vec<u32> = (0..5000).map(|n| n * 3).collect();
         let held = Column::Held(values);
         let mut bytes = vec![7; 5];
-        held.put(&mut bytes);
+        held.put(&mut bytes).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("column");
         std::fs::write(&path, &bytes).unwrap();

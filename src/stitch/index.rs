@@ -1,5 +1,6 @@
 //! Tasks in a form that questions can use at once.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,7 +9,7 @@ use super::Hub;
 use super::column::{Column, Fixed, Source};
 use super::weigh::{Cause, Clock, Weighing};
 use crate::model::{Digest, KeyKind, Kind};
-use crate::store::{EventRef, PART_BITS, Store, StoreError, write_atomically};
+use crate::store::{EventRef, PART_BITS, Store, StoreError, write_in_pieces};
 
 /// Why an event belongs to its task: an earlier event has the same key, or evidence says that it is
 /// its cause.
@@ -166,36 +167,49 @@ struct Columns {
 const COLUMNS: usize = 18;
 
 impl Columns {
-    /// Lengths and bytes of all columns, in the order of [`Columns::stored`].
-    fn put(&self) -> (Vec<u64>, Vec<u8>) {
-        fn add<T: Fixed>(lens: &mut Vec<u64>, out: &mut Vec<u8>, column: &Column<T>) {
-            lens.push(column.len() as u64);
-            column.put(out);
+    /// Writes the lengths of all columns and then the columns, in the order of [`Columns::stored`].
+    fn put(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut lens: Vec<u64> = Vec::new();
+        self.each::<io::Sink>(&mut |len, _| {
+            lens.push(len as u64);
+            Ok(())
+        })?;
+        let bytes: Vec<u8> = lens.iter().flat_map(|len| len.to_le_bytes()).collect();
+        out.write_all(&bytes)?;
+        self.each(&mut |_, column| column(&mut *out))
+    }
+
+    /// Each column: how many values it has, and how it is written.
+    fn each<W: Write>(
+        &self,
+        visit: &mut dyn FnMut(usize, &dyn Fn(&mut W) -> io::Result<()>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        macro_rules! columns {
+            ($($column:ident),+) => {$(
+                visit(self.$column.len(), &|out| self.$column.put(out))?;
+            )+};
         }
-        let (mut lens, mut out) = (Vec::new(), Vec::new());
-        add(&mut lens, &mut out, &self.times);
-        add(&mut lens, &mut out, &self.task_of);
-        add(&mut lens, &mut out, &self.task_ids);
-        for column in [
-            &self.starts,
-            &self.members,
-            &self.cause,
-            &self.kind,
-            &self.value,
-            &self.probability,
-        ] {
-            add(&mut lens, &mut out, column);
-        }
-        add(&mut lens, &mut out, &self.value_ends);
-        add(&mut lens, &mut out, &self.value_text);
-        add(&mut lens, &mut out, &self.kinds);
-        add(&mut lens, &mut out, &self.causes);
-        add(&mut lens, &mut out, &self.hubs);
-        add(&mut lens, &mut out, &self.clocks);
-        add(&mut lens, &mut out, &self.weighing_of);
-        add(&mut lens, &mut out, &self.weighing_ends);
-        add(&mut lens, &mut out, &self.weighing_text);
-        (lens, out)
+        columns!(
+            times,
+            task_of,
+            task_ids,
+            starts,
+            members,
+            cause,
+            kind,
+            value,
+            probability,
+            value_ends,
+            value_text,
+            kinds,
+            causes,
+            hubs,
+            clocks,
+            weighing_of,
+            weighing_ends,
+            weighing_text
+        );
+        Ok(())
     }
 
     /// The columns of a file; `None` if they do not fill it.
@@ -672,13 +686,11 @@ impl TaskIndex {
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
-        let (lens, bytes) = self.columns.put();
-        let mut out = Vec::with_capacity(32 + 8 * COLUMNS + bytes.len());
-        out.extend_from_slice(&self.state.0);
-        for len in lens {
-            len.put(&mut out);
-        }
-        out.extend_from_slice(&bytes);
-        write_atomically(&Self::path(store), &out)
+        let path = Self::path(store);
+        write_in_pieces(&path, |out| {
+            out.write_all(&self.state.0)
+                .and_then(|()| self.columns.put(out))
+                .map_err(StoreError::io("writing", &path))
+        })
     }
 }

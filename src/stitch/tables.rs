@@ -3,16 +3,19 @@
 use std::fs;
 use std::sync::{Arc, LazyLock};
 
+use arrow_array::builder::ArrayBuilder;
 use arrow_array::builder::{
     FixedSizeBinaryBuilder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
 };
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use parquet::schema::types::ColumnPath;
 
 use super::index::TaskIndex;
 use crate::model::{Digest, KeyKind};
-use crate::store::{Store, StoreError, write_atomically};
+use crate::store::{Store, StoreError, write_in_pieces};
 
 static TASKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -42,74 +45,128 @@ pub(super) fn write(store: &Store, index: &TaskIndex, ids: &[Digest]) -> Result<
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(StoreError::io("creating", path))?;
     }
-    let mut task = FixedSizeBinaryBuilder::new(32);
-    let mut event = FixedSizeBinaryBuilder::new(32);
-    let mut time = TimestampMicrosecondBuilder::new().with_timezone("UTC");
-    for number in 0..index.len() {
-        for member in index.members(number) {
-            task.append_value(index.id(number).0)?;
-            event.append_value(ids[member as usize].0)?;
-            time.append_option(index.time(member));
-        }
+    let tasks = || {
+        save(store, "tasks/tasks.parquet", &TASKS, |write| {
+            tasks(index, ids, write)
+        })
+    };
+    let links = || {
+        save(store, "links/links.parquet", &LINKS, |write| {
+            links(index, ids, write)
+        })
+    };
+    let (tasks, links) = std::thread::scope(|scope| {
+        let tasks = scope.spawn(tasks);
+        let links = links();
+        (tasks.join(), links)
+    });
+    match tasks {
+        Ok(tasks) => tasks?,
+        Err(panic) => std::panic::resume_unwind(panic),
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(task.finish()),
-        Arc::new(event.finish()),
-        Arc::new(time.finish()),
-    ];
-    save(
-        store,
-        "tasks/tasks.parquet",
-        RecordBatch::try_new(Arc::clone(&TASKS), columns)?,
-    )?;
-    save(store, "links/links.parquet", links(index, ids)?)?;
+    links?;
     index.save(store)
 }
 
-fn links(index: &TaskIndex, ids: &[Digest]) -> Result<RecordBatch, StoreError> {
-    let (mut cause, mut effect) = (
-        FixedSizeBinaryBuilder::new(32),
-        FixedSizeBinaryBuilder::new(32),
-    );
-    let (mut rule, mut kind, mut value) = (
-        StringBuilder::new(),
-        StringBuilder::new(),
-        StringBuilder::new(),
-    );
-    let mut probability = Float64Builder::new();
-    for task in 0..index.len() {
-        for member in index.members(task) {
-            let Some(link) = index.link(member) else {
-                continue;
-            };
-            cause.append_value(ids[link.cause as usize].0)?;
-            effect.append_value(ids[member as usize].0)?;
-            rule.append_value(if link.kind == KeyKind::Value {
-                "weighed"
-            } else {
-                "strong_key"
-            });
-            kind.append_value(link.kind.as_str());
-            value.append_value(&link.value);
-            probability.append_value(link.probability);
+/// Rows that are made together.
+const ROWS: usize = 1 << 16;
+
+type Write<'w> = &'w mut dyn FnMut(Vec<ArrayRef>) -> Result<(), StoreError>;
+
+fn tasks(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
+    let new = || {
+        (
+            FixedSizeBinaryBuilder::with_capacity(ROWS, 32),
+            FixedSizeBinaryBuilder::with_capacity(ROWS, 32),
+            TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+        )
+    };
+    let (mut task, mut event, mut time) = new();
+    let all = (0..index.len()).flat_map(|task| {
+        let members = index.members(task).into_iter();
+        members.map(move |member| (task, member))
+    });
+    let mut all = all.peekable();
+    while let Some((number, member)) = all.next() {
+        task.append_value(index.id(number).0)?;
+        event.append_value(ids[member as usize].0)?;
+        time.append_option(index.time(member));
+        if task.len() == ROWS || all.peek().is_none() {
+            write(vec![
+                Arc::new(task.finish()),
+                Arc::new(event.finish()),
+                Arc::new(time.finish()),
+            ])?;
+            (task, event, time) = new();
         }
     }
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(cause.finish()),
-        Arc::new(effect.finish()),
-        Arc::new(rule.finish()),
-        Arc::new(kind.finish()),
-        Arc::new(value.finish()),
-        Arc::new(probability.finish()),
-    ];
-    Ok(RecordBatch::try_new(Arc::clone(&LINKS), columns)?)
+    Ok(())
 }
 
-fn save(store: &Store, name: &str, table: RecordBatch) -> Result<(), StoreError> {
+fn links(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
+    let new = || {
+        (
+            [(); 2].map(|()| FixedSizeBinaryBuilder::with_capacity(ROWS, 32)),
+            [(); 3].map(|()| StringBuilder::new()),
+            Float64Builder::new(),
+        )
+    };
+    let ([mut cause, mut effect], [mut rule, mut kind, mut value], mut probability) = new();
+    let all = (0..index.len()).flat_map(|task| index.members(task));
+    let mut all = all
+        .filter_map(|member| Some((member, index.link(member)?)))
+        .peekable();
+    while let Some((member, link)) = all.next() {
+        cause.append_value(ids[link.cause as usize].0)?;
+        effect.append_value(ids[member as usize].0)?;
+        rule.append_value(if link.kind == KeyKind::Value {
+            "weighed"
+        } else {
+            "strong_key"
+        });
+        kind.append_value(link.kind.as_str());
+        value.append_value(&link.value);
+        probability.append_value(link.probability);
+        if cause.len() == ROWS || all.peek().is_none() {
+            write(vec![
+                Arc::new(cause.finish()),
+                Arc::new(effect.finish()),
+                Arc::new(rule.finish()),
+                Arc::new(kind.finish()),
+                Arc::new(value.finish()),
+                Arc::new(probability.finish()),
+            ])?;
+            ([cause, effect], [rule, kind, value], probability) = new();
+        }
+    }
+    Ok(())
+}
+
+/// Writes a table whose rows come in pieces.
+fn save(
+    store: &Store,
+    name: &str,
+    schema: &SchemaRef,
+    rows: impl FnOnce(Write<'_>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let path = store.layout().root.join(name);
-    let mut writer = ArrowWriter::try_new(Vec::new(), table.schema(), None)
-        .map_err(StoreError::parquet(&path))?;
-    writer.write(&table).map_err(StoreError::parquet(&path))?;
-    let bytes = writer.into_inner().map_err(StoreError::parquet(&path))?;
-    write_atomically(&path, &bytes)
+    let failed = || StoreError::parquet(&path);
+    // Ids are all different: a dictionary of them would be given up after it was made.
+    let properties = ["task", "event", "cause", "effect"]
+        .into_iter()
+        .fold(WriterProperties::builder(), |properties, id| {
+            properties.set_column_dictionary_enabled(ColumnPath::from(id), false)
+        })
+        .set_max_row_group_row_count(Some(1 << 20))
+        .build();
+    write_in_pieces(&path, |out| {
+        let writer = ArrowWriter::try_new(out, Arc::clone(schema), Some(properties));
+        let mut writer = writer.map_err(failed())?;
+        rows(&mut |columns| {
+            let table = RecordBatch::try_new(Arc::clone(schema), columns)?;
+            writer.write(&table).map_err(failed())
+        })?;
+        writer.close().map_err(failed())?;
+        Ok(())
+    })
 }

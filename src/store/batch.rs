@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -631,14 +631,26 @@ fn manifest_text(custody: &Custody) -> Result<Vec<u8>, StoreError> {
 
 /// Writes a file aside, syncs it, and renames it into place.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write_in_pieces(path, |out| {
+        out.write_all(bytes)
+            .map_err(StoreError::io("writing", path))
+    })
+}
+
+/// Writes a file aside, piece by piece, and moves it into its place when it is whole.
+pub(crate) fn write_in_pieces(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut aside = tempfile::Builder::new()
+    let aside = tempfile::Builder::new()
         .prefix("_")
         .tempfile_in(folder)
         .map_err(StoreError::io("creating", path))?;
-    aside
-        .write_all(bytes)
-        .map_err(StoreError::io("writing", path))?;
+    let mut out = BufWriter::with_capacity(1 << 20, aside.as_file());
+    write(&mut out)?;
+    out.flush().map_err(StoreError::io("writing", path))?;
+    drop(out);
     aside
         .as_file()
         .sync_all()

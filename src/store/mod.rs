@@ -34,7 +34,7 @@ mod tables;
 mod words;
 
 pub use batch::{BatchWriter, Commit, Sealer, rewrite_contents};
-pub(crate) use batch::{hash_file, salt_of, write_atomically};
+pub(crate) use batch::{hash_file, salt_of, write_atomically, write_in_pieces};
 pub use chain::{Chain, ChainHead};
 pub use coded::{Coded, scan_coded};
 pub use contents::{

@@ -21,7 +21,9 @@ use super::log::{Log, manifest_bytes, parse_checkpoint};
 use super::recompute::{REMOVED, reader_of, rows_of_record, salt_key, stored_digest};
 use super::{Signatures, signatures};
 use crate::model::{Digest, RecordHasher};
-use crate::store::{Custody, Store, StoreError, read_original_contents};
+use crate::store::{
+    Custody, Store, StoreError, count_records_before, read_original_contents, side_by_side,
+};
 
 /// Why there is no proof, or a proof does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +129,7 @@ pub fn prove_records(
     contents: bool,
 ) -> Result<Proof, ProofError> {
     let log = Log::open(&store.layout().root)?;
+    let indexes = record_indexes(store, places)?;
     let mut batches = BTreeMap::new();
     let mut records = Vec::new();
     for (batch, file, ordinal) in places {
@@ -140,7 +143,7 @@ pub fn prove_records(
             let proven = prove_leaf(&log, index, &manifest)?;
             batches.insert(custody.batch.clone(), proven);
         }
-        let index = entry.first + record_index(store, *batch, *file, *ordinal)?;
+        let index = entry.first + indexes[&(*batch, *file, *ordinal)];
         records.push(prove_one(
             store,
             &log,
@@ -220,24 +223,42 @@ fn prove_leaf(log: &Log, index: u64, leaf: &[u8]) -> Result<ProvenLeaf, ProofErr
 }
 
 /// How many records of the batch stand before that one.
-fn record_index(store: &Store, batch: usize, file: i32, ordinal: i64) -> Result<u64, ProofError> {
-    let custody = &store.batches()[batch];
-    if store.access().is_protected()
-        && let Some((before, _)) = stored_digest(store, custody, file, ordinal)?
-    {
-        return Ok(before);
-    }
-    let mut before = 0;
-    for path in store.parts("contents", custody) {
-        let found = crate::store::count_records_before(store, &path, file, ordinal)?;
-        before += found.0;
-        if found.1 {
-            return Ok(before);
+/// The places of records among the leaves of their batches.
+fn record_indexes(
+    store: &Store,
+    places: &BTreeSet<RecordPlace>,
+) -> Result<BTreeMap<RecordPlace, u64>, ProofError> {
+    let mut all = BTreeMap::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        let of_batch = places.iter().filter(|place| place.0 == batch);
+        let mut open: BTreeSet<(i32, i64)> = of_batch.map(|place| (place.1, place.2)).collect();
+        if store.access().is_protected() {
+            for (file, ordinal) in &open {
+                if let Some((before, _)) = stored_digest(store, custody, *file, *ordinal)? {
+                    all.insert((batch, *file, *ordinal), before);
+                }
+            }
+            open.retain(|(file, ordinal)| !all.contains_key(&(batch, *file, *ordinal)));
+        }
+        if open.is_empty() {
+            continue;
+        }
+        let parts = store.parts("contents", custody);
+        let counted = side_by_side(&parts, |path| count_records_before(store, path, &open))?;
+        let mut before = 0;
+        for (records, found) in counted {
+            for ((file, ordinal), at) in found {
+                all.entry((batch, file, ordinal)).or_insert(before + at);
+            }
+            before += records;
         }
     }
-    Err(ProofError::Log(format!(
-        "record {ordinal} is not in the contents table"
-    )))
+    match places.iter().find(|place| !all.contains_key(place)) {
+        None => Ok(all),
+        Some((_, _, ordinal)) => Err(ProofError::Log(format!(
+            "record {ordinal} is not in the contents table"
+        ))),
+    }
 }
 
 /// Proves that the log has grown from an earlier checkpoint.

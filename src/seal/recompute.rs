@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type};
+use arrow_array::types::Int32Type;
 use tlog_tiles::Hash;
 
 use super::leaf::{self, ContentDigest, RowDigest, SaltKey};
 use crate::model::RecordHasher;
 use crate::store::{
-    Custody, Store, StoreError, content_groups, cores, read_rejects, scan_columns,
+    Custody, Store, StoreError, content_groups, cores, read_rejects, rows_of, scan_columns,
     scan_stored_texts, side_by_side,
 };
 
@@ -364,26 +364,18 @@ pub fn rows_of_record(
 ) -> Result<Vec<Vec<u8>>, StoreError> {
     let mut found: Vec<(i32, Vec<u8>)> = Vec::new();
     for path in store.parts("events", custody) {
-        scan_columns::<StoreError>(&path, None, |table| {
-            let (Some(files), Some(ordinals), Some(parts)) = (
-                table.column_by_name("file"),
-                table.column_by_name("ordinal"),
-                table.column_by_name("part"),
-            ) else {
-                return Ok(());
+        for table in rows_of(&path, file, ordinal)? {
+            let Some(parts) = table.column_by_name("part") else {
+                continue;
             };
-            let files = files.as_primitive::<Int32Type>();
-            let ordinals = ordinals.as_primitive::<Int64Type>();
             let parts = parts.as_primitive::<Int32Type>();
+            let rows = leaf::Rows::new(&table)?;
             for row in 0..table.num_rows() {
-                if files.value(row) == file && ordinals.value(row) == ordinal {
-                    let mut bytes = Vec::new();
-                    leaf::Rows::new(&table)?.write(row, &mut bytes);
-                    found.push((parts.value(row), bytes));
-                }
+                let mut bytes = Vec::new();
+                rows.write(row, &mut bytes);
+                found.push((parts.value(row), bytes));
             }
-            Ok(())
-        })?;
+        }
         if !found.is_empty() {
             break;
         }

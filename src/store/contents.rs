@@ -1,5 +1,6 @@
 //! Reading contents and rejects back.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -7,7 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::read::{open_texts, scan_opened};
+use super::read::{may_hold_records, open_texts, scan_opened};
 use super::{RejectRow, Store, StoreError};
 
 /// One row of the contents table.
@@ -218,38 +219,52 @@ pub fn scan_stored_texts(
     Ok(())
 }
 
-/// Number of raw records before that one in a contents file, and whether it is there. Only the columns
-/// that say so are read.
+/// Places among the raw records of a contents file: how many it has, and how many stand before each of some
+/// (file and ordinal). Only the columns that say so are read, and of most row groups just one.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn count_records_before(
     store: &Store,
     path: &Path,
-    file: i32,
-    ordinal: i64,
-) -> Result<(u64, bool), StoreError> {
+    records: &BTreeSet<(i32, i64)>,
+) -> Result<(u64, Vec<((i32, i64), u64)>), StoreError> {
     let (handle, metadata) = open_texts(store, path)?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [0, 1, 3]);
-    let reader = builder
-        .with_projection(mask)
-        .with_batch_size(8192)
-        .build()
-        .map_err(StoreError::parquet(path))?;
-    let mut before = 0;
-    for batch in reader {
-        let batch = batch?;
-        let files = batch.column(0).as_primitive::<Int32Type>();
-        let ordinals = batch.column(1).as_primitive::<Int64Type>();
-        let contents = batch.column(2).as_string::<i32>();
-        let is_record = |row: &usize| matches!(contents.value(*row), "raw" | crate::seal::REMOVED);
-        for row in (0..batch.num_rows()).filter(is_record) {
-            if files.value(row) == file && ordinals.value(row) == ordinal {
-                return Ok((before, true));
+    let (mut before, mut found) = (0, Vec::new());
+    for group in 0..metadata.metadata().num_row_groups() {
+        let may_hold = may_hold_records(metadata.metadata().row_group(group), [0, 1], records);
+        let columns: &[usize] = if may_hold { &[0, 1, 3] } else { &[3] };
+        let handle = handle
+            .try_clone()
+            .map_err(StoreError::io("reading", path))?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(handle, metadata.clone());
+        let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
+        let reader = builder
+            .with_projection(mask)
+            .with_row_groups(vec![group])
+            .with_batch_size(8192)
+            .build()
+            .map_err(StoreError::parquet(path))?;
+        for batch in reader {
+            let batch = batch?;
+            let contents = batch.column(batch.num_columns() - 1).as_string::<i32>();
+            let is_record =
+                |row: &usize| matches!(contents.value(*row), "raw" | crate::seal::REMOVED);
+            let rows = (0..batch.num_rows()).filter(is_record);
+            if !may_hold {
+                before += rows.count() as u64;
+                continue;
             }
-            before += 1;
+            let files = batch.column(0).as_primitive::<Int32Type>();
+            let ordinals = batch.column(1).as_primitive::<Int64Type>();
+            for row in rows {
+                let record = (files.value(row), ordinals.value(row));
+                if records.contains(&record) {
+                    found.push((record, before));
+                }
+                before += 1;
+            }
         }
     }
-    Ok((before, false))
+    Ok((before, found))
 }

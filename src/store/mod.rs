@@ -55,7 +55,7 @@ pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
     ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, may_have_records,
-    read_event_columns, read_events, scan_columns, scan_part, scan_part_columns,
+    read_event_columns, read_events, rows_of, scan_columns, scan_part, scan_part_columns,
 };
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

@@ -15,6 +15,7 @@ use parquet::arrow::arrow_reader::{
     RowSelector,
 };
 use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
 
 use super::files::side_by_side;
@@ -666,23 +667,58 @@ pub fn may_have_records(path: &Path, records: &BTreeSet<(i32, i64)>) -> Result<b
         return Ok(true);
     };
     let groups = metadata.metadata().row_groups();
-    Ok(groups.iter().any(|group| {
-        let bounds = |column: usize| match group.column(column).statistics() {
-            Some(Statistics::Int32(of)) => {
-                Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?)))
-            }
-            Some(Statistics::Int64(of)) => Some((*of.min_opt()?, *of.max_opt()?)),
-            _ => None,
-        };
-        // Older stores do not say.
-        let (Some(files), Some(ordinals)) = (bounds(file), bounds(ordinal)) else {
-            return true;
-        };
-        records.iter().any(|(file, ordinal)| {
-            (files.0..=files.1).contains(&i64::from(*file))
-                && (ordinals.0..=ordinals.1).contains(ordinal)
-        })
-    }))
+    let mut groups = groups.iter();
+    Ok(groups.any(|group| may_hold_records(group, [file, ordinal], records)))
+}
+
+/// Whether a row group may hold rows of one of those records; its columns of files and ordinals are at those
+/// places.
+pub(super) fn may_hold_records(
+    group: &RowGroupMetaData,
+    [file, ordinal]: [usize; 2],
+    records: &BTreeSet<(i32, i64)>,
+) -> bool {
+    let bounds = |column: usize| match group.column(column).statistics() {
+        Some(Statistics::Int32(of)) => Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?))),
+        Some(Statistics::Int64(of)) => Some((*of.min_opt()?, *of.max_opt()?)),
+        _ => None,
+    };
+    // Older stores do not say.
+    let (Some(files), Some(ordinals)) = (bounds(file), bounds(ordinal)) else {
+        return true;
+    };
+    records.iter().any(|(file, ordinal)| {
+        (files.0..=files.1).contains(&i64::from(*file))
+            && (ordinals.0..=ordinals.1).contains(ordinal)
+    })
+}
+
+/// The rows of a part file of events that are of one record, all columns of them.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn rows_of(path: &Path, file: i32, ordinal: i64) -> Result<Vec<RecordBatch>, StoreError> {
+    let mut found = Vec::new();
+    if !may_have_records(path, &BTreeSet::from([(file, ordinal)]))? {
+        return Ok(found);
+    }
+    let (mut rows, mut start) = (Vec::new(), 0);
+    scan_columns::<StoreError>(path, Some(&["file", "ordinal"]), |table| {
+        let files = table.column(0).as_primitive::<Int32Type>().values();
+        let ordinals = table.column(1).as_primitive::<Int64Type>().values();
+        let of_record = |row: &usize| ordinals[*row] == ordinal && files[*row] == file;
+        rows.extend(
+            (0..table.num_rows())
+                .filter(of_record)
+                .map(|row| start + row),
+        );
+        start += table.num_rows();
+        Ok(())
+    })?;
+    if !rows.is_empty() {
+        read_rows(path, &rows, None, |table| found.push(table))?;
+    }
+    Ok(found)
 }
 
 /// Calls `visit` with all events of a part file, a few thousand at a time.

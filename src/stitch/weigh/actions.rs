@@ -3,6 +3,7 @@
 use std::sync::{Mutex, OnceLock};
 
 use super::lens::Pair;
+use super::lists::{Lists, Texts};
 use super::*;
 use crate::model::evidence_value;
 
@@ -63,36 +64,25 @@ impl Action {
     }
 }
 
-type Tokens = Vec<Vec<u32>>;
-
-/// Values of all events, interned.
+/// Values of all events, by their numbers.
 pub(super) fn read_tokens(
     store: &Store,
     places: &Places,
     n: u32,
-) -> Result<(Vec<String>, Tokens), StoreError> {
-    let mut names: Vec<String> = Vec::new();
-    let mut known: HashMap<String, u32> = HashMap::new();
-    let mut tokens: Tokens = vec![Vec::new(); n as usize];
+) -> Result<(Texts, Lists), StoreError> {
+    let mut names = Texts::new();
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
     for kind in EVIDENCE {
         let keys = Keys::read(store, places, kind)?;
         for (value, group) in keys.groups() {
             let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
-            let Some(value) = evidence_value(value) else {
-                continue;
-            };
-            let token = *known.entry(value).or_insert_with_key(|value| {
-                names.push(value.clone());
-                u32::try_from(names.len() - 1).unwrap_or(u32::MAX)
-            });
-            for row in group {
-                let tokens = &mut tokens[row.2 as usize];
-                if !tokens.contains(&token) {
-                    tokens.push(token);
-                }
+            if let Some(value) = evidence_value(value) {
+                let token = names.number(&value);
+                pairs.extend(group.iter().map(|row| (row.2, token)));
             }
         }
     }
+    let tokens = Lists::of(n as usize, || pairs.iter().copied());
     Ok((names, tokens))
 }
 
@@ -119,7 +109,7 @@ pub(super) fn actions(
     facts: &Facts,
     roots: &[u32],
     agent: &[bool],
-    tokens: &Tokens,
+    tokens: &Lists,
 ) -> Result<(Vec<Action>, Vec<bool>), StoreError> {
     let mut groups: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
     let mut saved = vec![0u32; roots.len()];
@@ -161,7 +151,7 @@ pub(super) fn actions(
             actor,
             tokens: events
                 .iter()
-                .flat_map(|event| tokens[*event as usize].iter().copied())
+                .flat_map(|event| tokens.get(*event).iter().copied())
                 .collect(),
             object: None,
             is_tool: facts.kind(events[0]) == Kind::ToolCall,

@@ -50,10 +50,11 @@ impl Model<'_> {
     fn calls_of_values(&self, action: &Action) -> Vec<usize> {
         let mut found = Vec::new();
         for token in action.tokens.iter() {
-            let calls = self.calls_of_token.get(token as usize);
-            let calls = calls.filter(|calls| calls.len() <= FREQUENT);
-            let near = |at: &usize| self.is_near(*at, action);
-            found.extend(calls.into_iter().flatten().copied().filter(near));
+            let calls = self.calls_of_token.get(token);
+            if calls.len() <= FREQUENT {
+                let near = |at: &usize| self.is_near(*at, action);
+                found.extend(calls.iter().map(|at| *at as usize).filter(near));
+            }
         }
         found.sort_unstable();
         found.dedup();

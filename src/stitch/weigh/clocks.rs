@@ -12,15 +12,13 @@ impl Model<'_> {
             let mut partners: BTreeSet<usize> = action.named.iter().copied().collect();
 
             for token in action.tokens.iter() {
-                let calls = self
-                    .calls_of_token
-                    .get(token as usize)
-                    .map_or(&[][..], Vec::as_slice);
+                let calls = self.calls_of_token.get(token);
                 // What many calls pass pairs nothing; looking at each would take the square of them.
                 if calls.len() > FREQUENT {
                     continue;
                 }
-                let roots: BTreeSet<u32> = calls.iter().map(|at| self.calls[*at].root).collect();
+                let calls = calls.iter().map(|at| *at as usize);
+                let roots: BTreeSet<u32> = calls.clone().map(|at| self.calls[at].root).collect();
                 if roots.len() <= RARE {
                     partners.extend(calls);
                 }
@@ -125,16 +123,14 @@ impl Model<'_> {
                 continue;
             }
             for token in call.tokens.iter() {
-                let others = self
-                    .calls_of_token
-                    .get(token as usize)
-                    .map_or(&[][..], Vec::as_slice);
+                let others = self.calls_of_token.get(token);
                 if others.len() > FREQUENT {
                     continue;
                 }
                 let same =
-                    |at: &&usize| self.calls[**at].by_model && self.calls[**at].root == call.root;
-                let same: Vec<usize> = others.iter().filter(same).copied().collect();
+                    |at: &usize| self.calls[*at].by_model && self.calls[*at].root == call.root;
+                let others = others.iter().map(|at| *at as usize);
+                let same: Vec<usize> = others.filter(same).collect();
                 if same.len() <= RARE {
                     pairs.extend(same.into_iter().map(|at| (at, request)));
                 }

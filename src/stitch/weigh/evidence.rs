@@ -118,7 +118,7 @@ impl Model<'_> {
             .iter()
             .filter(|token| call.tokens.contains(*token));
         let mut values: Vec<(String, f64)> = shared
-            .map(|token| (self.names[token as usize].clone(), self.call_bits(token)))
+            .map(|token| (self.names.get(token).to_owned(), self.call_bits(token)))
             .collect();
         values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let (prior, actor) = (self.prior(action), self.actor_weight(action));
@@ -153,12 +153,7 @@ impl Model<'_> {
             .tokens
             .iter()
             .filter(|token| call.tokens.contains(*token))
-            .map(|token| {
-                (
-                    -milli(self.call_bits(token)),
-                    self.names[token as usize].as_str(),
-                )
-            })
+            .map(|token| (-milli(self.call_bits(token)), self.names.get(token)))
             .collect();
         shared.sort_unstable();
         let values: Vec<&str> = shared.iter().take(3).map(|(_, name)| *name).collect();

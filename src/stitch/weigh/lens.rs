@@ -198,9 +198,10 @@ impl Model<'_> {
                 let of_token = self.call_bits(token);
                 telling |= of_token >= TELLING;
                 bits.push(of_token);
-            } else if let Some(roots) = self.roots_of_token.get(token as usize)
-                && roots.contains(call.root)
-            {
+                continue;
+            }
+            let roots = self.roots_of_token.get(token);
+            if roots.binary_search(&call.root).is_ok() {
                 // Known in the conversation, not passed in the call.
                 bits.push(evidence::rarity(self.roots, roots.len()) * 0.7);
             }

@@ -16,6 +16,7 @@ mod clocks;
 mod evidence;
 mod learn;
 mod lens;
+mod lists;
 mod sizes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use actions::{Action, actions, read_tokens};
 use lens::Lens;
+use lists::{Lists, Texts};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
@@ -201,10 +203,6 @@ impl Values {
     fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         self.0.iter().copied()
     }
-
-    fn len(&self) -> usize {
-        self.0.len()
-    }
 }
 
 impl FromIterator<u32> for Values {
@@ -238,7 +236,7 @@ struct Model<'f> {
     facts: &'f Facts,
     calls: Vec<Call>,
     actions: Vec<Action>,
-    names: Vec<String>,
+    names: Texts,
     /// Tasks with a model's part.
     roots: usize,
     /// Events that a system has put on record as one change.
@@ -251,8 +249,8 @@ struct Model<'f> {
     classes: HashMap<(u32, bool), f64>,
     class_counts: HashMap<bool, f64>,
     /// Calls that pass each value, and tasks in which it is known; by number of the value.
-    calls_of_token: Vec<Vec<usize>>,
-    roots_of_token: Vec<Values>,
+    calls_of_token: Lists,
+    roots_of_token: Lists,
     /// Bits that a value gives which a call passes.
     bits_of_token: Vec<f64>,
     calls_of_root: HashMap<u32, Vec<usize>>,
@@ -387,19 +385,15 @@ impl<'f> Model<'f> {
                     // Routes and tools are numbered alike: they never share a number.
                     facts.routes[event as usize]
                 },
-                tokens: tokens[event as usize].iter().copied().collect(),
+                tokens: tokens.get(event).iter().copied().collect(),
                 result: None,
                 service: 0,
             })
             .collect();
-        let by_name: HashMap<&str, u32> = (0u32..)
-            .zip(&names)
-            .map(|(number, name)| (name.as_str(), number))
-            .collect();
         let object_of = |event: u32| {
             let number = facts.objects[event as usize].checked_sub(1)?;
             let name = facts.object_names.get(number as usize)?;
-            by_name.get(name.as_str()).copied()
+            names.find(name)
         };
         let (mut actions, documented) = actions(store, places, facts, &roots, &agent, &tokens)?;
         for action in &mut actions {
@@ -409,8 +403,8 @@ impl<'f> Model<'f> {
         }
         let mut model = Self {
             facts,
-            calls_of_token: vec![Vec::new(); names.len()],
-            roots_of_token: Vec::new(),
+            calls_of_token: Lists::default(),
+            roots_of_token: Lists::default(),
             bits_of_token: Vec::new(),
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
@@ -445,10 +439,14 @@ impl<'f> Model<'f> {
             if call.root != NONE {
                 model.calls_of_root.entry(call.root).or_default().push(at);
             }
-            for token in call.tokens.iter() {
-                model.calls_of_token[token as usize].push(at);
-            }
         }
+        let calls = &model.calls;
+        model.calls_of_token = Lists::of(model.names.len(), || {
+            (0u32..).zip(calls).flat_map(|(at, call)| {
+                let tokens = call.tokens.iter();
+                tokens.map(move |token| (token, at))
+            })
+        });
         let all = model.calls.len();
         model.bits_of_token = model
             .calls_of_token
@@ -463,18 +461,15 @@ impl<'f> Model<'f> {
             });
         }
         model.bound_calls();
-        let mut roots_of_token = vec![BTreeSet::new(); model.names.len()];
-        for (event, tokens) in tokens.iter().enumerate() {
-            if agent[roots[event] as usize] && !facts.is_change(event) {
-                for token in tokens {
-                    let known = &mut roots_of_token[*token as usize];
-                    if known.len() <= FREQUENT {
-                        known.insert(roots[event]);
-                    }
-                }
-            }
-        }
-        model.roots_of_token = roots_of_token.into_iter().map(Values::from_iter).collect();
+        model.roots_of_token = Lists::of(model.names.len(), || {
+            let events = (0..n).filter(|event| {
+                agent[roots[*event as usize] as usize] && !facts.is_change(*event as usize)
+            });
+            events.flat_map(|event| {
+                let root = roots[event as usize];
+                tokens.get(event).iter().map(move |token| (*token, root))
+            })
+        });
         for action in &model.actions {
             if let Some(object) = action.object {
                 let known = model.objects_of_route.entry(action.route).or_default();

@@ -1,0 +1,161 @@
+//! Many short lists of numbers, and many texts, each in one piece of memory.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+use foldhash::{HashMap, HashMapExt};
+
+/// Lists of numbers, by number.
+#[derive(Default)]
+pub(super) struct Lists {
+    /// End of each list.
+    ends: Vec<usize>,
+    items: Vec<u32>,
+}
+
+impl Lists {
+    /// Lists of what belongs to each number below `len`: sorted, each once. `pairs` gives all of them, twice.
+    pub(super) fn of<I: Iterator<Item = (u32, u32)>>(len: usize, pairs: impl Fn() -> I) -> Self {
+        let mut next = vec![0usize; len + 1];
+        for (list, _) in pairs() {
+            next[list as usize + 1] += 1;
+        }
+        for list in 0..len {
+            next[list + 1] += next[list];
+        }
+        let mut items = vec![0; next[len]];
+        for (list, item) in pairs() {
+            let place = &mut next[list as usize];
+            items[*place] = item;
+            *place += 1;
+        }
+        // Where each list began the one before it has ended: what recurs is taken out from the front on.
+        let (mut start, mut kept) = (0, 0);
+        let mut ends = next;
+        ends.truncate(len);
+        for end in &mut ends {
+            items[start..*end].sort_unstable();
+            let first = kept;
+            for at in start..*end {
+                if kept == first || items[kept - 1] != items[at] {
+                    items[kept] = items[at];
+                    kept += 1;
+                }
+            }
+            start = *end;
+            *end = kept;
+        }
+        items.truncate(kept);
+        items.shrink_to_fit();
+        Self { ends, items }
+    }
+
+    /// One of the lists; empty where there is none.
+    pub(super) fn get(&self, list: u32) -> &[u32] {
+        let list = list as usize;
+        let Some(end) = self.ends.get(list) else {
+            return &[];
+        };
+        let start = list.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.items[start..*end]
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        (0u32..).take(self.ends.len()).map(|list| self.get(list))
+    }
+}
+
+/// Texts, numbered as they come.
+#[derive(Default)]
+pub(super) struct Texts {
+    ends: Vec<usize>,
+    text: String,
+    /// Numbers by the hashes of texts; where two texts have one, the second stands at the next.
+    numbers: HashMap<u64, u32>,
+}
+
+impl Texts {
+    pub(super) fn new() -> Self {
+        Self {
+            numbers: HashMap::new(),
+            ..Self::default()
+        }
+    }
+
+    /// The number of a text; a new one, where it is new.
+    pub(super) fn number(&mut self, text: &str) -> u32 {
+        let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        let mut hash = hash_of(text);
+        while let Some(known) = self.numbers.get(&hash) {
+            if self.get(*known) == text {
+                return *known;
+            }
+            hash = hash.wrapping_add(1);
+        }
+        self.numbers.insert(hash, next);
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+        next
+    }
+
+    /// The number of a text that is known.
+    pub(super) fn find(&self, text: &str) -> Option<u32> {
+        let mut hash = hash_of(text);
+        loop {
+            let known = self.numbers.get(&hash)?;
+            if self.get(*known) == text {
+                return Some(*known);
+            }
+            hash = hash.wrapping_add(1);
+        }
+    }
+
+    pub(super) fn get(&self, number: u32) -> &str {
+        let at = number as usize;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[at]]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+}
+
+fn hash_of(text: &str) -> u64 {
+    FixedState::default().hash_one(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted_and_have_each_item_once() {
+        let pairs = [(2, 7), (0, 5), (2, 3), (2, 7), (0, 5), (4, 1), (2, 9)];
+        let lists = Lists::of(6, || pairs.into_iter());
+        let all: Vec<&[u32]> = lists.iter().collect();
+        assert_eq!(all, [&[5][..], &[], &[3, 7, 9], &[], &[1], &[]]);
+        assert_eq!(lists.get(2), [3, 7, 9]);
+        assert!(lists.get(6).is_empty());
+        assert!(Lists::of(0, std::iter::empty).get(0).is_empty());
+    }
+
+    #[test]
+    fn texts_have_numbers_in_their_order() {
+        let mut texts = Texts::new();
+        let numbers = ["a", "", "bc", "a", "bc", ""].map(|text| texts.number(text));
+        assert_eq!(numbers, [0, 1, 2, 0, 2, 1]);
+        assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bc"));
+        assert_eq!(
+            (texts.find("bc"), texts.find("b"), texts.len()),
+            (Some(2), None, 3)
+        );
+        // A text whose hash is taken stands at the next one.
+        let taken = hash_of("other");
+        texts.numbers.insert(taken, 2);
+        assert_eq!(texts.number("other"), 3);
+        assert_eq!(texts.find("other"), Some(3));
+        assert_eq!(texts.get(3), "other");
+    }
+}

@@ -1,6 +1,7 @@
 //! Union-find over equal strong keys.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::mpsc::sync_channel;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -271,45 +272,58 @@ impl Facts {
 }
 
 /// All keys of one kind, grouped by value.
+#[derive(Default)]
 pub(super) struct Keys {
     text: String,
-    /// Range in `text` and event.
-    rows: Vec<(usize, usize, u32)>,
+    /// End of each value in `text`; the parts of a store have their own.
+    ends: Vec<usize>,
+    /// Number of the value, and event.
+    rows: Vec<(u32, u32)>,
 }
 
 impl Keys {
     pub(super) fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
-        let mut keys = Self {
-            text: String::new(),
-            rows: Vec::new(),
-        };
+        let mut keys = Self::default();
         for (batch, custody) in store.batches().iter().enumerate() {
             for path in store.parts("keys", custody) {
-                let mut last = (0, 0);
+                let first = keys.ends.len();
                 KeyScan::open(&path)?.each(kind.as_str(), &mut |value, row| {
                     if is_counter(kind) && value.len() < COUNTER {
                         return;
                     }
-                    if keys.text[last.0..last.1] != *value {
-                        last = (keys.text.len(), keys.text.len() + value.len());
+                    let known = keys.ends.len();
+                    if known == first || keys.value(known - 1) != value {
                         keys.text.push_str(value);
+                        keys.ends.push(keys.text.len());
                     }
                     if let Some(event) = places.number(batch, row) {
-                        keys.rows.push((last.0, last.1, event));
+                        let number = u32::try_from(keys.ends.len() - 1).unwrap_or(u32::MAX);
+                        keys.rows.push((number, event));
                     }
                 })?;
             }
         }
-        let Self { text, rows } = &mut keys;
+        let mut rows = std::mem::take(&mut keys.rows);
         // Each part is in order already, and so are its events of one value: runs are merged, stably.
-        rows.sort_by(|a, b| text[a.0..a.1].cmp(&text[b.0..b.1]));
+        rows.sort_by(|a, b| match a.0 == b.0 {
+            true => std::cmp::Ordering::Equal,
+            false => keys.value(a.0 as usize).cmp(keys.value(b.0 as usize)),
+        });
+        keys.rows = rows;
         Ok(keys)
     }
 
-    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(usize, usize, u32)])> {
+    fn value(&self, number: usize) -> &str {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start..self.ends[number]]
+    }
+
+    /// The values, in their order, and the keys that have each; the event is the second of a key.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(u32, u32)])> {
+        let value = |row: &(u32, u32)| self.value(row.0 as usize);
         self.rows
-            .chunk_by(|a, b| self.text[a.0..a.1] == self.text[b.0..b.1])
-            .map(|group| (&self.text[group[0].0..group[0].1], group))
+            .chunk_by(move |a, b| a.0 == b.0 || value(a) == value(b))
+            .map(move |group| (value(&group[0]), group))
     }
 }
 
@@ -359,22 +373,23 @@ pub(super) fn close(
     };
     let mut links = Links::none(n as usize);
     let mut hubs = Vec::new();
-    for kind in STRONG {
+    let mut join = |kind: KeyKind, keys: &Keys| {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
-        let keys = Keys::read(store, &places, kind)?;
         for (value, group) in keys.groups() {
             if group.len() < 2 {
                 continue;
             }
             // An answer that two conversations share tells them apart no more; one that was logged
             // twice was given at one time.
-            let answered: HashSet<Option<i64>> = group
-                .iter()
-                .filter(|row| facts.kind(row.2) == Kind::Inference)
-                .map(|row| facts.times[row.2 as usize])
-                .collect();
-            if kind == KeyKind::Prefix && answered.len() > 1 {
-                continue;
+            if kind == KeyKind::Prefix {
+                let answers = group
+                    .iter()
+                    .filter(|row| facts.kind(row.1) == Kind::Inference);
+                let mut times = answers.map(|row| facts.times[row.1 as usize]);
+                let first = times.next();
+                if times.any(|time| Some(time) != first) {
+                    continue;
+                }
             }
             let reach = scopes
                 .iter()
@@ -393,21 +408,37 @@ pub(super) fn close(
             }
             let anchor = group
                 .iter()
-                .map(|row| row.2)
+                .map(|row| row.1)
                 .min_by_key(|event| facts.order(*event));
             let Some(anchor) = anchor else { continue };
             let mut number = None;
             for row in group {
-                if row.2 != anchor && components.union(anchor, row.2) && !links.is_set(row.2) {
+                if row.1 != anchor && components.union(anchor, row.1) && !links.is_set(row.1) {
                     let number = *number.get_or_insert_with(|| {
                         links.values.push(value.to_owned());
                         u32::try_from(links.values.len() - 1).unwrap_or(u32::MAX)
                     });
-                    links.set(row.2, anchor, kind, number);
+                    links.set(row.1, anchor, kind, number);
                 }
             }
         }
-    }
+    };
+    // The keys of one kind are read while those of the one before it are joined.
+    std::thread::scope(|scope| {
+        let (send, receive) = sync_channel(0);
+        let places = &places;
+        scope.spawn(move || {
+            for kind in STRONG {
+                if send.send((kind, Keys::read(store, places, kind))).is_err() {
+                    break;
+                }
+            }
+        });
+        for (kind, keys) in receive {
+            join(kind, &keys?);
+        }
+        Ok::<_, StoreError>(())
+    })?;
     clock.done("joining by ids");
     let weighed = weigh(store, &places, &facts, &mut components, threshold)?;
     for link in &weighed.joined {
@@ -480,12 +511,12 @@ fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(),
     for (_, group) in keys.groups() {
         let known = group
             .iter()
-            .filter_map(|row| facts.times[row.2 as usize])
+            .filter_map(|row| facts.times[row.1 as usize])
             .min();
         let Some(known) = known else { continue };
         for row in group {
-            if facts.times[row.2 as usize].is_none() {
-                let time = borrowed.entry(row.2).or_insert(known);
+            if facts.times[row.1 as usize].is_none() {
+                let time = borrowed.entry(row.1).or_insert(known);
                 *time = known.min(*time);
             }
         }
@@ -502,17 +533,16 @@ fn scope(store: &Store, places: &Places, kind: KeyKind) -> Result<Vec<u32>, Stor
     let keys = Keys::read(store, places, kind)?;
     for (number, (_, group)) in (1u32..).zip(keys.groups()) {
         for row in group {
-            scope[row.2 as usize] = number;
+            scope[row.1 as usize] = number;
         }
     }
     Ok(scope)
 }
 
-fn distinct(scope: &[u32], group: &[(usize, usize, u32)]) -> usize {
-    let values: HashSet<u32> = group
-        .iter()
-        .map(|row| scope[row.2 as usize])
-        .filter(|value| *value != 0)
-        .collect();
+fn distinct(scope: &[u32], group: &[(u32, u32)]) -> usize {
+    let values = group.iter().map(|row| scope[row.1 as usize]);
+    let mut values: Vec<u32> = values.filter(|value| *value != 0).collect();
+    values.sort_unstable();
+    values.dedup();
     values.len()
 }

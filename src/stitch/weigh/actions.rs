@@ -78,7 +78,7 @@ pub(super) fn read_tokens(
             let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
             if let Some(value) = evidence_value(value) {
                 let token = names.number(&value);
-                pairs.extend(group.iter().map(|row| (row.2, token)));
+                pairs.extend(group.iter().map(|row| (row.1, token)));
             }
         }
     }
@@ -116,7 +116,7 @@ pub(super) fn actions(
     let keys = Keys::read(store, places, KeyKind::Transaction)?;
     for (number, (_, group)) in (1u32..).zip(keys.groups()) {
         for row in group {
-            saved[row.2 as usize] = number;
+            saved[row.1 as usize] = number;
         }
     }
     for event in 0..roots.len() {

@@ -535,15 +535,15 @@ impl<'f> Model<'f> {
         for (_, group) in keys.groups() {
             let calls: Vec<usize> = group
                 .iter()
-                .filter_map(|row| call_of.get(&row.2).copied())
+                .filter_map(|row| call_of.get(&row.1).copied())
                 .collect();
-            for request in group.iter().filter_map(|row| request_of.get(&row.2)) {
+            for request in group.iter().filter_map(|row| request_of.get(&row.1)) {
                 if self.calls[*request].root != NONE {
                     self.relayed
                         .extend(calls.iter().map(|call| (*call, *request)));
                 }
             }
-            for action in group.iter().filter_map(|row| action_of.get(&row.2)) {
+            for action in group.iter().filter_map(|row| action_of.get(&row.1)) {
                 self.actions[*action].named.extend(&calls);
             }
         }

@@ -28,7 +28,7 @@ impl Model<'_> {
         let mut sizes: HashMap<u32, i64> = HashMap::new();
         for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
             if let Ok(size) = size.parse() {
-                sizes.extend(group.iter().map(|row| (row.2, size)));
+                sizes.extend(group.iter().map(|row| (row.1, size)));
             }
         }
         if sizes.is_empty() {
@@ -50,11 +50,11 @@ impl Model<'_> {
         for (_, group) in Keys::read(store, places, KeyKind::ToolCall)?.groups() {
             let results = group
                 .iter()
-                .filter(|row| self.facts.kind(row.2) == Kind::ToolResult);
-            let mut results = results.filter_map(|row| sizes.get(&row.2).copied());
+                .filter(|row| self.facts.kind(row.1) == Kind::ToolResult);
+            let mut results = results.filter_map(|row| sizes.get(&row.1).copied());
             let Some(size) = results.next() else { continue };
             if results.all(|other| other == size) {
-                for at in group.iter().filter_map(|row| call_of.get(&row.2)) {
+                for at in group.iter().filter_map(|row| call_of.get(&row.1)) {
                     self.calls[*at].result = Some(size);
                 }
             }

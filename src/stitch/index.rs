@@ -163,6 +163,9 @@ struct Columns {
     weighing_text: Column<u8>,
 }
 
+/// Writes a column.
+type Put<'c, W> = &'c dyn Fn(&mut W) -> io::Result<()>;
+
 /// Number of columns.
 const COLUMNS: usize = 18;
 
@@ -182,7 +185,7 @@ impl Columns {
     /// Each column: how many values it has, and how it is written.
     fn each<W: Write>(
         &self,
-        visit: &mut dyn FnMut(usize, &dyn Fn(&mut W) -> io::Result<()>) -> io::Result<()>,
+        visit: &mut dyn FnMut(usize, Put<'_, W>) -> io::Result<()>,
     ) -> io::Result<()> {
         macro_rules! columns {
             ($($column:ident),+) => {$(

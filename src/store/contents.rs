@@ -219,6 +219,9 @@ pub fn scan_stored_texts(
     Ok(())
 }
 
+/// A record (file and ordinal), and how many stand before it.
+pub type Counted = ((i32, i64), u64);
+
 /// Places among the raw records of a contents file: how many it has, and how many stand before each of some
 /// (file and ordinal). Only the columns that say so are read, and of most row groups just one.
 ///
@@ -228,7 +231,7 @@ pub fn count_records_before(
     store: &Store,
     path: &Path,
     records: &BTreeSet<(i32, i64)>,
-) -> Result<(u64, Vec<((i32, i64), u64)>), StoreError> {
+) -> Result<(u64, Vec<Counted>), StoreError> {
     let (handle, metadata) = open_texts(store, path)?;
     let (mut before, mut found) = (0, Vec::new());
     for group in 0..metadata.metadata().num_row_groups() {

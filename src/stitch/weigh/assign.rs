@@ -3,6 +3,9 @@
 use super::*;
 use crate::store::side_by_side;
 
+/// Calls that could be the cause of an action, with their weights in bits.
+pub(super) type Weights = Vec<(usize, f64)>;
+
 impl Model<'_> {
     /// Calls that may be the cause of an action, in their order.
     pub(super) fn candidates(&self, action: &Action) -> Vec<usize> {
@@ -65,9 +68,9 @@ impl Model<'_> {
     ///
     /// The likelihood of a cause is its share among all that could have been it, and none. What is
     /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
-    pub(super) fn assign(&self, threshold: f64) -> (Vec<Option<Choice>>, Vec<Vec<(usize, f64)>>) {
+    pub(super) fn assign(&self, threshold: f64) -> (Vec<Option<Choice>>, Vec<Weights>) {
         let least = (threshold / (1.0 - threshold)).log2();
-        let weights: Vec<Vec<(usize, f64)>> = self.of_each(|action| {
+        let weights: Vec<Weights> = self.of_each(|action| {
             if action.settled {
                 return Vec::new();
             }
@@ -93,7 +96,7 @@ impl Model<'_> {
             }
         }
         // What has too few bits of all its causes can only lose some.
-        let may_be_sure = |weights: &Vec<(usize, f64)>| {
+        let may_be_sure = |weights: &Weights| {
             let most = weights.iter().map(|(_, weight)| *weight);
             most.fold(f64::MIN, f64::max) >= least
         };
@@ -170,13 +173,13 @@ impl Model<'_> {
     }
 
     /// All that could be the cause of an action, by their tasks, with their weights.
-    pub(super) fn weights(&self, action: &Action) -> Vec<(usize, f64)> {
+    pub(super) fn weights(&self, action: &Action) -> Weights {
         let mut weights = self.weights_by_call(action);
         weights.sort_by_key(|(at, _)| (self.calls[*at].root, *at));
         weights
     }
 
-    fn weights_by_call(&self, action: &Action) -> Vec<(usize, f64)> {
+    fn weights_by_call(&self, action: &Action) -> Weights {
         let odds = self.prior(action) + self.actor_weight(action);
         if action.steps.is_empty() {
             let mut lens = Lens::new(self, action);
@@ -305,18 +308,14 @@ impl Model<'_> {
         self.facts.ids[self.calls[at].event as usize]
     }
 
-    pub(super) fn outcome(
-        &self,
-        chosen: &[Option<Choice>],
-        weights: &[Vec<(usize, f64)>],
-    ) -> Outcome {
+    pub(super) fn outcome(&self, chosen: &[Option<Choice>], weights: &[Weights]) -> Outcome {
         let mut outcome = Outcome {
             clocks: self.clocks(),
             ..Outcome::default()
         };
         let found = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
-            let weights = weights.get(action.number).map(Vec::clone);
+            let weights = weights.get(action.number).cloned();
             let request = choice.map(|choice| &self.calls[choice.call]);
             match (action.settled, request.filter(|call| !call.by_model)) {
                 (true, _) => (None, self.cause_within(action)),

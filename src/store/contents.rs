@@ -8,7 +8,8 @@ use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::read::{may_hold_records, open_texts, scan_opened};
+use super::read::{open_texts, scan_opened};
+use super::rows::may_hold_records;
 use super::{RejectRow, Store, StoreError};
 
 /// One row of the contents table.

@@ -29,6 +29,7 @@ mod integrity;
 mod keys;
 mod part;
 mod read;
+mod rows;
 mod seen;
 mod tables;
 mod words;
@@ -54,9 +55,10 @@ pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{
-    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, may_have_records,
-    read_event_columns, read_events, rows_of, scan_columns, scan_part, scan_part_columns,
+    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, scan_columns,
+    scan_part, scan_part_columns,
 };
+pub use rows::{may_have_records, read_event_columns, read_events, rows_of};
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};

@@ -1,8 +1,7 @@
 //! Reading events back, as columns.
 
-use std::collections::BTreeSet;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::cast::AsArray;
@@ -11,15 +10,10 @@ use arrow_array::{Array, RecordBatch, StringArray, new_null_array};
 use arrow_schema::{Field, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-    RowSelector,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::PageIndexPolicy;
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::statistics::Statistics;
 
-use super::files::side_by_side;
-use super::part::PART_BITS;
 use super::tables::{TEXT_COLUMNS, event_columns, events_schema};
 use super::{Store, StoreError};
 use crate::model::{Amount, Digest, EventId};
@@ -105,8 +99,8 @@ pub struct EventRef {
 
 /// Some rows of the events table.
 pub struct EventTable {
-    batch: usize,
-    table: RecordBatch,
+    pub(super) batch: usize,
+    pub(super) table: RecordBatch,
 }
 
 /// First text column in the schema.
@@ -340,8 +334,8 @@ impl<'t> EventView<'t> {
 /// Events in the order in which they were asked for.
 #[derive(Default)]
 pub struct EventSet {
-    tables: Vec<EventTable>,
-    order: Vec<(usize, usize)>,
+    pub(super) tables: Vec<EventTable>,
+    pub(super) order: Vec<(usize, usize)>,
 }
 
 impl EventSet {
@@ -456,150 +450,8 @@ pub(super) fn open(
     Ok((file, metadata))
 }
 
-/// Reads single events by their places; the order of `places` is kept.
-///
-/// # Errors
-/// A part file is missing or damaged, or has not that row.
-pub fn read_events(store: &Store, places: &[EventRef]) -> Result<EventSet, StoreError> {
-    read_event_columns(store, places, None)
-}
-
-/// As [`read_events`], with only the named columns beside those that say where an event lies; the
-/// others are empty.
-///
-/// # Errors
-/// As [`read_events`].
-pub fn read_event_columns(
-    store: &Store,
-    places: &[EventRef],
-    columns: Option<&[&str]>,
-) -> Result<EventSet, StoreError> {
-    let mut wanted: Vec<(EventRef, usize)> = places.iter().copied().zip(0..).collect();
-    wanted.sort_unstable();
-    let mut set = EventSet {
-        tables: Vec::new(),
-        order: vec![(usize::MAX, 0); places.len()],
-    };
-    let part_of = |place: &EventRef| (place.batch, place.row >> PART_BITS);
-    let groups: Vec<&[(EventRef, usize)]> = wanted
-        .chunk_by(|a, b| part_of(&a.0) == part_of(&b.0))
-        .collect();
-    let tables = side_by_side(&groups, |group| read_group(store, group, columns))?;
-    for (group, tables) in groups.into_iter().zip(tables) {
-        let first_table = set.tables.len();
-        set.tables.extend(tables);
-        let mut found: Vec<(i64, (usize, usize))> = Vec::new();
-        for (at, table) in set.tables.iter().enumerate().skip(first_table) {
-            let column = table.table.column(1).as_primitive::<Int64Type>();
-            found.extend((0..table.len()).map(|i| (column.value(i), (at, i))));
-        }
-        for (place, index) in group {
-            let hit = found.binary_search_by_key(&place.row, |entry| entry.0);
-            let hit = hit.map_err(|_| missing(store.layout().root.clone()))?;
-            set.order[*index] = found[hit].1;
-        }
-    }
-    Ok(set)
-}
-
-fn missing(path: PathBuf) -> StoreError {
-    StoreError::Damaged {
-        path,
-        reason: "an event is missing".into(),
-    }
-}
-
-/// The events of one part, in the order of their rows.
-fn read_group(
-    store: &Store,
-    group: &[(EventRef, usize)],
-    columns: Option<&[&str]>,
-) -> Result<Vec<EventTable>, StoreError> {
-    let Some((EventRef { batch, row }, _)) = group.first().copied() else {
-        return Ok(Vec::new());
-    };
-    let part = row >> PART_BITS;
-    let path = store
-        .batches()
-        .get(batch)
-        .and_then(|custody| {
-            let parts = store.parts("events", custody);
-            parts.get(usize::try_from(part).ok()?).cloned()
-        })
-        .ok_or_else(|| missing(store.layout().root.clone()))?;
-    let base = part << PART_BITS;
-    let mut rows: Vec<usize> = group
-        .iter()
-        .map(|(place, _)| usize::try_from(place.row - base).unwrap_or(0))
-        .collect();
-    rows.dedup();
-    let mut tables = Vec::new();
-    read_rows(&path, &rows, columns, |table| tables.push(table))?;
-    let access = store.access();
-    let shown = tables.into_iter().map(|table| access.events(table));
-    let table =
-        |table: Result<RecordBatch, StoreError>| table.map(|table| EventTable { batch, table });
-    shown.map(table).collect()
-}
-
-/// Reads those rows (sorted) of a Parquet file.
-fn read_rows(
-    path: &Path,
-    rows: &[usize],
-    columns: Option<&[&str]>,
-    mut visit: impl FnMut(RecordBatch),
-) -> Result<(), StoreError> {
-    let (file, metadata) = open(path, true)?;
-    let mut groups = Vec::new();
-    let mut selectors: Vec<RowSelector> = Vec::new();
-    let (mut start, mut at) = (0usize, 0usize);
-    for (index, group) in metadata.metadata().row_groups().iter().enumerate() {
-        let end = start + usize::try_from(group.num_rows()).unwrap_or(0);
-        if rows.get(at).is_some_and(|row| *row < end) {
-            groups.push(index);
-            let mut cursor = start;
-            while let Some(row) = rows.get(at).filter(|row| **row < end) {
-                if *row > cursor {
-                    selectors.push(RowSelector::skip(row - cursor));
-                }
-                selectors.push(RowSelector::select(1));
-                cursor = row + 1;
-                at += 1;
-            }
-            if end > cursor {
-                selectors.push(RowSelector::skip(end - cursor));
-            }
-        }
-        start = end;
-    }
-    let filled: Vec<usize> = metadata
-        .schema()
-        .fields()
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| is_wanted(field, columns))
-        .map(|(column, _)| column)
-        .filter(|column| !is_empty(&metadata, &groups, *column))
-        .collect();
-    let schema = Arc::clone(metadata.schema());
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), filled.iter().copied());
-    let reader = builder
-        .with_row_groups(groups)
-        .with_projection(mask)
-        .with_row_selection(RowSelection::from(selectors))
-        // Buffers of all columns are made for a whole batch.
-        .with_batch_size(rows.len().clamp(1, 8192))
-        .build()
-        .map_err(StoreError::parquet(path))?;
-    for batch in reader {
-        visit(widen(&schema, &filled, &batch?)?);
-    }
-    Ok(())
-}
-
 /// A table with all columns, of which some were read; the others are empty.
-fn widen(
+pub(super) fn widen(
     schema: &SchemaRef,
     read: &[usize],
     batch: &RecordBatch,
@@ -621,104 +473,9 @@ fn widen(
 }
 
 /// Whether a column was asked for, or says where an event lies.
-fn is_wanted(field: &Field, columns: Option<&[&str]>) -> bool {
+pub(super) fn is_wanted(field: &Field, columns: Option<&[&str]>) -> bool {
     let asked = |columns: &[&str]| columns.contains(&field.name().as_str());
     !field.is_nullable() || columns.is_none_or(asked)
-}
-
-/// Whether a column has no value in those row groups, as far as the file says so.
-fn is_empty(metadata: &ArrowReaderMetadata, groups: &[usize], column: usize) -> bool {
-    let parquet = metadata.metadata();
-    let mut leaves = (0..parquet.file_metadata().schema_descr().num_columns()).filter(|leaf| {
-        parquet
-            .file_metadata()
-            .schema_descr()
-            .get_column_root_idx(*leaf)
-            == column
-    });
-    let (Some(leaf), None) = (leaves.next(), leaves.next()) else {
-        return false;
-    };
-    groups.iter().all(|group| {
-        let group = parquet.row_group(*group);
-        let nulls = group
-            .column(leaf)
-            .statistics()
-            .and_then(|s| s.null_count_opt());
-        nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows()))
-    })
-}
-
-/// More records are looked for in every part.
-const FEW_RECORDS: usize = 4096;
-
-/// Whether a part file of events may have events of one of those records (file and ordinal).
-///
-/// # Errors
-/// The file cannot be read.
-pub fn may_have_records(path: &Path, records: &BTreeSet<(i32, i64)>) -> Result<bool, StoreError> {
-    if records.len() > FEW_RECORDS {
-        return Ok(true);
-    }
-    let (_, metadata) = open(path, false)?;
-    let names = events_schema();
-    let place = |name: &str| names.index_of(name).ok();
-    let (Some(file), Some(ordinal)) = (place("file"), place("ordinal")) else {
-        return Ok(true);
-    };
-    let groups = metadata.metadata().row_groups();
-    let mut groups = groups.iter();
-    Ok(groups.any(|group| may_hold_records(group, [file, ordinal], records)))
-}
-
-/// Whether a row group may hold rows of one of those records; its columns of files and ordinals are at those
-/// places.
-pub(super) fn may_hold_records(
-    group: &RowGroupMetaData,
-    [file, ordinal]: [usize; 2],
-    records: &BTreeSet<(i32, i64)>,
-) -> bool {
-    let bounds = |column: usize| match group.column(column).statistics() {
-        Some(Statistics::Int32(of)) => Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?))),
-        Some(Statistics::Int64(of)) => Some((*of.min_opt()?, *of.max_opt()?)),
-        _ => None,
-    };
-    // Older stores do not say.
-    let (Some(files), Some(ordinals)) = (bounds(file), bounds(ordinal)) else {
-        return true;
-    };
-    records.iter().any(|(file, ordinal)| {
-        (files.0..=files.1).contains(&i64::from(*file))
-            && (ordinals.0..=ordinals.1).contains(ordinal)
-    })
-}
-
-/// The rows of a part file of events that are of one record, all columns of them.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn rows_of(path: &Path, file: i32, ordinal: i64) -> Result<Vec<RecordBatch>, StoreError> {
-    let mut found = Vec::new();
-    if !may_have_records(path, &BTreeSet::from([(file, ordinal)]))? {
-        return Ok(found);
-    }
-    let (mut rows, mut start) = (Vec::new(), 0);
-    scan_columns::<StoreError>(path, Some(&["file", "ordinal"]), |table| {
-        let files = table.column(0).as_primitive::<Int32Type>().values();
-        let ordinals = table.column(1).as_primitive::<Int64Type>().values();
-        let of_record = |row: &usize| ordinals[*row] == ordinal && files[*row] == file;
-        rows.extend(
-            (0..table.num_rows())
-                .filter(of_record)
-                .map(|row| start + row),
-        );
-        start += table.num_rows();
-        Ok(())
-    })?;
-    if !rows.is_empty() {
-        read_rows(path, &rows, None, |table| found.push(table))?;
-    }
-    Ok(found)
 }
 
 /// Calls `visit` with all events of a part file, a few thousand at a time.

@@ -311,11 +311,16 @@ impl Checker<'_> {
             Ok::<(), std::convert::Infallible>(())
         };
         let Ok(()) = self.tree.push(leaf, compare);
+        self.grown(damages);
+        same
+    }
+
+    /// The tree has grown: names tiles that do not fit it, and holds the pins of its size against it.
+    fn grown(&mut self, damages: Vec<(String, String)>) {
         for (file, reason) in damages {
             self.damage(&file, "", reason);
         }
         self.pass_pins();
-        same
     }
 
     fn batch(&mut self, entry: &Entry, batch: &str) -> Result<(), StoreError> {
@@ -398,10 +403,7 @@ impl Checker<'_> {
                 Ok::<(), std::convert::Infallible>(())
             };
             let Ok(()) = self.tree.push_tile(root, compare);
-            for (file, reason) in damages {
-                self.damage(&file, "", reason);
-            }
-            self.pass_pins();
+            self.grown(damages);
         }
         self.tree.size() > before
     }

@@ -1,6 +1,6 @@
 //! Union-find over equal strong keys.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::mpsc::sync_channel;
 
 use arrow_array::Array;
@@ -35,6 +35,8 @@ pub(super) struct Facts {
     /// Object acted upon, in its form as evidence; `object_names` has the texts, from 1.
     pub objects: Vec<u32>,
     pub object_names: Vec<String>,
+    /// Source of the records of each format.
+    pub source_of: HashMap<u32, u32>,
     changes: Vec<bool>,
     requests: Vec<bool>,
     /// Names of formats, tools, routes and actors, from 1.
@@ -75,6 +77,13 @@ fn route(action: &str, object: &str) -> String {
     format!("{} {object}", plain.join("/"))
 }
 
+/// Whether an action is a request over HTTP: `GET /invoices`.
+fn is_request(action: &str) -> bool {
+    const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "MERGE"];
+    let method = action.split_once(' ').map(|(method, _)| method);
+    method.is_some_and(|method| METHODS.contains(&method))
+}
+
 impl Facts {
     fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
         // Sorted, so that a dump's number does not depend on the order of ingest.
@@ -109,12 +118,15 @@ impl Facts {
             actors: Vec::with_capacity(n),
             objects: Vec::with_capacity(n),
             object_names: Vec::new(),
+            source_of: HashMap::new(),
             changes: Vec::with_capacity(n),
             requests: Vec::with_capacity(n),
             names: Vec::new(),
         };
         let mut names = Names::default();
         let mut objects_by_name = Names::default();
+        let mut sources_of = BTreeSet::new();
+        let mut last = (0, 0);
         for batch in store.batches() {
             let dumps: Vec<u32> = batch
                 .files
@@ -137,6 +149,7 @@ impl Facts {
                     "file",
                     "ordinal",
                     "part",
+                    "source",
                     "format",
                     "kind",
                     "actor",
@@ -153,9 +166,10 @@ impl Facts {
                     let ordinals = table.column(4).as_primitive::<Int64Type>();
                     let parts = table.column(5).as_primitive::<Int32Type>();
                     let texts = |column: usize| table.column(column).as_string::<i32>();
-                    let (formats, kinds, actors) = (texts(6), texts(7), texts(8));
-                    let (actions, objects, tools) = (texts(9), texts(10), texts(12));
-                    let object_ids = texts(11);
+                    let (sources, formats, kinds, actors) =
+                        (texts(6), texts(7), texts(8), texts(9));
+                    let (actions, objects, tools) = (texts(10), texts(11), texts(13));
+                    let object_ids = texts(12);
                     let text = |column: &'_ arrow_array::StringArray, row: usize| -> String {
                         if column.is_null(row) {
                             String::new()
@@ -189,7 +203,13 @@ impl Facts {
                             "otlp_json" => format!("{format} {}", text(actors, row)),
                             _ => format.clone(),
                         };
-                        facts.formats.push(names.number(&clock));
+                        let clock = names.number(&clock);
+                        facts.formats.push(clock);
+                        let source = names.number(&text(sources, row));
+                        if last != (clock, source) {
+                            last = (clock, source);
+                            sources_of.insert(last);
+                        }
                         facts.tools.push(names.number(&text(tools, row)));
                         facts.actors.push(names.number(&text(actors, row)));
                         let object = text(object_ids, row);
@@ -201,10 +221,7 @@ impl Facts {
                             facts.object_names.push(object);
                         }
                         let action = text(actions, row);
-                        let http = [
-                            "GET ", "HEAD ", "POST ", "PUT ", "PATCH ", "DELETE ", "MERGE ",
-                        ];
-                        let by_http = http.iter().any(|method| action.starts_with(method));
+                        let by_http = is_request(&action);
                         facts.changes.push(kind == Kind::Write && !by_http);
                         facts.requests.push(by_http);
                         let route = format!("{format} {}", route(&action, &text(objects, row)));
@@ -214,11 +231,38 @@ impl Facts {
                 })?;
             }
         }
-        facts.names = vec![String::new(); names.0.len()];
-        for (name, number) in names.0 {
-            facts.names[number as usize - 1] = name;
-        }
+        facts.number_names(names, &sources_of);
         Ok(facts)
+    }
+
+    /// Numbers the names anew, in their order, so that no number depends on the order of ingest.
+    fn number_names(&mut self, names: Names, sources: &BTreeSet<(u32, u32)>) {
+        let mut sorted: Vec<(String, u32)> = names.0.into_iter().collect();
+        sorted.sort_unstable();
+        let mut new = vec![0; sorted.len() + 1];
+        for (number, (_, old)) in (1u32..).zip(&sorted) {
+            new[*old as usize] = number;
+        }
+        for column in [
+            &mut self.formats,
+            &mut self.tools,
+            &mut self.routes,
+            &mut self.actors,
+        ] {
+            column
+                .iter_mut()
+                .for_each(|number| *number = new[*number as usize]);
+        }
+        for (format, source) in sources {
+            // Where a format is of several sources, the first of them stands for it.
+            let source = new[*source as usize];
+            let known = self
+                .source_of
+                .entry(new[*format as usize])
+                .or_insert(source);
+            *known = source.min(*known);
+        }
+        self.names = sorted.into_iter().map(|(name, _)| name).collect();
     }
 
     /// Name of a format, tool, route or actor.
@@ -241,9 +285,9 @@ impl Facts {
     /// The system that a request was for, as far as a route tells: format and the first two parts of the path.
     pub fn service(&self, route: u32) -> String {
         let name = self.name(route);
-        let mut words = name.splitn(3, ' ');
-        let (format, path) = (words.next().unwrap_or_default(), words.nth(1));
-        let path = path.unwrap_or_default().split(' ').next();
+        let mut words = name.split(' ');
+        let format = words.next().unwrap_or_default();
+        let path = words.find(|word| word.contains('/'));
         let parts = path
             .unwrap_or_default()
             .split('/')

@@ -159,7 +159,7 @@ fn limits(config: &Config) -> BTreeMap<KeyKind, usize> {
 
 /// What the derived tables depend on.
 fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64) -> Digest {
-    let mut text = format!("trail tasks 5 {threshold}");
+    let mut text = format!("trail tasks 6 {threshold}");
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);

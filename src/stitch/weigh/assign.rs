@@ -107,7 +107,7 @@ impl Model<'_> {
             open.retain(|number| chosen[*number].is_none());
             let asked = self.of_some(&open, |number| {
                 let action = &self.actions[number];
-                self.likeliest(action, &weights[number], &taken)
+                self.likeliest(action, &weights[number], &taken, &chosen)
             });
             let mut sure: Vec<(i64, usize, usize, f64)> = Vec::new();
             for (number, likeliest) in open.iter().zip(asked) {
@@ -129,6 +129,10 @@ impl Model<'_> {
             for (weight, number, at, probability) in sure {
                 let action = &self.actions[number];
                 let root = self.calls[at].root;
+                // Chosen in this round the other way about.
+                if self.leads_to(at, number, &chosen) {
+                    continue;
+                }
                 let elsewhere = task_of.get(&action.root).is_some_and(|task| *task != root);
                 // Taken in this round: what that leaves is weighed in the next.
                 let slot = (at, action.format, slot_of(action));
@@ -248,15 +252,24 @@ impl Model<'_> {
         action: &Action,
         weights: &[(usize, f64)],
         taken: &BTreeSet<(usize, u32, u32)>,
+        chosen: &[Option<Choice>],
     ) -> Option<(usize, f64, f64, f64)> {
         let slot = slot_of(action);
+        let repeat = if self.is_change(action) {
+            CHANGED_AGAIN
+        } else {
+            REPEAT
+        };
         // The best of each task, as it is and as it was: what a call has done already may yet be wrong, it stays
         // a rival.
         let mut best: Vec<(u32, f64, usize, f64)> = Vec::new();
         for (at, weight) in weights {
+            if self.leads_to(*at, action.number, chosen) {
+                continue;
+            }
             let root = self.calls[*at].root;
             let again = taken.contains(&(*at, action.format, slot));
-            let left = if again { weight - REPEAT } else { *weight };
+            let left = if again { weight - repeat } else { *weight };
             match best.last_mut().filter(|of| of.0 == root) {
                 None => best.push((root, left, *at, *weight)),
                 Some(of) => {
@@ -279,6 +292,23 @@ impl Model<'_> {
         let rivals = best.iter().filter(|of| of.0 != root).map(|of| of.3);
         let rival = rivals.fold(f64::MIN, f64::max);
         Some((at, weight, 1.0 / (all + (-weight).exp2()), weight - rival))
+    }
+
+    /// Whether a call is itself an effect of an action, as far as causes are chosen: two systems on the way of one
+    /// request may each look like the cause of the other.
+    fn leads_to(&self, mut at: usize, action: usize, chosen: &[Option<Choice>]) -> bool {
+        for _ in 0..MOST_STAGES {
+            let Some(stage) = self.action_of_call.get(&at) else {
+                return false;
+            };
+            match chosen.get(*stage).copied().flatten() {
+                _ if *stage == action => return true,
+                Some(choice) => at = choice.call,
+                None => return false,
+            }
+        }
+        // No request passes through so many systems.
+        true
     }
 
     /// A call and the requests that carried it have done that now.
@@ -423,7 +453,7 @@ impl Model<'_> {
             (false, Some((share, _))) => best + share,
             (false, None) => best,
         };
-        (probability >= 0.5).then_some((at, probability))
+        (probability >= LEAST_SHARE).then_some((at, probability))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How far the clocks of two kinds of record are apart: the mode of the differences that rare values make,
-//! then the median of likely pairs, and sums over other clocks where a pair has too little in common.
+//! then the median of likely pairs; sums over other clocks where a pair has too little in common, or where what waits blurs
+//! it; and the clock of another kind of record of the same system where nothing else is known.
 
 use super::*;
 
@@ -7,10 +8,18 @@ impl Model<'_> {
     /// The offset of each pair of record kinds: where the differences pile up.
     pub(super) fn estimate_offsets(&mut self) {
         const RARE: usize = 3;
-        let mut samples: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
-        for action in &self.actions {
+        // Time of the effect and difference: values that agree between the same two records show their clocks once.
+        let mut samples: BTreeMap<(u32, u32), BTreeSet<(i64, i64)>> = BTreeMap::new();
+        // The steps of a fragment have each their own time.
+        let steps = self
+            .actions
+            .iter()
+            .flat_map(|action| match &action.steps[..] {
+                [] => std::slice::from_ref(action),
+                steps => steps,
+            });
+        for action in steps {
             let mut partners: BTreeSet<usize> = action.named.iter().copied().collect();
-
             for token in action.tokens.iter() {
                 let calls = self.calls_of_token.get(token);
                 // What many calls pass pairs nothing; looking at each would take the square of them.
@@ -28,7 +37,7 @@ impl Model<'_> {
                 let own = action.events.contains(&self.calls[at].event);
                 if gap.abs() <= WINDOW && !own {
                     let pair = (self.calls[at].format, action.format);
-                    samples.entry(pair).or_default().push(gap);
+                    samples.entry(pair).or_default().insert((action.time, gap));
                 }
             }
         }
@@ -37,15 +46,28 @@ impl Model<'_> {
             let gap = request.time - call.time;
             if gap.abs() <= WINDOW {
                 let pair = (call.format, request.format);
-                samples.entry(pair).or_default().push(gap);
+                samples.entry(pair).or_default().insert((request.time, gap));
             }
         }
-        for gaps in self.runs() {
-            samples.entry(gaps.0).or_default().extend(gaps.1);
+        for (pair, gaps) in self.runs() {
+            samples.entry(pair).or_default().extend(gaps);
+        }
+        // What one record shows of two clocks, it shows both ways.
+        let back = |(time, gap): &(i64, i64)| (time - gap, -gap);
+        let back: Vec<((u32, u32), Vec<(i64, i64)>)> = samples
+            .iter()
+            .filter(|((from, to), _)| from != to && self.call_formats.contains(to))
+            .map(|((from, to), gaps)| ((*to, *from), gaps.iter().map(back).collect()))
+            .collect();
+        for (pair, gaps) in back {
+            samples.entry(pair).or_default().extend(gaps);
         }
         for (pair, gaps) in samples {
-            if let Some(offset) = mode(gaps) {
+            let gaps: Vec<i64> = gaps.into_iter().map(|(_, gap)| gap).collect();
+            if let Some(offset) = mode(gaps.clone()) {
                 self.offsets.entry(pair).or_insert(offset);
+            } else {
+                self.few.insert(pair, gaps);
             }
         }
     }
@@ -62,9 +84,7 @@ impl Model<'_> {
         actions.extend(&calls);
         for call in &calls {
             for action in &actions {
-                if known.contains_key(&(*call, *action)) {
-                    continue;
-                }
+                let direct = known.get(&(*call, *action));
                 let mut best: Option<Offset> = None;
                 for other in &actions {
                     for third in &calls {
@@ -83,16 +103,71 @@ impl Model<'_> {
                         }
                     }
                 }
-                if let Some(offset) = best {
+                // Effects that waited blur a clock that others show clearly.
+                let clearer = |sum: &Offset| {
+                    direct.is_none_or(|direct| {
+                        sum.spread() * 2.0 < direct.spread()
+                            && (sum.us - direct.us).abs() < direct.spread()
+                    })
+                };
+                if let Some(offset) = best.filter(clearer) {
                     self.offsets.insert((*call, *action), offset);
                 }
             }
         }
+        self.borrow_offsets(&calls, &actions);
     }
 
-    /// Times from a model's answer to the tool that runs next in its task, by format.
-    pub(super) fn runs(&self) -> BTreeMap<(u32, u32), Vec<i64>> {
-        let mut runs: BTreeMap<(u32, u32), Vec<i64>> = BTreeMap::new();
+    /// Offsets of kinds of record that nothing is known of, from another of the same system, which mostly has one clock:
+    /// the one that most rare values agree with; without any, one that all others of the system agree with.
+    fn borrow_offsets(&mut self, calls: &BTreeSet<u32>, actions: &BTreeSet<u32>) {
+        let mut borrowed: Vec<((u32, u32), Offset)> = Vec::new();
+        for action in actions {
+            let source = self.facts.source_of.get(action);
+            let same =
+                |other: &&u32| *other != action && self.facts.source_of.get(*other) == source;
+            let others: Vec<u32> = actions.iter().filter(same).copied().collect();
+            let offset = |call: u32, other: u32| self.offsets.get(&(call, other)).copied();
+            let shown = |other: &u32| -> usize {
+                let gaps = calls.iter().filter_map(|call| {
+                    let gaps = self.few.get(&(*call, *action))?;
+                    Some((offset(*call, *other)?, gaps))
+                });
+                gaps.map(|(offset, gaps)| gaps.iter().filter(|gap| offset.allows(**gap)).count())
+                    .sum()
+            };
+            let likely = others.iter().map(|other| (shown(other), *other));
+            let likely = likely.max_by_key(|(found, other)| (*found, std::cmp::Reverse(*other)));
+            let Some((found, likely)) = likely else {
+                continue;
+            };
+            for call in calls {
+                let Some(known) = offset(*call, likely) else {
+                    continue;
+                };
+                let agrees = |other: &u32| {
+                    offset(*call, *other).is_none_or(|other| {
+                        (other.us - known.us).abs() < other.spread() + known.spread() + ROUNDED
+                    })
+                };
+                let is_new = !self.offsets.contains_key(&(*call, *action));
+                if is_new && (found > 0 || others.iter().all(agrees)) {
+                    let wider = Offset {
+                        before: known.before + ROUNDED,
+                        after: known.after + ROUNDED,
+                        pairs: 0,
+                        ..known
+                    };
+                    borrowed.push(((*call, *action), wider));
+                }
+            }
+        }
+        self.offsets.extend(borrowed);
+    }
+
+    /// When tools ran, and the time from the answer of a model to the tool that ran next in its task, by format.
+    pub(super) fn runs(&self) -> BTreeMap<(u32, u32), Vec<(i64, i64)>> {
+        let mut runs: BTreeMap<(u32, u32), Vec<(i64, i64)>> = BTreeMap::new();
         for calls in self.calls_of_root.values() {
             for at in calls {
                 let tool = &self.calls[*at];
@@ -107,7 +182,7 @@ impl Model<'_> {
                 if let Some(gap) = nearest.filter(|_| tool.by_model) {
                     runs.entry((tool.format, tool.format))
                         .or_default()
-                        .push(gap);
+                        .push((tool.time, gap));
                 }
             }
         }
@@ -178,48 +253,62 @@ impl Model<'_> {
     }
 }
 
-/// Where differences of time pile up: the densest two seconds, if there are enough of them to stand
-/// out from what chance gives.
+/// Where differences of time pile up: the window that holds most more of them than chance gives, if that stands out. Clocks
+/// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two.
 pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
-    const BIN: i64 = 2_000_000;
+    const WIDTHS: [i64; 3] = [100_000, 500_000, 2_000_000];
     const LEAST: usize = 5;
     gaps.sort_unstable();
-    let mut best = (0usize, 0usize);
-    let mut start = 0;
+    #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
+    let by_chance = |width: i64| gaps.len() as f64 * width as f64 / (2.0 * WINDOW as f64);
+    let mut best: Option<(f64, i64, i64)> = None;
+    for width in WIDTHS {
+        let (from, to) = densest(&gaps, width);
+        let chance = by_chance(width);
+        #[allow(clippy::cast_precision_loss)]
+        let found = (to - from) as f64;
+        if to - from < LEAST || found < 3.0 * chance {
+            continue;
+        }
+        // Kulldorff's scan statistic, for Poisson counts.
+        let stands_out = found * (found / chance).ln() - (found - chance);
+        if best.is_none_or(|best| stands_out > best.0) {
+            best = Some((stands_out, width, gaps[(from + to) / 2]));
+        }
+    }
+    let (_, width, center) = best?;
+    let near = |gap: &i64| (gap - center).abs() <= 3 * width / 2;
+    Some(middle(gaps.into_iter().filter(near).collect()))
+}
+
+/// First and last place of the most differences that lie within a width.
+fn densest(gaps: &[i64], width: i64) -> (usize, usize) {
+    let (mut best, mut start) = ((0, 0), 0);
     for end in 0..gaps.len() {
-        while gaps[end] - gaps[start] > BIN {
+        while gaps[end] - gaps[start] > width {
             start += 1;
         }
         if end + 1 - start > best.1 - best.0 {
             best = (start, end + 1);
         }
     }
-    let peak = best.1 - best.0;
-    #[allow(clippy::cast_precision_loss)]
-    let background = gaps.len() as f64 * BIN as f64 / (2.0 * WINDOW as f64);
-    #[allow(clippy::cast_precision_loss)]
-    if peak < LEAST || (peak as f64) < 3.0 * background {
-        return None;
-    }
-    let center = gaps[(best.0 + best.1) / 2];
-    let near: Vec<i64> = gaps
-        .into_iter()
-        .filter(|gap| (gap - center).abs() <= 3 * BIN / 2)
-        .collect();
-    Some(middle(near))
+    best
 }
 
 /// Median of differences, and how far they spread around it.
 pub(super) fn middle(mut near: Vec<i64>) -> Offset {
+    /// What no clock is more exact than, and what is no clock any more (microseconds).
+    const EXACT: f64 = 5e4;
+    const LOOSE: f64 = 5e6;
     near.sort_unstable();
     let median = near[near.len() / 2];
     // The mean distance on a side is the scale of an exponential; the furthest tenth is left out.
     let scale = |mut distances: Vec<i64>| -> f64 {
         distances.sort_unstable();
         distances.truncate((distances.len() * 9).div_ceil(10));
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss)] // Seconds in microseconds.
         let mean = distances.iter().sum::<i64>() as f64 / distances.len().max(1) as f64;
-        mean.clamp(3e5, 5e6)
+        mean.clamp(EXACT, LOOSE)
     };
     let before = near
         .iter()
@@ -241,6 +330,20 @@ pub(super) fn middle(mut near: Vec<i64>) -> Offset {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_that_are_exact_pile_up_in_a_narrower_window_than_what_is_common_by_chance() {
+        // Nine by chance within two seconds, and six within fifty milliseconds.
+        let mut gaps: Vec<i64> = (0..9).map(|i| -138_900_000 + i * 210_000).collect();
+        gaps.extend((0..6).map(|i| -135_080_000 + i * 9_000));
+        gaps.extend((0..20).map(|i| i * 9_700_000 - 90_000_000));
+        let offset = mode(gaps).unwrap();
+        assert!((offset.us + 135.06e6).abs() < 5e4, "{}", offset.us);
+        assert!(offset.spread() < 1e5, "{}", offset.spread());
+        // Clocks that count in seconds differ by the same whole seconds each time.
+        let offset = mode(vec![2_000_000; 12]).unwrap();
+        assert!((offset.us - 2e6).abs() < 1.0 && offset.pairs == 12);
+    }
 
     #[test]
     fn the_mode_of_gaps() {

@@ -23,11 +23,16 @@ impl Model<'_> {
         known.copied().unwrap_or(MOST_BITS)
     }
 
+    /// Whether a system says that it was changed.
     pub(super) fn is_change(&self, action: &Action) -> bool {
-        action
-            .events
-            .iter()
-            .any(|event| self.facts.is_change(*event as usize))
+        let mut events = action.events.iter();
+        events.any(|event| self.facts.is_change(*event as usize))
+    }
+
+    /// Whether something was written, or asked to be.
+    pub(super) fn is_write(&self, action: &Action) -> bool {
+        let mut events = action.events.iter();
+        events.any(|event| self.facts.kind(*event) == Kind::Write)
     }
 
     /// How much more often a call of that tool causes such an action than any call does; on a route
@@ -42,13 +47,14 @@ impl Model<'_> {
             let all = self.class_counts.get(&class).copied().unwrap_or(0.0) - own;
             (self.classes.get(&(tool, class)), all)
         };
+        let alike = self.likeness.ratio(call, action, own);
         if all < 2.0 {
-            return 0.0;
+            return alike.log2().clamp(-6.0, 6.0);
         }
         let both = (both.copied().unwrap_or(0.0) - own).max(0.0);
         #[allow(clippy::cast_precision_loss)]
         let base = all / self.calls.len() as f64;
-        ((both + base) / (tools + 1.0) / base)
+        ((both + base * alike) / (tools + 1.0) / base)
             .log2()
             .clamp(-6.0, 6.0)
     }

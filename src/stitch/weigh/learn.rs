@@ -18,6 +18,8 @@ impl Model<'_> {
                 call.root = *root;
             }
         }
+        self.group_calls();
+        self.pair_deeds();
     }
 
     /// Which call probably caused which action, with the likelihood.
@@ -50,6 +52,7 @@ impl Model<'_> {
     /// How often a call of which tool causes an action on which route.
     pub(super) fn learn_routes(&mut self, pairs: &[(usize, usize, f64)]) {
         self.routes.clear();
+        self.likeness.forget();
         self.agreeing.clear();
         self.formats_agreeing.clear();
         self.lessons.clear();
@@ -63,11 +66,12 @@ impl Model<'_> {
         }
         for (at, number, share) in pairs {
             let (tool, route) = (self.calls[*at].tool, self.actions[*number].route);
-            let class = self.is_change(&self.actions[*number]);
+            let class = self.is_write(&self.actions[*number]);
             self.lessons[*number].push((*at, *share));
             *self.routes.entry((tool, route)).or_default() += share;
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
-            if action.telling {
+            self.likeness.learn(call, action, *share);
+            if action.telling && !call.silent {
                 let agrees = self.agrees(call, action);
                 let formats = (call.format, action.format);
                 let counts = self.formats_agreeing.entry(formats).or_default();

@@ -49,7 +49,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         Self {
             model,
             action,
-            change: model.is_change(action),
+            change: model.is_write(action),
             lessons: lessons.map_or(&[][..], Vec::as_slice),
             known: std::mem::take(&mut *known),
             new: Vec::new(),
@@ -64,7 +64,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         let pair = self.pair(call);
         let own = self.lesson(call);
         let of_tool = self.of_tool(call, own);
-        let against = match self.action.telling && !pair.telling {
+        let against = match self.action.telling && !pair.telling && !call.silent {
             true => of_tool.disagreement,
             false => 0.0,
         };
@@ -84,7 +84,7 @@ impl<'l, 'f> Lens<'l, 'f> {
     /// Bits of the values that agree, and of none that do.
     pub(super) fn content(&mut self, call: &Call) -> f64 {
         let pair = self.pair(call);
-        if self.action.telling && !pair.telling {
+        if self.action.telling && !pair.telling && !call.silent {
             let own = self.lesson(call);
             pair.values + self.of_tool(call, own).disagreement
         } else {

@@ -16,6 +16,7 @@ mod clocks;
 mod evidence;
 mod learn;
 mod lens;
+mod likeness;
 mod lists;
 mod sizes;
 
@@ -27,11 +28,12 @@ use serde::{Deserialize, Serialize};
 
 use actions::{Action, actions, read_tokens};
 use lens::Lens;
+use likeness::Likeness;
 use lists::{Lists, Texts};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
-use crate::model::{KeyKind, Kind};
+use crate::model::{KeyKind, Kind, evidence_value};
 use crate::store::{Store, StoreError};
 
 /// Furthest that a cause can be from its effect, clocks' offsets included (microseconds).
@@ -45,8 +47,13 @@ const FAINT: f64 = -10.0;
 /// Bits against a second deed of one kind by one call: it was tried again, or the record of another
 /// call is missing.
 const REPEAT: f64 = 3.0;
+/// The same for what a system says was changed: a second attempt that follows a change is rare, somebody else who
+/// changes the same object is not.
+const CHANGED_AGAIN: f64 = 7.0;
 /// Bits by which a cause must be ahead of the best one in another task.
 const MARGIN: f64 = 2.0;
+/// The share of the likeliest call of an action's own task from which on it is told as the cause, with that likelihood.
+const LEAST_SHARE: f64 = 0.4;
 /// Rounds in which what is sure makes room for the rest; each takes at least one call.
 const MOST_ROUNDS: usize = 20;
 /// Most rounds of expectation and maximisation; the figures hardly move after the third.
@@ -59,14 +66,18 @@ const MOST_LESSONS: usize = 20_000;
 const WAIT: f64 = 30e6;
 /// The share of what waits that is done after the model was asked again.
 const LATE: f64 = 0.1;
+/// What a clock that counts in seconds is off by, at most (microseconds).
+const ROUNDED: f64 = 5e5;
 /// How far clocks are apart of which nothing is known (microseconds).
 const UNKNOWN: f64 = 6e6;
 /// Bits against a call that names another object of the kind that the action was done to.
-const OTHER_OBJECT: f64 = 6.0;
+const OTHER_OBJECT: f64 = 8.0;
 /// Bits from which on a value that agrees tells something.
 const TELLING: f64 = 3.0;
 /// Most bits against a call of which nothing agrees.
 const MOST_AGAINST: f64 = 6.0;
+/// Systems that a request passes through at most.
+const MOST_STAGES: usize = 16;
 /// The task of a request that is in none.
 const NONE: u32 = u32::MAX;
 /// The share of steps whose cause is not logged.
@@ -185,6 +196,8 @@ struct Call {
     format: u32,
     tool: u32,
     tokens: Values,
+    /// Nothing of what it passed is on record: that no value agrees says nothing then.
+    silent: bool,
     /// Bytes of what it gave back.
     result: Option<i64>,
     /// The system that a request was for, by number.
@@ -230,6 +243,13 @@ impl Offset {
     fn spread(self) -> f64 {
         self.before.max(self.after)
     }
+
+    /// Whether a difference of time fits, that of an effect which waited included.
+    fn allows(self, gap: i64) -> bool {
+        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+        let off = gap as f64 - self.us;
+        off > -self.before * 3.0 - ROUNDED && off < self.after * 3.0 + WAIT
+    }
 }
 
 struct Model<'f> {
@@ -243,6 +263,8 @@ struct Model<'f> {
     documented: Vec<bool>,
     /// Tool calls and the requests on their way that carry their ids.
     relayed: Vec<(usize, usize)>,
+    /// Actions that calls are part of, of requests and runs of tools that are to be placed.
+    action_of_call: HashMap<usize, usize>,
     /// Calls and requests that are one deed, each with the others.
     same_deed: HashMap<usize, Vec<usize>>,
     /// How often which tool causes which class of action, and how often anything does.
@@ -259,7 +281,10 @@ struct Model<'f> {
     by_format: BTreeMap<(u32, bool), Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
+    /// Differences of time that rare values make, of clocks too little is known of to see where they pile up.
+    few: BTreeMap<(u32, u32), Vec<i64>>,
     routes: HashMap<(u32, u32), f64>,
+    likeness: Likeness,
     /// By action, the calls that were learned from as its cause, and how likely: a pair does not speak for itself.
     lessons: Vec<Vec<(usize, f64)>>,
     /// Of those pairs, the ones in which the action has values, and those of them that share one.
@@ -347,10 +372,13 @@ impl<'f> Model<'f> {
         let calls: Vec<u32> = (0..n)
             .filter(|event| {
                 let in_task = agent[roots[*event as usize] as usize];
-                let by_model =
-                    in_task && matches!(facts.kind(*event), Kind::ToolCall | Kind::Inference);
-                let timed = facts.times[*event as usize].is_some();
-                timed && (by_model || facts.is_request(*event as usize))
+                // The run of a tool may be recorded apart from what asked for it: it is placed as requests are.
+                let called = match facts.kind(*event) {
+                    Kind::ToolCall => true,
+                    Kind::Inference => in_task,
+                    _ => facts.is_request(*event as usize),
+                };
+                called && facts.times[*event as usize].is_some()
             })
             .collect();
         if calls.is_empty() {
@@ -385,6 +413,12 @@ impl<'f> Model<'f> {
                     // Routes and tools are numbered alike: they never share a number.
                     facts.routes[event as usize]
                 },
+                silent: {
+                    let tool = facts.name(facts.tools[event as usize]);
+                    let name = evidence_value(tool).and_then(|name| names.find(&name));
+                    let mut passed = tokens.get(event).iter();
+                    passed.all(|token| name == Some(*token))
+                },
                 tokens: tokens.get(event).iter().copied().collect(),
                 result: None,
                 service: 0,
@@ -416,11 +450,14 @@ impl<'f> Model<'f> {
             roots: 0,
             documented,
             relayed: Vec::new(),
+            action_of_call: HashMap::new(),
             same_deed: HashMap::new(),
             classes: HashMap::new(),
             class_counts: HashMap::new(),
             offsets: HashMap::new(),
+            few: BTreeMap::new(),
             routes: HashMap::new(),
+            likeness: Likeness::default(),
             lessons: Vec::new(),
             agreeing: HashMap::new(),
             formats_agreeing: HashMap::new(),
@@ -435,11 +472,7 @@ impl<'f> Model<'f> {
             calls_of_result: HashMap::new(),
             results: 0,
         };
-        for (at, call) in model.calls.iter().enumerate() {
-            if call.root != NONE {
-                model.calls_of_root.entry(call.root).or_default().push(at);
-            }
-        }
+        model.group_calls();
         let calls = &model.calls;
         model.calls_of_token = Lists::of(model.names.len(), || {
             (0u32..).zip(calls).flat_map(|(at, call)| {
@@ -484,13 +517,57 @@ impl<'f> Model<'f> {
             let of_format = model.by_format.entry((format, thinks)).or_default();
             of_format.push((times[*at], *at));
         }
+        model.likeness = Likeness::new(facts, &model.calls, &model.actions);
         model.name_calls(store, places)?;
         model.read_sizes(store, places)?;
-        for (call, request) in model.relayed_pairs() {
-            model.same_deed.entry(call).or_default().push(request);
-            model.same_deed.entry(request).or_default().push(call);
-        }
+        model.pair_deeds();
         Ok(Some(model))
+    }
+
+    /// The calls of each task, as far as they are placed.
+    fn group_calls(&mut self) {
+        self.calls_of_root.clear();
+        for (at, call) in self.calls.iter().enumerate() {
+            if call.root != NONE {
+                self.calls_of_root.entry(call.root).or_default().push(at);
+            }
+        }
+    }
+
+    /// Calls and what else tells of them: the requests that carried them, and the run of the tool beside what asked for it.
+    fn pair_deeds(&mut self) {
+        self.same_deed.clear();
+        let mut pairs = self.relayed_pairs();
+        pairs.extend(self.told_twice());
+        for (one, other) in pairs {
+            self.same_deed.entry(one).or_default().push(other);
+            self.same_deed.entry(other).or_default().push(one);
+        }
+    }
+
+    /// Calls of one tool in one task that two systems have recorded, with a value that tells something.
+    fn told_twice(&self) -> Vec<(usize, usize)> {
+        let mut pairs: BTreeSet<(usize, usize)> = BTreeSet::new();
+        for (at, call) in self.calls.iter().enumerate() {
+            if !call.by_model || call.root == NONE {
+                continue;
+            }
+            for token in call.tokens.iter() {
+                let calls = self.calls_of_token.get(token);
+                if calls.len() > FREQUENT || self.call_bits(token) < TELLING {
+                    continue;
+                }
+                let others = calls.iter().map(|other| *other as usize);
+                let same = others.filter(|other| {
+                    let other = &self.calls[*other];
+                    (other.root, other.tool) == (call.root, call.tool)
+                        && other.by_model
+                        && other.format != call.format
+                });
+                pairs.extend(same.filter(|other| *other > at).map(|other| (at, other)));
+            }
+        }
+        pairs.into_iter().collect()
     }
 
     /// By when each call was done: the model was asked again, by records of the same format.
@@ -531,6 +608,12 @@ impl<'f> Model<'f> {
                 .collect()
         };
         let (call_of, request_of) = (by_event(true), by_event(false));
+        for (event, call) in call_of.iter().chain(&request_of) {
+            let action = action_of.get(event).copied();
+            let open = action.filter(|action| !self.actions[*action].settled);
+            self.action_of_call
+                .extend(open.map(|action| (*call, action)));
+        }
         let keys = Keys::read(store, places, KeyKind::ToolCall)?;
         for (_, group) in keys.groups() {
             let calls: Vec<usize> = group

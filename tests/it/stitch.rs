@@ -160,6 +160,81 @@ fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     }
 }
 
+/// One span as a line of OTLP JSON; `start` in milliseconds.
+fn span(
+    service: &str,
+    trace: usize,
+    id: usize,
+    start: u64,
+    length: u64,
+    attributes: &[(&str, &str)],
+) -> String {
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let attributes: Vec<_> = attributes
+        .iter()
+        .map(|(key, value)| text(key, value))
+        .collect();
+    let span = json!({"traceId": format!("{trace:032x}"), "spanId": format!("{id:016x}"), "name": service,
+        "kind": 1, "startTimeUnixNano": (start * 1_000_000).to_string(),
+        "endTimeUnixNano": ((start + length) * 1_000_000).to_string(),
+        "attributes": attributes, "status": {}});
+    let export = json!({"resourceSpans": [{"resource": {"attributes": [text("service.name", service)]},
+        "scopeSpans": [{"scope": {"name": "genai"}, "spans": [span]}]}]});
+    format!("{export}\n")
+}
+
+/// Tools that ran without their arguments on record, a third of a second apart: the clock of the gateway, which the
+/// runs with arguments show, tells whose request is whose.
+#[test]
+fn silent_runs_are_told_apart_by_an_exact_clock() {
+    const BEHIND: u64 = 41_700;
+    let case = Case::new();
+    let (mut spans, mut gateway) = (String::new(), String::new());
+    for n in 0..24usize {
+        let is_silent = n % 4 > 1;
+        let start = 1_772_438_400_000 + (n / 2) as u64 * 61_000 + (n % 2) as u64 * 330;
+        let order = format!("W45{:05}", n * 1913 + 11);
+        let arguments = json!({"order": order}).to_string();
+        let mut attributes = vec![
+            ("gen_ai.operation.name", "execute_tool"),
+            ("gen_ai.tool.name", "get_order"),
+        ];
+        let uri = if is_silent {
+            "/lookup".to_owned()
+        } else {
+            attributes.push(("gen_ai.tool.call.arguments", arguments.as_str()));
+            format!("/orders/{order}")
+        };
+        let chat = [
+            ("gen_ai.operation.name", "chat"),
+            ("gen_ai.request.model", "m"),
+        ];
+        spans.push_str(&span("agent", n + 1, 2 * n + 1, start - 900, 800, &chat));
+        spans.push_str(&span("worker", n + 1, 2 * n + 2, start, 150, &attributes));
+        let record = json!({"started_at": start + BEHIND + 20 + (n as u64 * 7) % 13, "client_ip": "10.0.0.1",
+            "request": {"method": "GET", "uri": uri, "size": 300, "headers": {"host": "gw"}},
+            "response": {"status": 200, "size": 512, "headers": {}},
+            "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
+        gateway.push_str(&format!("{record}\n"));
+    }
+    let spans = case.write("spans.jsonl", spans);
+    let gateway = case.write("kong.jsonl", gateway);
+    case.ingest(&[], &[&spans, &gateway], 0);
+    let tasks = tasks(&case);
+    let of = |file: &str, record: usize| {
+        let wanted = record.to_string();
+        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
+        row.unwrap().2.clone()
+    };
+    for n in 0..24 {
+        assert_eq!(
+            of("spans.jsonl", 2 * n + 2),
+            of("kong.jsonl", n + 1),
+            "run {n}"
+        );
+    }
+}
+
 #[test]
 fn the_order_of_ingest_does_not_matter() {
     let mut results = Vec::new();

@@ -9,21 +9,26 @@ pub(super) type Weights = Vec<(usize, f64)>;
 impl Model<'_> {
     /// Calls that may be the cause of an action, in their order.
     pub(super) fn candidates(&self, action: &Action) -> Vec<usize> {
-        let mut found = self.any_candidates(action);
-        found.retain(|at| self.can_cause(*at, action));
-        found
+        self.candidates_of(action, |at| self.can_cause(at, action))
     }
 
     /// Calls that share a value, a size or the time with an action, in their order.
     pub(super) fn any_candidates(&self, action: &Action) -> Vec<usize> {
+        self.candidates_of(action, |_| true)
+    }
+
+    /// Those of them that are able to.
+    fn candidates_of(&self, action: &Action, is_able: impl Fn(usize) -> bool) -> Vec<usize> {
         if action.settled {
             let calls = self.calls_of_root.get(&action.root);
             let calls = calls.into_iter().flatten().copied();
-            return calls.filter(|at| self.calls[*at].by_model).collect();
+            let calls = calls.filter(|at| self.calls[*at].by_model);
+            return calls.filter(|at| is_able(*at)).collect();
         }
         let of_values = action.by_value.get_or_init(|| self.calls_of_values(action));
-        let mut found = of_values.clone();
-        found.extend(self.calls_of_size(action));
+        let of_size = self.calls_of_size(action);
+        let found = of_values.iter().chain(&of_size).copied();
+        let mut found: Vec<usize> = found.filter(|at| is_able(*at)).collect();
         // Around the time at which its cause must have been, whoever it was.
         for ((format, thinks), calls) in &self.by_format {
             if *thinks != action.is_tool {
@@ -41,7 +46,8 @@ impl Model<'_> {
             let near = calls[start..].partition_point(|call| call.0 <= center + reach);
             // In a crowd the time alone tells nobody apart, and looking at each takes long.
             if near <= CROWD {
-                found.extend(calls[start..start + near].iter().map(|call| call.1));
+                let near = calls[start..start + near].iter().map(|call| call.1);
+                found.extend(near.filter(|at| is_able(*at)));
             }
         }
         found.sort_unstable();
@@ -298,11 +304,11 @@ impl Model<'_> {
     /// request may each look like the cause of the other.
     fn leads_to(&self, mut at: usize, action: usize, chosen: &[Option<Choice>]) -> bool {
         for _ in 0..MOST_STAGES {
-            let Some(stage) = self.action_of_call.get(&at) else {
+            let Some(stage) = self.action_of_call[at] else {
                 return false;
             };
-            match chosen.get(*stage).copied().flatten() {
-                _ if *stage == action => return true,
+            match chosen.get(stage as usize).copied().flatten() {
+                _ if stage as usize == action => return true,
                 Some(choice) => at = choice.call,
                 None => return false,
             }

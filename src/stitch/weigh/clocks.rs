@@ -4,12 +4,15 @@
 
 use super::*;
 
+/// When effects were, and how far behind their causes (microseconds).
+type Sample = BTreeSet<(i64, i64)>;
+
 impl Model<'_> {
     /// The offset of each pair of record kinds: where the differences pile up.
     pub(super) fn estimate_offsets(&mut self) {
         const RARE: usize = 3;
-        // Time of the effect and difference: values that agree between the same two records show their clocks once.
-        let mut samples: BTreeMap<(u32, u32), BTreeSet<(i64, i64)>> = BTreeMap::new();
+        // Values that agree between the same two records show their clocks once.
+        let mut samples: BTreeMap<(u32, u32), Sample> = BTreeMap::new();
         // The steps of a fragment have each their own time.
         let steps = self
             .actions
@@ -54,7 +57,7 @@ impl Model<'_> {
         }
         // What one record shows of two clocks, it shows both ways.
         let back = |(time, gap): &(i64, i64)| (time - gap, -gap);
-        let back: Vec<((u32, u32), Vec<(i64, i64)>)> = samples
+        let back: Vec<((u32, u32), Sample)> = samples
             .iter()
             .filter(|((from, to), _)| from != to && self.call_formats.contains(to))
             .map(|((from, to), gaps)| ((*to, *from), gaps.iter().map(back).collect()))

@@ -19,7 +19,6 @@ impl Model<'_> {
             }
         }
         self.group_calls();
-        self.pair_deeds();
     }
 
     /// Which call probably caused which action, with the likelihood.

@@ -58,7 +58,7 @@ const LEAST_SHARE: f64 = 0.4;
 const MOST_ROUNDS: usize = 20;
 /// Most rounds of expectation and maximisation; the figures hardly move after the third.
 const ROUNDS: usize = 8;
-/// Rounds end when only one in so many choices is another than in the round before.
+/// Rounds end when only one in so many choices is of another task than in one of the two rounds before.
 const SAME: usize = 1000;
 /// Actions inside of tasks that routes, clocks and users are learned from.
 const MOST_LESSONS: usize = 20_000;
@@ -264,7 +264,7 @@ struct Model<'f> {
     /// Tool calls and the requests on their way that carry their ids.
     relayed: Vec<(usize, usize)>,
     /// Actions that calls are part of, of requests and runs of tools that are to be placed.
-    action_of_call: HashMap<usize, usize>,
+    action_of_call: Vec<Option<u32>>,
     /// Calls and requests that are one deed, each with the others.
     same_deed: HashMap<usize, Vec<usize>>,
     /// How often which tool causes which class of action, and how often anything does.
@@ -327,20 +327,25 @@ pub(super) fn weigh(
     model.learn_sizes(&[]);
     // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
     // users.
-    let mut before: Vec<Option<usize>> = vec![None; model.actions.len()];
+    let mut before: [Vec<Option<u32>>; 2] = Default::default();
     let mut round = 0;
     loop {
         let (chosen, weights) = model.assign(threshold);
-        let calls: Vec<Option<usize>> = chosen
+        let tasks: Vec<Option<u32>> = chosen
             .iter()
-            .map(|choice| choice.map(|choice| choice.call))
+            .map(|choice| choice.map(|choice| model.calls[choice.call].root))
             .collect();
-        // What is learned from all but the same choices hardly changes them.
-        let others = calls.iter().zip(&before).filter(|(a, b)| a != b).count();
-        if round == ROUNDS || round > 0 && others * SAME <= calls.len() {
+        // What is learned from all but the same choices hardly changes them, and what goes to and fro between two tasks
+        // goes on so.
+        let same = |before: &Vec<Option<u32>>| {
+            let others = tasks.iter().zip(before).filter(|(a, b)| a != b).count();
+            before.len() == tasks.len() && others * SAME <= tasks.len()
+        };
+        if round == ROUNDS || before.iter().any(same) {
             return Ok(model.outcome(&chosen, &weights));
         }
-        before = calls;
+        before.rotate_right(1);
+        before[0] = tasks;
         let pairs = model.expected(&chosen);
         model.learn_routes(&pairs);
         model.learn_offsets(&pairs);
@@ -348,6 +353,10 @@ pub(super) fn weigh(
         model.learn_actors(&chosen);
         model.learn_sizes(&chosen);
         model.place_requests(&chosen);
+        // What is placed later than at first hardly tells of deeds that are not known.
+        if round == 0 {
+            model.pair_deeds();
+        }
         round += 1;
     }
 }
@@ -450,7 +459,7 @@ impl<'f> Model<'f> {
             roots: 0,
             documented,
             relayed: Vec::new(),
-            action_of_call: HashMap::new(),
+            action_of_call: Vec::new(),
             same_deed: HashMap::new(),
             classes: HashMap::new(),
             class_counts: HashMap::new(),
@@ -608,12 +617,11 @@ impl<'f> Model<'f> {
                 .collect()
         };
         let (call_of, request_of) = (by_event(true), by_event(false));
-        for (event, call) in call_of.iter().chain(&request_of) {
-            let action = action_of.get(event).copied();
-            let open = action.filter(|action| !self.actions[*action].settled);
-            self.action_of_call
-                .extend(open.map(|action| (*call, action)));
-        }
+        let open_action = |call: &Call| {
+            let action = action_of.get(&call.event)?;
+            (!self.actions[*action].settled).then_some(u32::try_from(*action).ok()?)
+        };
+        self.action_of_call = self.calls.iter().map(open_action).collect();
         let keys = Keys::read(store, places, KeyKind::ToolCall)?;
         for (_, group) in keys.groups() {
             let calls: Vec<usize> = group

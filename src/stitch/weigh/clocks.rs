@@ -5,13 +5,12 @@
 use super::*;
 
 /// When effects were, and how far behind their causes (microseconds).
-type Sample = BTreeSet<(i64, i64)>;
+type Sample = Vec<(i64, i64)>;
 
 impl Model<'_> {
     /// The offset of each pair of record kinds: where the differences pile up.
     pub(super) fn estimate_offsets(&mut self) {
         const RARE: usize = 3;
-        // Values that agree between the same two records show their clocks once.
         let mut samples: BTreeMap<(u32, u32), Sample> = BTreeMap::new();
         // The steps of a fragment have each their own time.
         let steps = self
@@ -40,7 +39,7 @@ impl Model<'_> {
                 let own = action.events.contains(&self.calls[at].event);
                 if gap.abs() <= WINDOW && !own {
                     let pair = (self.calls[at].format, action.format);
-                    samples.entry(pair).or_default().insert((action.time, gap));
+                    samples.entry(pair).or_default().push((action.time, gap));
                 }
             }
         }
@@ -49,7 +48,7 @@ impl Model<'_> {
             let gap = request.time - call.time;
             if gap.abs() <= WINDOW {
                 let pair = (call.format, request.format);
-                samples.entry(pair).or_default().insert((request.time, gap));
+                samples.entry(pair).or_default().push((request.time, gap));
             }
         }
         for (pair, gaps) in self.runs() {
@@ -65,7 +64,10 @@ impl Model<'_> {
         for (pair, gaps) in back {
             samples.entry(pair).or_default().extend(gaps);
         }
-        for (pair, gaps) in samples {
+        // Values that agree between the same two records show their clocks once.
+        for (pair, mut gaps) in samples {
+            gaps.sort_unstable();
+            gaps.dedup();
             let gaps: Vec<i64> = gaps.into_iter().map(|(_, gap)| gap).collect();
             if let Some(offset) = mode(gaps.clone()) {
                 self.offsets.entry(pair).or_insert(offset);
@@ -195,7 +197,7 @@ impl Model<'_> {
     /// Tool calls and requests of one task that an id or a rare value pairs.
     pub(super) fn relayed_pairs(&self) -> Vec<(usize, usize)> {
         const RARE: usize = 3;
-        let mut pairs: BTreeSet<(usize, usize)> = self.relayed.iter().copied().collect();
+        let mut pairs = self.relayed.clone();
         for (request, call) in self.calls.iter().enumerate() {
             if call.by_model || call.thinks || call.root == NONE {
                 continue;
@@ -214,7 +216,9 @@ impl Model<'_> {
                 }
             }
         }
-        pairs.into_iter().collect()
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
     }
 
     /// The offsets again, from the likely pairs.

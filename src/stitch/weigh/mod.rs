@@ -556,7 +556,7 @@ impl<'f> Model<'f> {
 
     /// Calls of one tool in one task that two systems have recorded, with a value that tells something.
     fn told_twice(&self) -> Vec<(usize, usize)> {
-        let mut pairs: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut pairs: Vec<(usize, usize)> = Vec::new();
         for (at, call) in self.calls.iter().enumerate() {
             if !call.by_model || call.root == NONE {
                 continue;
@@ -576,7 +576,9 @@ impl<'f> Model<'f> {
                 pairs.extend(same.filter(|other| *other > at).map(|other| (at, other)));
             }
         }
-        pairs.into_iter().collect()
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
     }
 
     /// By when each call was done: the model was asked again, by records of the same format.

@@ -244,9 +244,26 @@ impl Model<'_> {
     }
 
     pub(super) fn clocks(&self) -> Vec<Clock> {
+        // One of the two directions is enough for people: from what models have asked for, else the one that more pairs
+        // show.
+        let by_models: BTreeSet<u32> = self
+            .calls
+            .iter()
+            .filter(|call| call.by_model || call.thinks)
+            .map(|call| call.format)
+            .collect();
+        let rank = |from: &u32, to: &u32, pairs: usize| {
+            let asks = by_models.contains(from) && !by_models.contains(to);
+            (asks, pairs, *to)
+        };
+        let told = |((from, to), offset): &(&(u32, u32), &Offset)| {
+            let back = self.offsets.get(&(*to, *from)).filter(|_| from != to);
+            back.is_none_or(|back| rank(from, to, offset.pairs) > rank(to, from, back.pairs))
+        };
         let mut clocks: Vec<Clock> = self
             .offsets
             .iter()
+            .filter(told)
             .map(|((from, to), offset)| Clock {
                 from: self.facts.name(*from).to_owned(),
                 to: self.facts.name(*to).to_owned(),

@@ -65,17 +65,31 @@ fn tasks(case: &Case) -> Vec<(String, String, String)> {
     text.lines().skip(1).map(row).collect()
 }
 
+/// Which task a record of a file is in.
+fn task_of(case: &Case) -> impl Fn(&str, usize) -> String {
+    let tasks = tasks(case);
+    move |file, record| {
+        let wanted = record.to_string();
+        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
+        row.unwrap().2.clone()
+    }
+}
+
+/// A request as a line of Kong's file log; `started` in milliseconds, `size` the bytes of the answer.
+fn kong(started: u64, uri: &str, size: usize) -> String {
+    let record = json!({"started_at": started, "client_ip": "10.0.0.1",
+        "request": {"method": "GET", "uri": uri, "size": 300, "headers": {"host": "gw"}},
+        "response": {"status": 200, "size": size, "headers": {}},
+        "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
+    format!("{record}\n")
+}
+
 #[test]
 fn content_and_time_join_what_ids_do_not() {
     let case = Case::new();
     let (chat, headers, rows) = logs(&case);
     case.ingest(&["--tz", "UTC"], &[&chat, &headers, &rows], 0);
-    let tasks = tasks(&case);
-    let of = |file: &str, record: usize| {
-        let wanted = record.to_string();
-        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
-        row.unwrap().2.clone()
-    };
+    let of = task_of(&case);
     for n in 1..=12 {
         assert_eq!(of("chat.jsonl", n), of("cdhdr.csv", n), "conversation {n}");
         assert_eq!(of("cdhdr.csv", n), of("cdpos.csv", n));
@@ -103,11 +117,7 @@ fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     let at = |seconds: usize| format!("2026-03-02T08:{:02}:{:02}Z", seconds / 60, seconds % 60);
     let mut send = |seconds: usize, uri: &str, size: usize| {
         let started = 1_772_438_400_000 + (seconds as u64) * 1000;
-        let record = json!({"started_at": started, "client_ip": "10.0.0.1",
-            "request": {"method": "GET", "uri": uri, "size": 300, "headers": {"host": "gw"}},
-            "response": {"status": 200, "size": size, "headers": {}},
-            "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
-        gateway.push_str(&format!("{record}\n"));
+        gateway.push_str(&kong(started, uri, size));
     };
     for n in 0..16 {
         let start = n / 2 * 97;
@@ -147,12 +157,7 @@ fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     let chat = case.write("chat.jsonl", chat);
     let gateway = case.write("kong.jsonl", gateway);
     case.ingest(&[], &[&chat, &gateway], 0);
-    let tasks = tasks(&case);
-    let of = |file: &str, record: usize| {
-        let wanted = record.to_string();
-        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
-        row.unwrap().2.clone()
-    };
+    let of = task_of(&case);
     for n in 0..16 {
         let task = of("chat.jsonl", n * 3 + 1);
         assert_eq!(task, of("kong.jsonl", n * 2 + 1), "order of {n}");
@@ -211,21 +216,13 @@ fn silent_runs_are_told_apart_by_an_exact_clock() {
         ];
         spans.push_str(&span("agent", n + 1, 2 * n + 1, start - 900, 800, &chat));
         spans.push_str(&span("worker", n + 1, 2 * n + 2, start, 150, &attributes));
-        let record = json!({"started_at": start + BEHIND + 20 + (n as u64 * 7) % 13, "client_ip": "10.0.0.1",
-            "request": {"method": "GET", "uri": uri, "size": 300, "headers": {"host": "gw"}},
-            "response": {"status": 200, "size": 512, "headers": {}},
-            "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
-        gateway.push_str(&format!("{record}\n"));
+        let started = start + BEHIND + 20 + (n as u64 * 7) % 13;
+        gateway.push_str(&kong(started, &uri, 512));
     }
     let spans = case.write("spans.jsonl", spans);
     let gateway = case.write("kong.jsonl", gateway);
     case.ingest(&[], &[&spans, &gateway], 0);
-    let tasks = tasks(&case);
-    let of = |file: &str, record: usize| {
-        let wanted = record.to_string();
-        let row = tasks.iter().find(|row| row.0 == file && row.1 == wanted);
-        row.unwrap().2.clone()
-    };
+    let of = task_of(&case);
     for n in 0..24 {
         assert_eq!(
             of("spans.jsonl", 2 * n + 2),

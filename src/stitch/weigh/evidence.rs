@@ -36,7 +36,7 @@ impl Model<'_> {
     }
 
     /// How much more often a call of that tool causes such an action than any call does; on a route
-    /// that is hardly known, a change of any kind.
+    /// that is hardly known, a write of any kind or a read, and what the tool is called.
     pub(super) fn route_weight(&self, call: &Call, action: &Action, class: bool, own: f64) -> f64 {
         let (tool, route) = (call.tool, action.route);
         let tools = self.tool_counts.get(&tool).copied().unwrap_or(0.0);

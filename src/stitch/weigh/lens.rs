@@ -32,7 +32,7 @@ struct OfTool {
 pub(super) struct Lens<'l, 'f> {
     model: &'l Model<'f>,
     action: &'l Action,
-    change: bool,
+    writes: bool,
     lessons: &'l [(usize, f64)],
     /// Pairs known before, by call, and those that were looked at now.
     known: Vec<Pair>,
@@ -49,7 +49,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         Self {
             model,
             action,
-            change: model.is_write(action),
+            writes: model.is_write(action),
             lessons: lessons.map_or(&[][..], Vec::as_slice),
             known: std::mem::take(&mut *known),
             new: Vec::new(),
@@ -135,7 +135,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         let make = |own| OfTool {
             tool: call.tool,
             format: call.format,
-            route: self.model.route_weight(call, self.action, self.change, own),
+            route: self.model.route_weight(call, self.action, self.writes, own),
             disagreement: self.model.disagreement(call, self.action, own),
         };
         // A pair does not speak for itself: what it taught is left out for it alone.

@@ -194,33 +194,6 @@ impl Model<'_> {
         runs
     }
 
-    /// Tool calls and requests of one task that an id or a rare value pairs.
-    pub(super) fn relayed_pairs(&self) -> Vec<(usize, usize)> {
-        const RARE: usize = 3;
-        let mut pairs = self.relayed.clone();
-        for (request, call) in self.calls.iter().enumerate() {
-            if call.by_model || call.thinks || call.root == NONE {
-                continue;
-            }
-            for token in call.tokens.iter() {
-                let others = self.calls_of_token.get(token);
-                if others.len() > FREQUENT {
-                    continue;
-                }
-                let same =
-                    |at: &usize| self.calls[*at].by_model && self.calls[*at].root == call.root;
-                let others = others.iter().map(|at| *at as usize);
-                let same: Vec<usize> = others.filter(same).collect();
-                if same.len() <= RARE {
-                    pairs.extend(same.into_iter().map(|at| (at, request)));
-                }
-            }
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs
-    }
-
     /// The offsets again, from the likely pairs.
     pub(super) fn learn_offsets(&mut self, pairs: &[(usize, usize, f64)]) {
         const LEAST: usize = 8;

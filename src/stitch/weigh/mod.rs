@@ -13,23 +13,26 @@
 mod actions;
 mod assign;
 mod clocks;
+mod deeds;
 mod evidence;
 mod learn;
 mod lens;
 mod likeness;
 mod lists;
 mod sizes;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashMapExt};
 
-use serde::{Deserialize, Serialize};
-
 use actions::{Action, actions, read_tokens};
 use lens::Lens;
 use likeness::Likeness;
 use lists::{Lists, Texts};
+use told::{Outcome, Weighed};
+
+pub use told::{Candidate, Cause, Clock, Weighing};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
@@ -84,100 +87,6 @@ const NONE: u32 = u32::MAX;
 const UNLOGGED: f64 = 0.1;
 /// Calls at the time of an action beyond which the time alone tells nothing.
 const CROWD: usize = 100;
-
-/// A link by evidence.
-#[derive(Clone, Debug)]
-pub(super) struct Weighed {
-    /// The tool call.
-    pub cause: u32,
-    /// The events of the action, first one first.
-    pub effects: Vec<u32>,
-    /// How sure.
-    pub probability: f64,
-    /// The values that agreed, rarest first, and the time between.
-    pub why: String,
-}
-
-/// That a tool call caused a change.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cause {
-    /// Number of the tool call's event.
-    pub cause: u32,
-    /// Number of the change's event.
-    pub effect: u32,
-    /// How sure, 0 to 1.
-    pub probability: f64,
-}
-
-/// What weighing gives.
-#[derive(Default)]
-pub(super) struct Outcome {
-    pub joined: Vec<Weighed>,
-    pub causes: Vec<Cause>,
-    /// What was weighed for each action of another system, by its events.
-    pub weighings: Vec<(Vec<u32>, Weighing)>,
-    /// Offsets between the clocks of two formats, by their numbers.
-    pub clocks: Vec<Clock>,
-}
-
-/// How far the clock of one kind of record is ahead of another's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Clock {
-    /// Format of the calls.
-    pub from: String,
-    /// Format of what they caused.
-    pub to: String,
-    /// Offset in seconds, the usual delay included.
-    pub offset: f64,
-    /// How far the differences lie around it, in seconds.
-    pub spread: f64,
-    /// Pairs it rests on; 0 where it follows from two other pairs of clocks.
-    pub pairs: usize,
-}
-
-/// What speaks for a cause of an action, and for the next best one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Weighing {
-    /// Whether the best one was taken.
-    pub taken: bool,
-    /// The likeliest.
-    pub best: Candidate,
-    /// The likeliest in another task.
-    pub runner_up: Option<Candidate>,
-}
-
-/// What speaks for one cause, in bits: log2 of how much more often it is seen with the cause than by
-/// chance.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Candidate {
-    /// Number of the event that is the possible cause.
-    pub event: u32,
-    /// Values that agree, and what each gives.
-    pub values: Vec<(String, f64)>,
-    /// All values together, the odds of their absence included.
-    pub content: f64,
-    /// That such a call causes such an action.
-    pub route: f64,
-    /// That it names another object.
-    pub object: f64,
-    /// That the bytes of its result are those of the action's answer, or not.
-    #[serde(default)]
-    pub size: f64,
-    /// The time between, under the clocks' offset.
-    pub time: f64,
-    /// The user's share of work that has a cause.
-    pub actor: f64,
-    /// The odds before anything is known.
-    pub prior: f64,
-    /// The sum.
-    pub bits: f64,
-    /// Likelihood among all that could be the cause, and none.
-    pub probability: f64,
-    /// Seconds from the possible cause to the action, as recorded.
-    pub gap: f64,
-    /// Seconds that are usual between the two kinds of record.
-    pub offset: f64,
-}
 
 /// A tool call, or a request on its way: what can be the cause of something elsewhere.
 struct Call {
@@ -531,116 +440,6 @@ impl<'f> Model<'f> {
         model.read_sizes(store, places)?;
         model.pair_deeds();
         Ok(Some(model))
-    }
-
-    /// The calls of each task, as far as they are placed.
-    fn group_calls(&mut self) {
-        self.calls_of_root.clear();
-        for (at, call) in self.calls.iter().enumerate() {
-            if call.root != NONE {
-                self.calls_of_root.entry(call.root).or_default().push(at);
-            }
-        }
-    }
-
-    /// Calls and what else tells of them: the requests that carried them, and the run of the tool beside what asked for it.
-    fn pair_deeds(&mut self) {
-        self.same_deed.clear();
-        let mut pairs = self.relayed_pairs();
-        pairs.extend(self.told_twice());
-        for (one, other) in pairs {
-            self.same_deed.entry(one).or_default().push(other);
-            self.same_deed.entry(other).or_default().push(one);
-        }
-    }
-
-    /// Calls of one tool in one task that two systems have recorded, with a value that tells something.
-    fn told_twice(&self) -> Vec<(usize, usize)> {
-        let mut pairs: Vec<(usize, usize)> = Vec::new();
-        for (at, call) in self.calls.iter().enumerate() {
-            if !call.by_model || call.root == NONE {
-                continue;
-            }
-            for token in call.tokens.iter() {
-                let calls = self.calls_of_token.get(token);
-                if calls.len() > FREQUENT || self.call_bits(token) < TELLING {
-                    continue;
-                }
-                let others = calls.iter().map(|other| *other as usize);
-                let same = others.filter(|other| {
-                    let other = &self.calls[*other];
-                    (other.root, other.tool) == (call.root, call.tool)
-                        && other.by_model
-                        && other.format != call.format
-                });
-                pairs.extend(same.filter(|other| *other > at).map(|other| (at, other)));
-            }
-        }
-        pairs.sort_unstable();
-        pairs.dedup();
-        pairs
-    }
-
-    /// By when each call was done: the model was asked again, by records of the same format.
-    fn bound_calls(&mut self) {
-        let mut asked: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
-        for call in self
-            .calls
-            .iter()
-            .filter(|call| call.thinks && call.root != NONE)
-        {
-            let start = self.facts.times[call.event as usize].unwrap_or(i64::MAX);
-            asked
-                .entry((call.root, call.format))
-                .or_default()
-                .push(start);
-        }
-        for times in asked.values_mut() {
-            times.sort_unstable();
-        }
-        for call in &mut self.calls {
-            if let Some(times) = asked.get(&(call.root, call.format)) {
-                let next = times.partition_point(|time| *time <= call.time);
-                call.until = times.get(next).copied().unwrap_or(i64::MAX);
-            }
-        }
-    }
-
-    /// Actions that carry the id of a tool call.
-    fn name_calls(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
-        let mut action_of: HashMap<u32, usize> = HashMap::new();
-        for (at, action) in self.actions.iter().enumerate() {
-            action_of.extend(action.events.iter().map(|event| (*event, at)));
-        }
-        let by_event = |by_model: bool| -> HashMap<u32, usize> {
-            (0..self.calls.len())
-                .filter(|at| self.calls[*at].by_model == by_model && !self.calls[*at].thinks)
-                .map(|at| (self.calls[at].event, at))
-                .collect()
-        };
-        let (call_of, request_of) = (by_event(true), by_event(false));
-        let open_action = |call: &Call| {
-            let action = action_of.get(&call.event)?;
-            (!self.actions[*action].settled).then_some(u32::try_from(*action).ok()?)
-        };
-        self.action_of_call = self.calls.iter().map(open_action).collect();
-        let keys = Keys::read(store, places, KeyKind::ToolCall)?;
-        for (_, group) in keys.groups() {
-            let calls: Vec<usize> = group
-                .iter()
-                .filter_map(|row| call_of.get(&row.1).copied())
-                .collect();
-            for request in group.iter().filter_map(|row| request_of.get(&row.1)) {
-                if self.calls[*request].root != NONE {
-                    self.relayed
-                        .extend(calls.iter().map(|call| (*call, *request)));
-                }
-            }
-            for action in group.iter().filter_map(|row| action_of.get(&row.1)) {
-                self.actions[*action].named.extend(&calls);
-            }
-        }
-        Ok(())
     }
 }
 

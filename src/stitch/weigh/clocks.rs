@@ -217,8 +217,8 @@ impl Model<'_> {
     }
 
     pub(super) fn clocks(&self) -> Vec<Clock> {
-        // One of the two directions is enough for people: from what models have asked for, else the one that more pairs
-        // show.
+        // One of the two directions is enough for people: one that pairs show, from what models have asked for if both
+        // do, else the one that more pairs show.
         let by_models: BTreeSet<u32> = self
             .calls
             .iter()
@@ -227,7 +227,7 @@ impl Model<'_> {
             .collect();
         let rank = |from: &u32, to: &u32, pairs: usize| {
             let asks = by_models.contains(from) && !by_models.contains(to);
-            (asks, pairs, *to)
+            (pairs > 0, asks, pairs, *to)
         };
         let told = |((from, to), offset): &(&(u32, u32), &Offset)| {
             let back = self.offsets.get(&(*to, *from)).filter(|_| from != to);

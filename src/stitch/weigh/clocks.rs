@@ -124,7 +124,7 @@ impl Model<'_> {
     }
 
     /// Offsets of kinds of record that nothing is known of, from another of the same system, which mostly has one clock:
-    /// the one that most rare values agree with; without any, one that all others of the system agree with.
+    /// the one that most rare values agree with, if any do.
     fn borrow_offsets(&mut self, calls: &BTreeSet<u32>, actions: &BTreeSet<u32>) {
         let mut borrowed: Vec<((u32, u32), Offset)> = Vec::new();
         for action in actions {
@@ -143,28 +143,20 @@ impl Model<'_> {
             };
             let likely = others.iter().map(|other| (shown(other), *other));
             let likely = likely.max_by_key(|(found, other)| (*found, std::cmp::Reverse(*other)));
-            let Some((found, likely)) = likely else {
+            let Some((_, likely)) = likely.filter(|(found, _)| *found > 0) else {
                 continue;
             };
             for call in calls {
-                let Some(known) = offset(*call, likely) else {
+                if self.offsets.contains_key(&(*call, *action)) {
                     continue;
-                };
-                let agrees = |other: &u32| {
-                    offset(*call, *other).is_none_or(|other| {
-                        (other.us - known.us).abs() < other.spread() + known.spread() + ROUNDED
-                    })
-                };
-                let is_new = !self.offsets.contains_key(&(*call, *action));
-                if is_new && (found > 0 || others.iter().all(agrees)) {
-                    let wider = Offset {
-                        before: known.before + ROUNDED,
-                        after: known.after + ROUNDED,
-                        pairs: 0,
-                        ..known
-                    };
-                    borrowed.push(((*call, *action), wider));
                 }
+                let wider = offset(*call, likely).map(|known| Offset {
+                    before: known.before + ROUNDED,
+                    after: known.after + ROUNDED,
+                    pairs: 0,
+                    ..known
+                });
+                borrowed.extend(wider.map(|wider| ((*call, *action), wider)));
             }
         }
         self.offsets.extend(borrowed);

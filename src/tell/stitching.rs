@@ -172,10 +172,11 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
         };
         out.push_str(&format!("  {name:<20} {count:>10} events\n"));
     }
-    if !found.clocks.is_empty() {
+    // A format's offset to itself is its delay, and says nothing of clocks.
+    let clocks = found.clocks.iter().filter(|clock| clock.from != clock.to);
+    let (measured, derived): (Vec<&Clock>, Vec<&Clock>) = clocks.partition(|clock| clock.pairs > 0);
+    if !measured.is_empty() {
         out.push_str("\nClocks (usual time from a call to what it causes; ± its spread)\n");
-        let (measured, derived): (Vec<&Clock>, Vec<&Clock>) =
-            found.clocks.iter().partition(|clock| clock.pairs > 0);
         let width = |of: fn(&Clock) -> &str| {
             let widths = measured.iter().map(|clock| of(clock).len());
             widths.max().unwrap_or(0)
@@ -186,8 +187,7 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
         let (from, to) = (width(|clock| &clock.from), width(|clock| &clock.to));
         let from = from.min(room.saturating_sub(to).max(room / 2));
         let to = to.min(room - from);
-        // A format's offset to itself is its delay, and says nothing of clocks.
-        for clock in measured.iter().filter(|clock| clock.from != clock.to) {
+        for clock in &measured {
             let line = format!(
                 "  {:from$} → {:to$} {:>+8.2} s ± {:.2}  {} pairs",
                 cut_front(&terminal(&clock.from), from),

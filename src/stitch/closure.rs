@@ -485,15 +485,20 @@ pub(super) fn close(
     })?;
     clock.done("joining by ids");
     let weighed = weigh(store, &places, &facts, &mut components, threshold)?;
-    for link in &weighed.joined {
-        let value = u32::try_from(links.values.len()).unwrap_or(u32::MAX);
-        links.values.push(link.why.clone());
-        for effect in &link.effects {
-            if components.union(link.cause, *effect) || !links.is_set(*effect) {
-                links.set(*effect, link.cause, KeyKind::Value, value);
-                links.probability[*effect as usize] = per_mille(link.probability);
+    let (mut causes, mut weighings) = (Vec::new(), Vec::new());
+    for told in weighed.actions {
+        if let Some(link) = told.joined {
+            let value = u32::try_from(links.values.len()).unwrap_or(u32::MAX);
+            links.values.push(link.why);
+            for effect in &told.events {
+                if components.union(link.cause, *effect) || !links.is_set(*effect) {
+                    links.set(*effect, link.cause, KeyKind::Value, value);
+                    links.probability[*effect as usize] = per_mille(link.probability);
+                }
             }
         }
+        causes.extend(told.causes);
+        weighings.extend(told.weighing.map(|weighing| (told.events, weighing)));
     }
     clock.done("weighing evidence");
     let mut roots: Vec<(u32, u32)> = (0..n)
@@ -534,9 +539,9 @@ pub(super) fn close(
         links,
         hubs,
         kinds: facts.kinds,
-        causes: weighed.causes,
+        causes,
         clocks: weighed.clocks,
-        weighings: weighed.weighings,
+        weighings,
     })?;
     Ok((index, facts.ids))
 }

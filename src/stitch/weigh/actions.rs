@@ -2,23 +2,9 @@
 
 use std::sync::{Mutex, OnceLock};
 
+use super::cells::Deed;
 use super::lens::Pair;
-use super::lists::{Lists, Texts};
 use super::*;
-use crate::model::evidence_value;
-
-/// Kinds of keys whose values are evidence.
-const EVIDENCE: [KeyKind; 9] = [
-    KeyKind::Value,
-    KeyKind::Invoice,
-    KeyKind::Order,
-    KeyKind::Customer,
-    KeyKind::Case,
-    KeyKind::Account,
-    KeyKind::Document,
-    KeyKind::Object,
-    KeyKind::User,
-];
 
 /// Steps of one fragment that are looked at.
 const MOST_STEPS: usize = 24;
@@ -30,6 +16,8 @@ pub(super) struct Action {
     pub(super) root: u32,
     /// In a task already; only its cause within the task is looked for.
     pub(super) settled: bool,
+    /// Its cause is decided in this cell.
+    pub(super) own: bool,
     pub(super) time: i64,
     pub(super) format: u32,
     pub(super) route: u32,
@@ -64,28 +52,6 @@ impl Action {
     }
 }
 
-/// Values of all events, by their numbers.
-pub(super) fn read_tokens(
-    store: &Store,
-    places: &Places,
-    n: u32,
-) -> Result<(Texts, Lists), StoreError> {
-    let mut names = Texts::new();
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
-    for kind in EVIDENCE {
-        let keys = Keys::read(store, places, kind)?;
-        for (value, group) in keys.groups() {
-            let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
-            if let Some(value) = evidence_value(value) {
-                let token = names.number(&value);
-                pairs.extend(group.iter().map(|row| (row.1, token)));
-            }
-        }
-    }
-    let tokens = Lists::of(n as usize, || pairs.iter().copied());
-    Ok((names, tokens))
-}
-
 /// The requests or runs of tools of a fragment, each with what was recorded behind it; none if there is but
 /// one.
 fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
@@ -101,60 +67,38 @@ fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
     if steps.len() < 2 { Vec::new() } else { steps }
 }
 
-/// Everything done in other systems: each fragment without a model's part as one, and the changes
-/// inside tasks one by one.
+/// Everything done in other systems that is looked at, in the order of the ids.
 pub(super) fn actions(
-    store: &Store,
-    places: &Places,
-    facts: &Facts,
-    roots: &[u32],
-    agent: &[bool],
-    tokens: &Lists,
-) -> Result<(Vec<Action>, Vec<bool>), StoreError> {
-    let mut groups: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
-    let mut saved = vec![0u32; roots.len()];
-    let keys = Keys::read(store, places, KeyKind::Transaction)?;
-    for (number, (_, group)) in (1u32..).zip(keys.groups()) {
-        for row in group {
-            saved[row.1 as usize] = number;
-        }
-    }
-    for event in 0..roots.len() {
-        let root = roots[event];
-        let number = u32::try_from(event).unwrap_or(u32::MAX);
-        let settled = agent[root as usize];
-        if settled && !facts.is_change(event) {
-            continue;
-        }
-        let group = match (settled, saved[event]) {
-            (false, _) => 0,
-            (true, 0) => u32::MAX - number,
-            (true, saved) => saved,
-        };
-        groups.entry((root, group)).or_default().push(number);
-    }
-    let action_of = |root: u32, events: Vec<u32>| {
-        let first = *events.first()? as usize;
-        let time = facts.times[first]?;
+    ground: &Ground<'_>,
+    deeds: Vec<Deed>,
+    task: &mut impl FnMut(u32) -> u32,
+    values: &mut Renumbered,
+) -> Vec<Action> {
+    let facts = ground.facts;
+    let mut action_of = |number: usize, own: bool, events: Vec<u32>| {
+        let first = *events.first()?;
+        let time = facts.times[first as usize]?;
         let actor = events
             .iter()
             .map(|event| facts.actors[*event as usize])
             .find(|actor| *actor != 0)
             .unwrap_or(0);
         Some(Action {
-            number: 0,
-            root,
-            settled: agent[root as usize],
+            number,
+            root: task(first),
+            settled: ground.in_task(first),
+            own,
             time,
-            format: facts.formats[first],
-            route: facts.routes[first],
+            format: facts.formats[first as usize],
+            route: facts.routes[first as usize],
             actor,
             tokens: events
                 .iter()
-                .flat_map(|event| tokens.get(*event).iter().copied())
+                .flat_map(|event| ground.tokens.get(*event))
+                .map(|token| values.number(*token))
                 .collect(),
             object: None,
-            is_tool: facts.kind(events[0]) == Kind::ToolCall,
+            is_tool: facts.kind(first) == Kind::ToolCall,
             telling: false,
             named: Vec::new(),
             steps: Vec::new(),
@@ -165,29 +109,21 @@ pub(super) fn actions(
             events,
         })
     };
-    let mut out = Vec::new();
-    for ((root, _), mut events) in groups {
-        events.sort_by_key(|event| facts.order(*event));
-        let steps = if agent[root as usize] {
-            Vec::new()
-        } else {
-            steps(facts, &events)
+    let mut out = Vec::with_capacity(deeds.len());
+    for Deed { events, own } in deeds {
+        let steps = match events.first() {
+            Some(first) if !ground.in_task(*first) => steps(facts, &events),
+            _ => Vec::new(),
         };
-        let Some(mut action) = action_of(root, events) else {
+        let number = out.len();
+        let Some(mut action) = action_of(number, own, events) else {
             continue;
         };
         let steps = steps.into_iter().take(MOST_STEPS);
-        action.steps = steps.filter_map(|step| action_of(root, step)).collect();
+        action.steps = steps
+            .filter_map(|step| action_of(number, own, step))
+            .collect();
         out.push(action);
     }
-    out.sort_by_key(|action| facts.ids[action.events[0] as usize]);
-    for (number, action) in out.iter_mut().enumerate() {
-        action.number = number;
-        action
-            .steps
-            .iter_mut()
-            .for_each(|step| step.number = number);
-    }
-    let documented = saved.into_iter().map(|saved| saved != 0).collect();
-    Ok((out, documented))
+    out
 }

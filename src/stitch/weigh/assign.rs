@@ -1,7 +1,6 @@
 //! One cause for one action, the surest first.
 
 use super::*;
-use crate::store::side_by_side;
 
 /// Calls that could be the cause of an action, with their weights in bits.
 pub(super) type Weights = Vec<(usize, f64)>;
@@ -162,7 +161,7 @@ impl Model<'_> {
         (chosen, weights)
     }
 
-    /// What `ask` gives for each action, in their order. The actions are looked at on all cores.
+    /// What `ask` gives for each action, in their order. The actions of the only cell are looked at on all cores.
     pub(super) fn of_each<T: Send>(&self, ask: impl Fn(&Action) -> T + Sync) -> Vec<T> {
         let all: Vec<usize> = (0..self.actions.len()).collect();
         self.of_some(&all, |number| ask(&self.actions[number]))
@@ -171,6 +170,9 @@ impl Model<'_> {
     /// The same for some of the actions.
     fn of_some<T: Send>(&self, numbers: &[usize], ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
         const PIECE: usize = 64;
+        if !self.alone {
+            return numbers.iter().map(|number| ask(*number)).collect();
+        }
         let pieces: Vec<&[usize]> = numbers.chunks(PIECE).collect();
         let asked = side_by_side(&pieces, |piece| {
             let found = piece.iter().map(|number| ask(*number));
@@ -344,64 +346,58 @@ impl Model<'_> {
         self.facts.ids[self.calls[at].event as usize]
     }
 
-    pub(super) fn outcome(&self, chosen: &[Option<Choice>], weights: &[Weights]) -> Outcome {
-        let mut outcome = Outcome {
-            clocks: self.clocks(),
-            ..Outcome::default()
-        };
-        let found = self.of_each(|action| {
+    /// What is told of the actions that are decided in this cell.
+    pub(super) fn outcome(&self, chosen: &[Option<Choice>], weights: &[Weights]) -> Told {
+        let actions = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
-            let weights = weights.get(action.number).cloned();
-            let request = choice.map(|choice| &self.calls[choice.call]);
-            match (action.settled, request.filter(|call| !call.by_model)) {
-                (true, _) => (None, self.cause_within(action)),
-                (false, request) => (
-                    self.weighing(action, choice, weights.unwrap_or_default()),
-                    // A request on its way: behind it is one of its task's calls.
-                    request.and_then(|request| self.cause_in(action, request.root)),
-                ),
-            }
+            let weights = weights.get(action.number).map_or(&[][..], Vec::as_slice);
+            action.own.then(|| self.told_of(action, choice, weights))
         });
-        for ((action, choice), (weighing, within)) in self.actions.iter().zip(chosen).zip(found) {
-            if let Some(weighing) = weighing {
-                outcome.weighings.push((action.events.clone(), weighing));
-            }
-            let (call, probability) = if action.settled {
-                match within {
-                    Some(found) => found,
-                    None => continue,
-                }
-            } else {
-                let Some(choice) = choice else { continue };
-                let probability = choice.probability;
-                outcome.joined.push(Weighed {
-                    cause: self.calls[choice.call].event,
-                    effects: action.events.clone(),
-                    probability,
-                    why: self.why(&self.calls[choice.call], action, choice.bits),
-                });
-                if self.calls[choice.call].by_model {
-                    (choice.call, probability)
-                } else {
-                    match within {
-                        Some((call, share)) => (call, share * probability),
-                        None => continue,
-                    }
-                }
-            };
-            for event in &action.events {
-                let at = *event as usize;
-                let by_model = self.calls[call].by_model;
-                if by_model && self.facts.is_change(at) && self.documented[at] {
-                    outcome.causes.push(Cause {
-                        cause: self.calls[call].event,
-                        effect: *event,
-                        probability,
-                    });
-                }
-            }
+        Told {
+            actions: actions.into_iter().flatten().collect(),
+            clocks: self.clocks(),
         }
-        outcome
+    }
+
+    fn told_of(&self, action: &Action, choice: Option<Choice>, weights: &[(usize, f64)]) -> ToldOf {
+        let mut told = ToldOf {
+            events: action.events.clone(),
+            ..ToldOf::default()
+        };
+        let cause = if action.settled {
+            self.cause_within(action)
+        } else {
+            told.weighing = self.weighing(action, choice, weights.to_vec());
+            choice.and_then(|choice| {
+                let call = &self.calls[choice.call];
+                told.joined = Some(Weighed {
+                    cause: call.event,
+                    probability: choice.probability,
+                    why: self.why(call, action, choice.bits),
+                });
+                if call.by_model {
+                    return Some((choice.call, choice.probability));
+                }
+                // A request on its way: behind it is one of its task's calls.
+                let (call, share) = self.cause_in(action, call.root)?;
+                Some((call, share * choice.probability))
+            })
+        };
+        let Some((call, probability)) = cause.filter(|(call, _)| self.calls[*call].by_model) else {
+            return told;
+        };
+        let changes = action.events.iter().filter(|event| {
+            let at = **event as usize;
+            self.facts.is_change(at) && self.ground.documented[at]
+        });
+        told.causes = changes
+            .map(|effect| Cause {
+                cause: self.calls[call].event,
+                effect: *effect,
+                probability,
+            })
+            .collect();
+        told
     }
 
     /// The likelihood of each call of the action's own task to be its cause; what is missing to one

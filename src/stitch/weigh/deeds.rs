@@ -105,7 +105,7 @@ impl Model<'_> {
     }
 
     /// Actions that carry the id of a tool call.
-    pub(super) fn name_calls(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+    pub(super) fn name_calls(&mut self) {
         let mut action_of: HashMap<u32, usize> = HashMap::new();
         for (at, action) in self.actions.iter().enumerate() {
             action_of.extend(action.events.iter().map(|event| (*event, at)));
@@ -122,22 +122,22 @@ impl Model<'_> {
             (!self.actions[*action].settled).then_some(u32::try_from(*action).ok()?)
         };
         self.action_of_call = self.calls.iter().map(open_action).collect();
-        let keys = Keys::read(store, places, KeyKind::ToolCall)?;
-        for (_, group) in keys.groups() {
-            let calls: Vec<usize> = group
-                .iter()
-                .filter_map(|row| call_of.get(&row.1).copied())
-                .collect();
-            for request in group.iter().filter_map(|row| request_of.get(&row.1)) {
+        let ids = |call: &Call| self.ground.ids_of_event.get(call.event).iter();
+        let by_model = self.calls.iter().filter(|call| call.by_model);
+        let ids: BTreeSet<u32> = by_model.flat_map(ids).copied().collect();
+        for id in ids {
+            let events = self.ground.events_of_id.get(id);
+            let calls = events.iter().filter_map(|event| call_of.get(event));
+            let calls: Vec<usize> = calls.copied().collect();
+            for request in events.iter().filter_map(|event| request_of.get(event)) {
                 if self.calls[*request].root != NONE {
                     self.relayed
                         .extend(calls.iter().map(|call| (*call, *request)));
                 }
             }
-            for action in group.iter().filter_map(|row| action_of.get(&row.1)) {
+            for action in events.iter().filter_map(|event| action_of.get(event)) {
                 self.actions[*action].named.extend(&calls);
             }
         }
-        Ok(())
     }
 }

@@ -23,6 +23,11 @@ impl Model<'_> {
         known.copied().unwrap_or(MOST_BITS)
     }
 
+    fn name_of(&self, token: u32) -> &str {
+        let value = self.values.value(token);
+        value.map_or("", |value| self.ground.names.get(value))
+    }
+
     /// Whether a system says that it was changed.
     pub(super) fn is_change(&self, action: &Action) -> bool {
         let mut events = action.events.iter();
@@ -124,7 +129,7 @@ impl Model<'_> {
             .iter()
             .filter(|token| call.tokens.contains(*token));
         let mut values: Vec<(String, f64)> = shared
-            .map(|token| (self.names.get(token).to_owned(), self.call_bits(token)))
+            .map(|token| (self.name_of(token).to_owned(), self.call_bits(token)))
             .collect();
         values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let (prior, actor) = (self.prior(action), self.actor_weight(action));
@@ -159,7 +164,7 @@ impl Model<'_> {
             .tokens
             .iter()
             .filter(|token| call.tokens.contains(*token))
-            .map(|token| (-milli(self.call_bits(token)), self.names.get(token)))
+            .map(|token| (-milli(self.call_bits(token)), self.name_of(token)))
             .collect();
         shared.sort_unstable();
         let values: Vec<&str> = shared.iter().take(3).map(|(_, name)| *name).collect();

@@ -116,9 +116,38 @@ impl Texts {
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.text[start..self.ends[at]]
     }
+}
+
+/// Numbers of some of the values, counted anew as they come.
+#[derive(Default)]
+pub(super) struct Renumbered {
+    numbers: HashMap<u32, u32>,
+    values: Vec<u32>,
+}
+
+impl Renumbered {
+    /// The new number of a value; the next one, where it is new.
+    pub(super) fn number(&mut self, value: u32) -> u32 {
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(value).or_insert(next);
+        if number == next {
+            self.values.push(value);
+        }
+        number
+    }
+
+    /// The new number of a value that is known.
+    pub(super) fn find(&self, value: u32) -> Option<u32> {
+        self.numbers.get(&value).copied()
+    }
+
+    /// The value of a new number.
+    pub(super) fn value(&self, number: u32) -> Option<u32> {
+        self.values.get(number as usize).copied()
+    }
 
     pub(super) fn len(&self) -> usize {
-        self.ends.len()
+        self.values.len()
     }
 }
 
@@ -142,13 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn values_are_counted_anew() {
+        let mut values = Renumbered::default();
+        let numbers = [70, 5, 70, 9].map(|value| values.number(value));
+        assert_eq!(numbers, [0, 1, 0, 2]);
+        assert_eq!((values.find(9), values.find(7)), (Some(2), None));
+        assert_eq!((values.value(1), values.value(3)), (Some(5), None));
+        assert_eq!(values.len(), 3);
+    }
+
+    #[test]
     fn texts_have_numbers_in_their_order() {
         let mut texts = Texts::new();
         let numbers = ["a", "", "bc", "a", "bc", ""].map(|text| texts.number(text));
         assert_eq!(numbers, [0, 1, 2, 0, 2, 1]);
         assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bc"));
         assert_eq!(
-            (texts.find("bc"), texts.find("b"), texts.len()),
+            (texts.find("bc"), texts.find("b"), texts.ends.len()),
             (Some(2), None, 3)
         );
         // A text whose hash is taken stands at the next one.

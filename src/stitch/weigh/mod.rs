@@ -12,9 +12,11 @@
 
 mod actions;
 mod assign;
+mod cells;
 mod clocks;
 mod deeds;
 mod evidence;
+mod ground;
 mod learn;
 mod lens;
 mod likeness;
@@ -26,18 +28,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use foldhash::{HashMap, HashMapExt};
 
-use actions::{Action, actions, read_tokens};
+use actions::{Action, actions};
+use cells::{Cell, cells};
+use ground::Ground;
 use lens::Lens;
 use likeness::Likeness;
-use lists::{Lists, Texts};
-use told::{Outcome, Weighed};
+use lists::{Lists, Renumbered};
+use told::{Outcome, Told, ToldOf, Weighed};
 
 pub use told::{Candidate, Cause, Clock, Weighing};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
 use crate::model::{KeyKind, Kind, evidence_value};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, side_by_side};
 
 /// Furthest that a cause can be from its effect, clocks' offsets included (microseconds).
 const WINDOW: i64 = 15 * 60 * 1_000_000;
@@ -161,15 +165,17 @@ impl Offset {
     }
 }
 
+/// What is known of a cell.
 struct Model<'f> {
+    ground: &'f Ground<'f>,
     facts: &'f Facts,
+    /// The only one: its actions are looked at side by side.
+    alone: bool,
     calls: Vec<Call>,
     actions: Vec<Action>,
-    names: Texts,
+    values: Renumbered,
     /// Tasks with a model's part.
     roots: usize,
-    /// Events that a system has put on record as one change.
-    documented: Vec<bool>,
     /// Tool calls and the requests on their way that carry their ids.
     relayed: Vec<(usize, usize)>,
     /// Actions that calls are part of, of requests and runs of tools that are to be placed.
@@ -228,135 +234,134 @@ pub(super) fn weigh(
     components: &mut Components,
     threshold: f64,
 ) -> Result<Outcome, StoreError> {
-    let Some(mut model) = Model::build(store, places, facts, components)? else {
+    let Some(ground) = Ground::read(store, places, facts, components)? else {
         return Ok(Outcome::default());
     };
-    model.estimate_offsets();
-    model.complete_offsets();
-    model.learn_sizes(&[]);
-    // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
-    // users.
-    let mut before: [Vec<Option<u32>>; 2] = Default::default();
-    let mut round = 0;
-    loop {
-        let (chosen, weights) = model.assign(threshold);
-        let tasks: Vec<Option<u32>> = chosen
-            .iter()
-            .map(|choice| choice.map(|choice| model.calls[choice.call].root))
-            .collect();
-        // What is learned from all but the same choices hardly changes them, and what goes to and fro between two tasks
-        // goes on so.
-        let same = |before: &Vec<Option<u32>>| {
-            let others = tasks.iter().zip(before).filter(|(a, b)| a != b).count();
-            before.len() == tasks.len() && others * SAME <= tasks.len()
-        };
-        if round == ROUNDS || before.iter().any(same) {
-            return Ok(model.outcome(&chosen, &weights));
-        }
-        before.rotate_right(1);
-        before[0] = tasks;
-        let pairs = model.expected(&chosen);
-        model.learn_routes(&pairs);
-        model.learn_offsets(&pairs);
-        model.complete_offsets();
-        model.learn_actors(&chosen);
-        model.learn_sizes(&chosen);
-        model.place_requests(&chosen);
-        // What is placed later than at first hardly tells of deeds that are not known.
-        if round == 0 {
-            model.pair_deeds();
-        }
-        round += 1;
-    }
+    let cells = cells(facts.times.iter().flatten().copied());
+    // Where there are several they are weighed side by side, and the actions of each one by one.
+    let alone = cells.len() == 1;
+    let told = side_by_side(&cells, |bounds| {
+        let cell = Cell::of(&ground, *bounds);
+        Ok::<_, StoreError>(Model::build(&ground, cell, alone).told(threshold))
+    })?;
+    Ok(Outcome::of(facts, told))
 }
 
 impl<'f> Model<'f> {
-    fn build(
-        store: &Store,
-        places: &Places,
-        facts: &'f Facts,
-        components: &mut Components,
-    ) -> Result<Option<Self>, StoreError> {
-        let n = u32::try_from(facts.times.len()).unwrap_or(u32::MAX);
-        let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
-        let mut agent = vec![false; n as usize];
-        for event in 0..n {
-            let by_model = matches!(
-                facts.kind(event),
-                Kind::Inference | Kind::Instruction | Kind::Request
-            );
-            agent[roots[event as usize] as usize] |= by_model;
+    /// What is told of a cell.
+    fn told(mut self, threshold: f64) -> Told {
+        self.estimate_offsets();
+        self.complete_offsets();
+        self.learn_sizes(&[]);
+        // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
+        // users.
+        let mut before: [Vec<Option<u32>>; 2] = Default::default();
+        let mut round = 0;
+        loop {
+            let (chosen, weights) = self.assign(threshold);
+            let tasks: Vec<Option<u32>> = chosen
+                .iter()
+                .map(|choice| choice.map(|choice| self.calls[choice.call].root))
+                .collect();
+            // What is learned from all but the same choices hardly changes them, and what goes to and fro between two tasks
+            // goes on so.
+            let same = |before: &Vec<Option<u32>>| {
+                let others = tasks.iter().zip(before).filter(|(a, b)| a != b).count();
+                before.len() == tasks.len() && others * SAME <= tasks.len()
+            };
+            if round == ROUNDS || before.iter().any(same) {
+                return self.outcome(&chosen, &weights);
+            }
+            before.rotate_right(1);
+            before[0] = tasks;
+            let pairs = self.expected(&chosen);
+            self.learn_routes(&pairs);
+            self.learn_offsets(&pairs);
+            self.complete_offsets();
+            self.learn_actors(&chosen);
+            self.learn_sizes(&chosen);
+            self.place_requests(&chosen);
+            // What is placed later than at first hardly tells of deeds that are not known.
+            if round == 0 {
+                self.pair_deeds();
+            }
+            round += 1;
         }
-        let calls: Vec<u32> = (0..n)
-            .filter(|event| {
-                let in_task = agent[roots[*event as usize] as usize];
-                // The run of a tool may be recorded apart from what asked for it: it is placed as requests are.
-                let called = match facts.kind(*event) {
-                    Kind::ToolCall => true,
-                    Kind::Inference => in_task,
-                    _ => facts.is_request(*event as usize),
-                };
-                called && facts.times[*event as usize].is_some()
-            })
-            .collect();
-        if calls.is_empty() {
-            return Ok(None);
-        }
-        let (names, tokens) = read_tokens(store, places, n)?;
-        let calls: Vec<Call> = calls
+    }
+
+    fn build(ground: &'f Ground<'f>, cell: Cell, alone: bool) -> Self {
+        let facts = ground.facts;
+        // Numbers of this cell for values and tasks, in the order in which they come.
+        let mut values = Renumbered::default();
+        let mut tasks: HashMap<u32, u32> = HashMap::new();
+        let mut task = |event: u32| {
+            let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            *tasks.entry(ground.roots[event as usize]).or_insert(next)
+        };
+        let calls: Vec<Call> = cell
+            .calls
             .into_iter()
             .enumerate()
-            .map(|(number, event)| Call {
-                number,
-                event,
-                by_model: facts.kind(event) == Kind::ToolCall,
-                thinks: facts.kind(event) == Kind::Inference,
-                root: if agent[roots[event as usize] as usize] {
-                    roots[event as usize]
-                } else {
-                    NONE
-                },
-                time: match facts.kind(event) {
-                    // Its tools run when it has answered.
-                    Kind::Inference => facts.ends[event as usize],
-                    _ => None,
+            .map(|(number, (time, event))| {
+                let passed = ground.tokens.get(event);
+                Call {
+                    number,
+                    event,
+                    by_model: facts.kind(event) == Kind::ToolCall,
+                    thinks: facts.kind(event) == Kind::Inference,
+                    root: if ground.in_task(event) {
+                        task(event)
+                    } else {
+                        NONE
+                    },
+                    time,
+                    until: i64::MAX,
+                    format: facts.formats[event as usize],
+                    tool: if facts.kind(event) == Kind::ToolCall {
+                        facts.tools[event as usize]
+                    } else {
+                        // Routes and tools are numbered alike: they never share a number.
+                        facts.routes[event as usize]
+                    },
+                    silent: {
+                        let tool = facts.name(facts.tools[event as usize]);
+                        let name = evidence_value(tool).and_then(|name| ground.names.find(&name));
+                        passed.iter().all(|token| name == Some(*token))
+                    },
+                    tokens: passed.iter().map(|token| values.number(*token)).collect(),
+                    result: None,
+                    service: 0,
                 }
-                .or(facts.times[event as usize])
-                .unwrap_or(0),
-                until: i64::MAX,
-                format: facts.formats[event as usize],
-                tool: if facts.kind(event) == Kind::ToolCall {
-                    facts.tools[event as usize]
-                } else {
-                    // Routes and tools are numbered alike: they never share a number.
-                    facts.routes[event as usize]
-                },
-                silent: {
-                    let tool = facts.name(facts.tools[event as usize]);
-                    let name = evidence_value(tool).and_then(|name| names.find(&name));
-                    let mut passed = tokens.get(event).iter();
-                    passed.all(|token| name == Some(*token))
-                },
-                tokens: tokens.get(event).iter().copied().collect(),
-                result: None,
-                service: 0,
             })
             .collect();
+        let mut actions = actions(ground, cell.deeds, &mut task, &mut values);
         let object_of = |event: u32| {
             let number = facts.objects[event as usize].checked_sub(1)?;
             let name = facts.object_names.get(number as usize)?;
-            names.find(name)
+            values.find(ground.names.find(name)?)
         };
-        let (mut actions, documented) = actions(store, places, facts, &roots, &agent, &tokens)?;
         for action in &mut actions {
             action.each(|one| {
                 one.object = one.events.iter().find_map(|event| object_of(*event));
             });
         }
+        let roots_of_token: Vec<(u32, u32)> = cell
+            .known
+            .into_iter()
+            .flat_map(|event| {
+                let root = task(event);
+                let tokens = ground.tokens.get(event).iter();
+                tokens
+                    .filter_map(|token| values.find(*token))
+                    .map(move |token| (token, root))
+            })
+            .collect();
         let mut model = Self {
+            ground,
             facts,
+            alone,
             calls_of_token: Lists::default(),
-            roots_of_token: Lists::default(),
+            roots_of_token: Lists::of(values.len(), || roots_of_token.iter().copied()),
             bits_of_token: Vec::new(),
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
@@ -364,9 +369,8 @@ impl<'f> Model<'f> {
             call_formats: calls.iter().map(|call| call.format).collect(),
             calls,
             actions,
-            names,
+            values,
             roots: 0,
-            documented,
             relayed: Vec::new(),
             action_of_call: Vec::new(),
             same_deed: HashMap::new(),
@@ -390,56 +394,52 @@ impl<'f> Model<'f> {
             calls_of_result: HashMap::new(),
             results: 0,
         };
-        model.group_calls();
-        let calls = &model.calls;
-        model.calls_of_token = Lists::of(model.names.len(), || {
+        model.prepare();
+        model
+    }
+
+    /// Works out what does not change between rounds.
+    fn prepare(&mut self) {
+        self.group_calls();
+        let calls = &self.calls;
+        self.calls_of_token = Lists::of(self.values.len(), || {
             (0u32..).zip(calls).flat_map(|(at, call)| {
                 let tokens = call.tokens.iter();
                 tokens.map(move |token| (token, at))
             })
         });
-        let all = model.calls.len();
-        model.bits_of_token = model
+        let all = self.calls.len();
+        self.bits_of_token = self
             .calls_of_token
             .iter()
             .map(|calls| evidence::rarity(all, calls.len()))
             .collect();
-        let bits_of_token = &model.bits_of_token;
-        for action in &mut model.actions {
+        let bits_of_token = &self.bits_of_token;
+        for action in &mut self.actions {
             action.each(|one| {
                 let mut bits = one.tokens.iter().map(|token| bits_of_token[token as usize]);
                 one.telling = bits.any(|bits| bits >= TELLING);
             });
         }
-        model.bound_calls();
-        model.roots_of_token = Lists::of(model.names.len(), || {
-            let events = (0..n).filter(|event| {
-                agent[roots[*event as usize] as usize] && !facts.is_change(*event as usize)
-            });
-            events.flat_map(|event| {
-                let root = roots[event as usize];
-                tokens.get(event).iter().map(move |token| (*token, root))
-            })
-        });
-        for action in &model.actions {
+        self.bound_calls();
+        for action in &self.actions {
             if let Some(object) = action.object {
-                let known = model.objects_of_route.entry(action.route).or_default();
+                let known = self.objects_of_route.entry(action.route).or_default();
                 known.insert(object);
             }
         }
-        model.roots = model.calls_of_root.len();
-        let times: Vec<i64> = model.calls.iter().map(|call| call.time).collect();
-        model.by_time.sort_by_key(|at| times[*at]);
-        for at in &model.by_time {
-            let Call { format, thinks, .. } = model.calls[*at];
-            let of_format = model.by_format.entry((format, thinks)).or_default();
+        self.roots = self.calls_of_root.len();
+        let times: Vec<i64> = self.calls.iter().map(|call| call.time).collect();
+        self.by_time.sort_by_key(|at| times[*at]);
+        for at in &self.by_time {
+            let Call { format, thinks, .. } = self.calls[*at];
+            let of_format = self.by_format.entry((format, thinks)).or_default();
             of_format.push((times[*at], *at));
         }
-        model.likeness = Likeness::new(facts, &model.calls, &model.actions);
-        model.name_calls(store, places)?;
-        model.read_sizes(store, places)?;
-        model.pair_deeds();
-        Ok(Some(model))
+        self.likeness = Likeness::new(self.facts, &self.calls, &self.actions);
+        self.name_calls();
+        self.take_sizes();
+        self.pair_deeds();
     }
 }
 

@@ -23,40 +23,20 @@ pub(super) struct Wrapping {
 }
 
 impl Model<'_> {
-    /// Takes the sizes of results and answers from the keys.
-    pub(super) fn read_sizes(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
-        let mut sizes: HashMap<u32, i64> = HashMap::new();
-        for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
-            if let Ok(size) = size.parse() {
-                sizes.extend(group.iter().map(|row| (row.1, size)));
-            }
-        }
-        if sizes.is_empty() {
-            return Ok(());
-        }
+    /// Takes the sizes of results and answers.
+    pub(super) fn take_sizes(&mut self) {
+        let (facts, ground) = (self.facts, self.ground);
         let mut services: HashMap<String, u32> = HashMap::new();
-        let mut call_of: HashMap<u32, usize> = HashMap::new();
-        for (at, call) in self.calls.iter_mut().enumerate() {
+        let mut number = |route: u32| {
+            let next = u32::try_from(services.len()).unwrap_or(u32::MAX);
+            *services.entry(facts.service(route)).or_insert(next)
+        };
+        for call in &mut self.calls {
             if call.by_model {
-                call_of.insert(call.event, at);
+                call.result = ground.results.get(&call.event).copied();
             } else if !call.thinks {
-                call.result = sizes.get(&call.event).copied();
-                let next = u32::try_from(services.len()).unwrap_or(u32::MAX);
-                let service = self.facts.service(call.tool);
-                call.service = *services.entry(service).or_insert(next);
-            }
-        }
-        // Ids of calls recur, sometimes within a conversation: results that differ say nothing.
-        for (_, group) in Keys::read(store, places, KeyKind::ToolCall)?.groups() {
-            let results = group
-                .iter()
-                .filter(|row| self.facts.kind(row.1) == Kind::ToolResult);
-            let mut results = results.filter_map(|row| sizes.get(&row.1).copied());
-            let Some(size) = results.next() else { continue };
-            if results.all(|other| other == size) {
-                for at in group.iter().filter_map(|row| call_of.get(&row.1)) {
-                    self.calls[*at].result = Some(size);
-                }
+                call.result = ground.sizes.get(&call.event).copied();
+                call.service = number(call.tool);
             }
         }
         for (at, call) in self.calls.iter().enumerate() {
@@ -65,19 +45,15 @@ impl Model<'_> {
                 self.results += 1;
             }
         }
-        let facts = self.facts;
         for action in &mut self.actions {
             action.each(|one| {
                 let mut events = one.events.iter();
                 let request = events.find(|event| facts.is_request(**event as usize));
                 let Some(event) = request else { return };
-                one.size = sizes.get(event).copied();
-                let next = u32::try_from(services.len()).unwrap_or(u32::MAX);
-                let service = facts.service(facts.routes[*event as usize]);
-                one.service = *services.entry(service).or_insert(next);
+                one.size = ground.sizes.get(event).copied();
+                one.service = number(facts.routes[*event as usize]);
             });
         }
-        Ok(())
     }
 
     /// Where the differences between answers and results pile up, by format of the call and service.

@@ -1,14 +1,16 @@
 //! What weighing tells: links, causes, clocks, and what spoke for and against them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use super::super::closure::Facts;
 
 /// A link by evidence.
 #[derive(Clone, Debug)]
 pub(in crate::stitch) struct Weighed {
     /// The tool call.
     pub cause: u32,
-    /// The events of the action, first one first.
-    pub effects: Vec<u32>,
     /// How sure.
     pub probability: f64,
     /// The values that agreed, rarest first, and the time between.
@@ -26,15 +28,82 @@ pub struct Cause {
     pub probability: f64,
 }
 
+/// What is told of one action.
+#[derive(Default)]
+pub(in crate::stitch) struct ToldOf {
+    /// Its events, first one first.
+    pub events: Vec<u32>,
+    /// The link to its cause, if one was found.
+    pub joined: Option<Weighed>,
+    /// Changes in it that a system has put on record.
+    pub causes: Vec<Cause>,
+    /// What was weighed, if it was in no task.
+    pub weighing: Option<Weighing>,
+}
+
+/// What is told of a cell.
+pub(super) struct Told {
+    pub actions: Vec<ToldOf>,
+    pub clocks: Vec<Clock>,
+}
+
 /// What weighing gives.
 #[derive(Default)]
 pub(in crate::stitch) struct Outcome {
-    pub joined: Vec<Weighed>,
-    pub causes: Vec<Cause>,
-    /// What was weighed for each action of another system, by its events.
-    pub weighings: Vec<(Vec<u32>, Weighing)>,
-    /// Offsets between the clocks of two formats, by their numbers.
+    /// In the order of the ids of the first events.
+    pub actions: Vec<ToldOf>,
+    /// Offsets between the clocks of two formats.
     pub clocks: Vec<Clock>,
+}
+
+impl Outcome {
+    pub(super) fn of(facts: &Facts, cells: Vec<Told>) -> Self {
+        let mut outcome = Self::default();
+        let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
+        for told in cells {
+            outcome.actions.extend(told.actions);
+            for clock in told.clocks {
+                let pair = (clock.from.clone(), clock.to.clone());
+                clocks.entry(pair).or_default().push(clock);
+            }
+        }
+        let first = |told: &ToldOf| told.events.first().map(|event| facts.ids[*event as usize]);
+        outcome.actions.sort_by_cached_key(first);
+        let clocks: Vec<Clock> = clocks.into_values().filter_map(over_all).collect();
+        // One cell may show a pair of clocks the other way about.
+        let outdone = |clock: &&Clock| {
+            let back = |other: &&Clock| other.from == clock.to && other.to == clock.from;
+            let rank = |clock: &Clock| (clock.pairs, clock.to.clone());
+            let back = clocks.iter().find(back).filter(|back| back.from != back.to);
+            back.is_some_and(|back| rank(back) > rank(clock))
+        };
+        let told = clocks.iter().filter(|clock| !outdone(clock));
+        outcome.clocks = told.cloned().collect();
+        outcome
+    }
+}
+
+/// One clock of those of all cells: what is usual, and how far it lies around that, from one time to another too.
+fn over_all(mut clocks: Vec<Clock>) -> Option<Clock> {
+    clocks.sort_by(|a, b| a.offset.total_cmp(&b.offset).then(a.pairs.cmp(&b.pairs)));
+    let pairs: usize = clocks.iter().map(|clock| clock.pairs).sum();
+    // What rests on no pairs counts where nothing else does.
+    let weight = |clock: &Clock| if pairs == 0 { 1 } else { clock.pairs };
+    let half = clocks.iter().map(weight).sum::<usize>().div_ceil(2);
+    let mut before = 0;
+    let middle = clocks.iter().find(|clock| {
+        before += weight(clock);
+        before >= half
+    })?;
+    let counted = clocks.iter().filter(|clock| weight(clock) > 0);
+    let furthest = counted
+        .map(|clock| (clock.offset - middle.offset).abs() + clock.spread)
+        .fold(0.0, f64::max);
+    Some(Clock {
+        spread: (furthest * 100.0).round() / 100.0,
+        pairs,
+        ..middle.clone()
+    })
 }
 
 /// How far the clock of one kind of record is ahead of another's.

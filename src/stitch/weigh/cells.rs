@@ -1,0 +1,245 @@
+//! Cells of time. What is weighed together lies within a quarter of an hour, and clocks, routes and users are
+//! learned from what is near: so a large store is weighed cell by cell, each by itself. What a new batch has not touched is not
+//! weighed again, cells are weighed side by side, and memory is that of a cell.
+//!
+//! Cells are the halves of halves of all time: where they lie follows from how many events there are and
+//! when, and not from the order of ingest.
+
+use super::ground::Ground;
+use super::*;
+
+/// Events beyond which a cell is halved.
+const MOST: usize = 1 << 17;
+/// Events that are learned from, at least, where there are so many: those nearest to the cell are looked at as well.
+const LEAST: usize = MOST / 2;
+/// Events are counted by spans of 2^30 microseconds (18 minutes) ...
+const SPAN_BITS: u32 = 30;
+/// ... and no cell is shorter than 2^3 of them: what is looked at around a cell is weighed twice.
+const LEAST_BITS: u32 = 3;
+/// Calls of one task before the cell that are looked at for what was done late.
+const MOST_GUESTS: usize = 64;
+
+/// A part of all time, from the first microsecond to the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// What was done then is decided here ...
+    pub(super) own: (i64, i64),
+    /// ... looking at all that happened then.
+    pub(super) seen: (i64, i64),
+}
+
+/// The cells that have something in them, in their order.
+pub(super) fn cells(times: impl Iterator<Item = i64>) -> Vec<Bounds> {
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    let (mut last, mut run) = (0, 0);
+    for time in times {
+        let span = time >> SPAN_BITS;
+        if span != last {
+            *counts.entry(last).or_default() += run;
+            (last, run) = (span, 0);
+        }
+        run += 1;
+    }
+    *counts.entry(last).or_default() += run;
+    counts.retain(|_, count| *count > 0);
+    let spans: Vec<(i64, usize)> = counts.into_iter().collect();
+    let all = (i64::MIN, i64::MAX);
+    if spans.iter().map(|span| span.1).sum::<usize>() <= MOST {
+        return vec![Bounds {
+            own: all,
+            seen: all,
+        }];
+    }
+    let mut own = Vec::new();
+    halve(&spans, i64::BITS - SPAN_BITS, &mut own);
+    own.into_iter()
+        .map(|own| Bounds {
+            own,
+            seen: seen_from(own, &spans),
+        })
+        .collect()
+}
+
+/// Halves the spans until each part has few enough events.
+fn halve(spans: &[(i64, usize)], bits: u32, out: &mut Vec<(i64, i64)>) {
+    // By shifts in two steps: one of all bits is none.
+    let half_of = |span: i64| (span >> (bits - 1)) & 1;
+    let Some((first, _)) = spans.first() else {
+        return;
+    };
+    let count: usize = spans.iter().map(|span| span.1).sum();
+    if count > MOST && bits > LEAST_BITS {
+        let middle = spans.partition_point(|(span, _)| half_of(*span) == half_of(*first));
+        let (one, other) = spans.split_at(middle);
+        halve(one, bits - 1, out);
+        return halve(other, bits - 1, out);
+    }
+    let start = (i128::from(*first) >> bits) << (bits + SPAN_BITS);
+    let end = start + (1i128 << (bits + SPAN_BITS)) - 1;
+    let whole =
+        |time: i128| i64::try_from(time).unwrap_or(if time < 0 { i64::MIN } else { i64::MAX });
+    out.push((whole(start), whole(end)));
+}
+
+/// What is looked at for a cell: a window around it, and more where that is too little to learn from.
+fn seen_from(own: (i64, i64), spans: &[(i64, usize)]) -> (i64, i64) {
+    let from = spans.partition_point(|span| span.0 < own.0 >> SPAN_BITS);
+    let to = spans.partition_point(|span| span.0 <= own.1 >> SPAN_BITS);
+    let (mut first, mut end) = (from, to);
+    let mut count: usize = spans[from..to].iter().map(|span| span.1).sum();
+    while count < LEAST {
+        let before = first
+            .checked_sub(1)
+            .map(|at| (own.0 >> SPAN_BITS) - spans[at].0);
+        let after = spans.get(end).map(|span| span.0 - (own.1 >> SPAN_BITS));
+        match (before, after) {
+            (None, None) => break,
+            (Some(before), after) if after.is_none_or(|after| before <= after) => {
+                first -= 1;
+                count += spans[first].1;
+            }
+            _ => {
+                count += spans[end].1;
+                end += 1;
+            }
+        }
+    }
+    let mut seen = (own.0.saturating_sub(WINDOW), own.1.saturating_add(WINDOW));
+    if first < from {
+        seen.0 = seen.0.min(spans[first].0 << SPAN_BITS);
+    }
+    if end > to {
+        seen.1 = seen.1.max(((spans[end - 1].0 + 1) << SPAN_BITS) - 1);
+    }
+    seen
+}
+
+/// What is looked at for a cell, in an order that no ingest decides.
+pub(super) struct Cell {
+    pub(super) calls: Vec<(i64, u32)>,
+    pub(super) deeds: Vec<Deed>,
+    pub(super) known: Vec<u32>,
+}
+
+/// Something done elsewhere.
+pub(super) struct Deed {
+    pub(super) events: Vec<u32>,
+    /// Decided here.
+    pub(super) own: bool,
+}
+
+/// The part of what is in the order of time that lies within bounds.
+fn within(all: &[(i64, u32)], bounds: (i64, i64)) -> &[(i64, u32)] {
+    let from = all.partition_point(|one| one.0 < bounds.0);
+    let to = all.partition_point(|one| one.0 <= bounds.1);
+    &all[from..to.max(from)]
+}
+
+impl Cell {
+    pub(super) fn of(ground: &Ground<'_>, bounds: Bounds) -> Self {
+        let facts = ground.facts;
+        let mut deeds: Vec<Deed> = within(&ground.deeds, bounds.seen)
+            .iter()
+            .map(|(time, number)| {
+                let mut events = ground.events_of_deed.get(*number).to_vec();
+                events.sort_by_cached_key(|event| facts.order(*event));
+                let own = (bounds.own.0..=bounds.own.1).contains(time);
+                Deed { events, own }
+            })
+            .collect();
+        deeds.sort_by_cached_key(|deed| facts.ids[deed.events[0] as usize]);
+        let mut calls = within(&ground.calls, bounds.seen).to_vec();
+        let mut guests: Vec<u32> = Vec::new();
+        for deed in deeds.iter().filter(|deed| deed.own) {
+            let event = deed.events[0];
+            if bounds.seen.0 > i64::MIN && ground.in_task(event) {
+                guests.extend(ground.calls_before(event, bounds.seen.0, MOST_GUESTS));
+            }
+        }
+        guests.sort_unstable();
+        guests.dedup();
+        calls.extend(
+            guests
+                .into_iter()
+                .map(|event| (facts.times[event as usize].unwrap_or(0), event)),
+        );
+        calls.sort_by_cached_key(|(_, event)| facts.ids[*event as usize]);
+        let known = within(&ground.known, bounds.seen).iter();
+        Self {
+            calls,
+            deeds,
+            known: known.map(|(_, event)| *event).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    #[test]
+    fn few_events_are_one_cell_of_all_time() {
+        let all = (i64::MIN, i64::MAX);
+        let bounds = Bounds {
+            own: all,
+            seen: all,
+        };
+        assert_eq!(cells((0..1000).map(|n| n * HOUR)), [bounds]);
+        assert_eq!(cells(std::iter::empty()), [bounds]);
+    }
+
+    #[test]
+    fn cells_hold_all_events_once_and_few_each() {
+        // Ten days, one of them busy, and some events long before the epoch.
+        let mut times: Vec<i64> = (0..400_000)
+            .map(|n| 400_000 * HOUR + n * HOUR / 5000)
+            .collect();
+        times.extend((0..90_000).map(|n| 400_000 * HOUR + n * HOUR / 400));
+        times.extend((0..40).map(|n| -500_000 * HOUR + n));
+        let cells = cells(times.iter().copied());
+        assert!(cells.len() > 4, "{cells:?}");
+        assert!(cells.is_sorted_by(|a, b| a.own.1 < b.own.0));
+        for time in &times {
+            let own = |cell: &&Bounds| (cell.own.0..=cell.own.1).contains(time);
+            assert_eq!(cells.iter().filter(own).count(), 1);
+        }
+        for cell in &cells {
+            let count = |(from, to)| {
+                times
+                    .iter()
+                    .filter(|time| (from..=to).contains(*time))
+                    .count()
+            };
+            assert!(count(cell.own) <= MOST, "{cell:?}");
+            assert!(count(cell.seen) >= LEAST, "{cell:?}");
+            assert!(cell.seen.0 <= cell.own.0.saturating_sub(WINDOW));
+            assert!(cell.seen.1 >= cell.own.1.saturating_add(WINDOW));
+        }
+    }
+
+    #[test]
+    fn cells_do_not_depend_on_the_order_and_far_events_do_not_move_them() {
+        let times: Vec<i64> = (0..300_000)
+            .map(|n| 400_000 * HOUR + n * HOUR / 1000)
+            .collect();
+        let some = cells(times.iter().copied());
+        assert_eq!(some, cells(times.iter().rev().copied()));
+        let more = times
+            .iter()
+            .copied()
+            .chain((0..500).map(|n| 900_000 * HOUR + n));
+        let more = cells(more);
+        assert_eq!(more.len(), some.len() + 1);
+        // The last one of before may look for something to learn from.
+        assert_eq!(more[..some.len() - 1], some[..some.len() - 1]);
+    }
+
+    #[test]
+    fn more_than_enough_at_one_time_is_one_cell() {
+        let cells = cells((0..300_000).map(|n| 7 * HOUR + n));
+        assert_eq!(cells.len(), 1);
+        assert!(cells[0].own.0 > i64::MIN);
+    }
+}

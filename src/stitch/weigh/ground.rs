@@ -1,0 +1,272 @@
+//! What weighing takes from the whole store, once: who belongs together by ids, which values each record has, what
+//! may be a cause, and what was done in other systems.
+
+use super::lists::{Lists, Texts};
+use super::*;
+use crate::model::evidence_value;
+
+/// Kinds of keys whose values are evidence.
+const EVIDENCE: [KeyKind; 9] = [
+    KeyKind::Value,
+    KeyKind::Invoice,
+    KeyKind::Order,
+    KeyKind::Customer,
+    KeyKind::Case,
+    KeyKind::Account,
+    KeyKind::Document,
+    KeyKind::Object,
+    KeyKind::User,
+];
+
+/// What there is to be weighed, of the whole store; models are made of parts of it.
+pub(super) struct Ground<'f> {
+    pub(super) facts: &'f Facts,
+    /// The fragment of each event, by the number of one of its events.
+    pub(super) roots: Vec<u32>,
+    /// By that number, whether a model has a part in it.
+    agent: Vec<bool>,
+    /// Values that are evidence, and which of them each event has.
+    pub(super) names: Texts,
+    pub(super) tokens: Lists,
+    /// What may be a cause, by its time.
+    pub(super) calls: Vec<(i64, u32)>,
+    /// Calls of models in tasks: task, and place among `calls`.
+    calls_of_root: Vec<(u32, u32)>,
+    /// What was done elsewhere, by its time, and the events of each.
+    pub(super) deeds: Vec<(i64, u32)>,
+    pub(super) events_of_deed: Lists,
+    /// Events that a system has put on record as one change.
+    pub(super) documented: Vec<bool>,
+    /// Events of tasks that tell what is known in them, by their time.
+    pub(super) known: Vec<(i64, u32)>,
+    /// Events that have the same id of a tool call, and such ids of each event.
+    pub(super) events_of_id: Lists,
+    pub(super) ids_of_event: Lists,
+    /// Bytes of answers and of what calls gave back, by event.
+    pub(super) sizes: HashMap<u32, i64>,
+    pub(super) results: HashMap<u32, i64>,
+}
+
+impl<'f> Ground<'f> {
+    /// `None` where nothing can be a cause.
+    pub(super) fn read(
+        store: &Store,
+        places: &Places,
+        facts: &'f Facts,
+        components: &mut Components,
+    ) -> Result<Option<Self>, StoreError> {
+        let n = u32::try_from(facts.times.len()).unwrap_or(u32::MAX);
+        let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
+        let mut agent = vec![false; n as usize];
+        for event in 0..n {
+            let by_model = matches!(
+                facts.kind(event),
+                Kind::Inference | Kind::Instruction | Kind::Request
+            );
+            agent[roots[event as usize] as usize] |= by_model;
+        }
+        let mut ground = Self {
+            facts,
+            roots,
+            agent,
+            names: Texts::new(),
+            tokens: Lists::default(),
+            calls: Vec::new(),
+            calls_of_root: Vec::new(),
+            deeds: Vec::new(),
+            events_of_deed: Lists::default(),
+            documented: Vec::new(),
+            known: Vec::new(),
+            events_of_id: Lists::default(),
+            ids_of_event: Lists::default(),
+            sizes: HashMap::new(),
+            results: HashMap::new(),
+        };
+        ground.find_calls();
+        if ground.calls.is_empty() {
+            return Ok(None);
+        }
+        ground.read_tokens(store, places)?;
+        ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
+        ground.find_known();
+        ground.read_sizes(store, places)?;
+        Ok(Some(ground))
+    }
+
+    /// Whether an event is in a task that a model has a part in.
+    pub(super) fn in_task(&self, event: u32) -> bool {
+        self.agent[self.roots[event as usize] as usize]
+    }
+
+    fn find_calls(&mut self) {
+        let facts = self.facts;
+        for event in (0u32..).take(self.roots.len()) {
+            // The run of a tool may be recorded apart from what asked for it: it is placed as requests are.
+            let called = match facts.kind(event) {
+                Kind::ToolCall => true,
+                Kind::Inference => self.in_task(event),
+                _ => facts.is_request(event as usize),
+            };
+            if let (true, Some(start)) = (called, facts.times[event as usize]) {
+                let end = match facts.kind(event) {
+                    // Its tools run when it has answered.
+                    Kind::Inference => facts.ends[event as usize],
+                    _ => None,
+                };
+                self.calls.push((end.unwrap_or(start), event));
+            }
+        }
+        self.calls.sort_unstable();
+        let by_model = (0u32..).zip(&self.calls).filter(|(_, (_, event))| {
+            facts.kind(*event) == Kind::ToolCall && self.agent[self.roots[*event as usize] as usize]
+        });
+        self.calls_of_root = by_model
+            .map(|(at, (_, event))| (self.roots[*event as usize], at))
+            .collect();
+        self.calls_of_root.sort_unstable();
+    }
+
+    /// The last so many calls of models in the task of an event before a time.
+    pub(super) fn calls_before(
+        &self,
+        event: u32,
+        time: i64,
+        most: usize,
+    ) -> impl Iterator<Item = u32> + '_ {
+        let root = self.roots[event as usize];
+        let is_before = |at: &(u32, u32)| *at < (root, 0);
+        let start = self.calls_of_root.partition_point(is_before);
+        let end = self.calls_of_root.partition_point(|at| {
+            *at < (root, 0) || at.0 == root && self.calls[at.1 as usize].0 < time
+        });
+        let calls = &self.calls_of_root[start..end];
+        let last = &calls[calls.len().saturating_sub(most)..];
+        last.iter().map(|(_, at)| self.calls[*at as usize].1)
+    }
+
+    fn read_tokens(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        for kind in EVIDENCE {
+            let keys = Keys::read(store, places, kind)?;
+            for (value, group) in keys.groups() {
+                let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
+                if let Some(value) = evidence_value(value) {
+                    let token = self.names.number(&value);
+                    pairs.extend(group.iter().map(|row| (row.1, token)));
+                }
+            }
+        }
+        self.tokens = Lists::of(self.roots.len(), || pairs.iter().copied());
+        Ok(())
+    }
+
+    /// Everything done in other systems: each fragment without a model's part as one, and the changes inside of tasks
+    /// one by one.
+    fn find_deeds(&mut self, transactions: &Keys) {
+        let facts = self.facts;
+        let mut saved = vec![0u32; self.roots.len()];
+        for (number, (_, group)) in (1u32..).zip(transactions.groups()) {
+            for row in group {
+                saved[row.1 as usize] = number;
+            }
+        }
+        let mut rows: Vec<(u32, u32, u32)> = Vec::new();
+        for (event, root) in (0u32..).zip(&self.roots) {
+            let settled = self.agent[*root as usize];
+            if settled && !facts.is_change(event as usize) {
+                continue;
+            }
+            let group = match (settled, saved[event as usize]) {
+                (false, _) => 0,
+                (true, 0) => u32::MAX - event,
+                (true, saved) => saved,
+            };
+            rows.push((*root, group, event));
+        }
+        self.documented = saved.into_iter().map(|saved| saved != 0).collect();
+        rows.sort_unstable();
+        let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(rows.len());
+        for group in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+            let events = group.iter().map(|row| row.2);
+            let first = events.clone().min_by_key(|event| facts.order(*event));
+            let time = first.and_then(|event| facts.times[event as usize]);
+            if let Some(time) = time {
+                let number = u32::try_from(self.deeds.len()).unwrap_or(u32::MAX);
+                self.deeds.push((time, number));
+                pairs.extend(events.map(|event| (number, event)));
+            }
+        }
+        self.events_of_deed = Lists::of(self.deeds.len(), || pairs.iter().copied());
+        self.deeds.sort_unstable();
+    }
+
+    fn find_known(&mut self) {
+        let facts = self.facts;
+        let tells = |event: &u32| {
+            self.in_task(*event)
+                && !facts.is_change(*event as usize)
+                && !self.tokens.get(*event).is_empty()
+        };
+        // What has no time is known from the beginning of its task on.
+        let timeless = |event: &u32| facts.times[*event as usize].is_none();
+        let events = || (0u32..).take(self.roots.len());
+        let mut first: HashMap<u32, i64> = events()
+            .filter(|event| timeless(event) && tells(event))
+            .map(|event| (self.roots[event as usize], i64::MAX))
+            .collect();
+        let dated = if first.is_empty() {
+            0
+        } else {
+            self.roots.len()
+        };
+        for event in events().take(dated) {
+            let time = facts.times[event as usize];
+            if let (Some(time), Some(least)) = (time, first.get_mut(&self.roots[event as usize])) {
+                *least = time.min(*least);
+            }
+        }
+        let time = |event: u32| match facts.times[event as usize] {
+            Some(time) => time,
+            None => first[&self.roots[event as usize]],
+        };
+        let mut known: Vec<(i64, u32)> = events()
+            .filter(tells)
+            .map(|event| (time(event), event))
+            .collect();
+        // Exports are in the order of time, mostly: runs are merged.
+        known.sort();
+        self.known = known;
+    }
+
+    /// Takes ids of tool calls, and the sizes of results and answers, from the keys.
+    fn read_sizes(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+        for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
+            if let Ok(size) = size.parse() {
+                self.sizes.extend(group.iter().map(|row| (row.1, size)));
+            }
+        }
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        for (number, (_, group)) in
+            (0u32..).zip(Keys::read(store, places, KeyKind::ToolCall)?.groups())
+        {
+            pairs.extend(group.iter().map(|row| (number, row.1)));
+            // Ids of calls recur, sometimes within a conversation: results that differ say nothing.
+            let results = group
+                .iter()
+                .filter(|row| self.facts.kind(row.1) == Kind::ToolResult);
+            let mut results = results.filter_map(|row| self.sizes.get(&row.1).copied());
+            let Some(size) = results.next() else { continue };
+            if results.all(|other| other == size) {
+                let calls = group
+                    .iter()
+                    .filter(|row| self.facts.kind(row.1) == Kind::ToolCall);
+                self.results.extend(calls.map(|row| (row.1, size)));
+            }
+        }
+        let ids = pairs.last().map_or(0, |pair| pair.0 as usize + 1);
+        self.events_of_id = Lists::of(ids, || pairs.iter().copied());
+        let back = || pairs.iter().map(|(id, event)| (*event, *id));
+        self.ids_of_event = Lists::of(self.roots.len(), back);
+        Ok(())
+    }
+}

@@ -9,7 +9,7 @@ use super::ground::Ground;
 use super::*;
 
 /// Events beyond which a cell is halved.
-const MOST: usize = 1 << 17;
+const MOST: usize = 1 << 16;
 /// Events that are learned from, at least, where there are so many: those nearest to the cell are looked at as well.
 const LEAST: usize = MOST / 2;
 /// Events are counted by spans of 2^30 microseconds (18 minutes) ...

@@ -70,6 +70,8 @@ pub struct KeySetting {
 pub struct StitchConfig {
     /// How likely a cause must be to join its effect to its task, between 0.5 and 1.
     pub threshold: f64,
+    /// Events that are weighed together at most, where their times allow; memory grows with it.
+    pub cell: std::num::NonZeroUsize,
 }
 
 /// The section `[seal]`.
@@ -100,7 +102,11 @@ impl SealConfig {
 
 impl Default for StitchConfig {
     fn default() -> Self {
-        Self { threshold: 0.9 }
+        const CELL: std::num::NonZeroUsize = std::num::NonZeroUsize::new(1 << 16).unwrap();
+        Self {
+            threshold: 0.9,
+            cell: CELL,
+        }
     }
 }
 
@@ -118,7 +124,7 @@ pub enum ConfigError {
     /// The file is not TOML of the right shape.
     #[error("{path} is not valid: {reason}")]
     #[diagnostic(help(
-        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [dates] (source = \"mdy\"), [hubs] (trace = 50), [[keys]] (kind = \"invoice\", pattern = 'RE-(\\d+)'), [stitch] (threshold = 0.9), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
+        "there are mappings = [\"file.toml\"], [zones] (source = \"Europe/Berlin\"), [dates] (source = \"mdy\"), [hubs] (trace = 50), [[keys]] (kind = \"invoice\", pattern = 'RE-(\\d+)'), [stitch] (threshold = 0.9, cell = 65536), [seal] (key = \"/safe/trail.key\"), [roles.NAME] (recipients, may, hide), [[retain]] and [[hold]], and [gate] (deny = \"critical\")"
     ))]
     Toml {
         /// Which file.

@@ -49,9 +49,9 @@ impl Args {
     }
 
     fn text(&self, store: &Store, config: &Config) -> Result<String> {
-        let (index, steps) =
+        let (index, run) =
             crate::stitch::stitch(store, config).map_err(|error| miette!("{error}"))?;
-        let found = stitching(store, &index, steps).map_err(|error| miette!("{error}"))?;
+        let found = stitching(store, &index, run).map_err(|error| miette!("{error}"))?;
         Ok(match self.format {
             Form::Table => stitching_text(&found, super::columns()),
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",

@@ -8,7 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Links, Parts, Places, TaskIndex};
-use super::weigh::weigh;
+use super::weigh::{Kept, KeptCell, Settings, weigh};
 use super::{COUNTER, Hub, STRONG, StepClock, is_counter};
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{KeyScan, Store, StoreError, scan_columns};
@@ -392,14 +392,26 @@ impl Components {
     }
 }
 
-/// Joins everything that equal strong keys join; gives the ids of all events beside the index.
+/// The tasks, and what else is written with them.
+pub(super) struct Closed {
+    pub index: TaskIndex,
+    /// Ids of all events.
+    pub ids: Vec<Digest>,
+    /// What is told of each cell.
+    pub cells: Vec<KeptCell>,
+    /// Cells that were weighed now.
+    pub weighed: usize,
+}
+
+/// Joins everything that equal strong keys join, and what evidence does.
 pub(super) fn close(
     store: &Store,
     limits: &BTreeMap<KeyKind, usize>,
-    threshold: f64,
+    settings: Settings,
     state: Digest,
+    kept: &Kept,
     clock: &mut StepClock,
-) -> Result<(TaskIndex, Vec<Digest>), StoreError> {
+) -> Result<Closed, StoreError> {
     let places = Places::new(store);
     let mut facts = Facts::read(store, &places)?;
     let n = u32::try_from(places.len()).map_err(|_| StoreError::Damaged {
@@ -484,7 +496,7 @@ pub(super) fn close(
         Ok::<_, StoreError>(())
     })?;
     clock.done("joining by ids");
-    let weighed = weigh(store, &places, &facts, &mut components, threshold)?;
+    let weighed = weigh(store, &places, &facts, &mut components, settings, kept)?;
     let (mut causes, mut weighings) = (Vec::new(), Vec::new());
     for told in weighed.actions {
         if let Some(link) = told.joined {
@@ -543,7 +555,12 @@ pub(super) fn close(
         clocks: weighed.clocks,
         weighings,
     })?;
-    Ok((index, facts.ids))
+    Ok(Closed {
+        index,
+        ids: facts.ids,
+        cells: weighed.cells,
+        weighed: weighed.weighed,
+    })
 }
 
 fn per_mille(probability: f64) -> u32 {

@@ -7,16 +7,24 @@ use crate::config::Config;
 use crate::store::{Damage, Store, StoreError, derived};
 
 /// The derived files, below the store's folder.
-const FILES: [&str; 3] = [
+const FILES: [&str; 4] = [
     "tasks/tasks.parquet",
     "tasks/_index.bin",
+    CELLS,
     "links/links.parquet",
 ];
+/// What was told of each cell of time.
+pub(super) const CELLS: &str = "tasks/_cells.bin";
 const LIST: &str = "tasks/_files.json";
 
 /// Writes the list of the derived files.
 pub(super) fn write_list(store: &Store) -> Result<(), StoreError> {
     derived::write_list(&store.layout().root, LIST, &FILES)
+}
+
+/// Whether one of the derived files is as the list says.
+pub(super) fn is_as_listed(store: &Store, file: &str) -> bool {
+    derived::is_as_listed(&store.layout().root, LIST, file)
 }
 
 /// Holds the derived tables, if there are any, against their list.

@@ -70,6 +70,11 @@ impl Places {
         Some(base + u32::try_from(row & ((1 << PART_BITS) - 1)).ok()?)
     }
 
+    /// The batch that an event is in.
+    pub(super) fn batch(&self, event: u32) -> usize {
+        self.place(event).batch
+    }
+
     pub(super) fn place(&self, event: u32) -> EventRef {
         let at = self
             .flat

@@ -20,9 +20,14 @@ pub use weigh::{Candidate, Cause, Clock, Weighing};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use weigh::{Kept, Settings};
+
 use crate::config::Config;
 use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError};
+
+/// How records are joined: raised with each change of it, so that nothing made in another way is taken for current.
+const METHOD: u32 = 7;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
@@ -77,8 +82,7 @@ pub struct Hub {
 /// # Errors
 /// The store cannot be read, or the derived tables cannot be written.
 pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
-    let limits = limits(config);
-    let state = state_digest(store, &limits, config.stitch.threshold);
+    let state = state_digest(store, config);
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
@@ -86,42 +90,73 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = TaskIndex::load(store, state) {
         return Ok(index);
     }
-    Ok(make(store, &limits, config.stitch.threshold, state)?.0)
+    Ok(make(store, config, state, &kept(store))?.0)
 }
 
 /// The tasks as they were made before; `None` if the store or the settings have changed since.
 #[must_use]
 pub fn current(store: &Store, config: &Config) -> Option<TaskIndex> {
-    let state = state_digest(store, &limits(config), config.stitch.threshold);
-    TaskIndex::load(store, state)
+    TaskIndex::load(store, state_digest(store, config))
 }
 
 /// How long each step took.
 pub type Steps = Vec<(&'static str, Duration)>;
 
-/// Makes the tasks new, whether or not anything has changed, and says how long each step took.
+/// How stitching went.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// How long each step took.
+    pub steps: Steps,
+    /// Cells of time that evidence was weighed in.
+    pub cells: usize,
+    /// Those of them that were weighed now; nothing has touched the others.
+    pub weighed: usize,
+}
+
+/// Makes the tasks new, and says how it went. Where nothing has changed since they were made, all of it is made
+/// from the records again; else what nothing has touched is taken as it was.
 ///
 /// # Errors
 /// The store cannot be read, or the derived tables cannot be written.
-pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Steps), StoreError> {
-    let limits = limits(config);
-    let state = state_digest(store, &limits, config.stitch.threshold);
+pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Run), StoreError> {
+    let state = state_digest(store, config);
     let _lock = store.lock()?;
-    make(store, &limits, config.stitch.threshold, state)
+    let kept = match TaskIndex::load(store, state) {
+        Some(_) => Kept::default(),
+        None => kept(store),
+    };
+    make(store, config, state, &kept)
+}
+
+/// What was weighed before, if it is as it was written.
+fn kept(store: &Store) -> Kept {
+    match derived::is_as_listed(store, derived::CELLS) {
+        true => Kept::read(&store.layout().root.join(derived::CELLS)),
+        false => Kept::default(),
+    }
 }
 
 fn make(
     store: &Store,
-    limits: &BTreeMap<KeyKind, usize>,
-    threshold: f64,
+    config: &Config,
     state: Digest,
-) -> Result<(TaskIndex, Steps), StoreError> {
+    kept: &Kept,
+) -> Result<(TaskIndex, Run), StoreError> {
     let mut clock = StepClock::default();
-    let (index, ids) = closure::close(store, limits, threshold, state, &mut clock)?;
-    tables::write(store, &index, &ids)?;
+    let settings = Settings {
+        threshold: config.stitch.threshold,
+        cell: config.stitch.cell.get(),
+    };
+    let closed = closure::close(store, &limits(config), settings, state, kept, &mut clock)?;
+    tables::write(store, &closed)?;
     derived::write_list(store)?;
     clock.done("writing tasks and links");
-    Ok((index, clock.steps))
+    let run = Run {
+        steps: clock.steps,
+        cells: closed.cells.len(),
+        weighed: closed.weighed,
+    };
+    Ok((closed.index, run))
 }
 
 /// Takes the time of one step after the other.
@@ -158,8 +193,9 @@ fn limits(config: &Config) -> BTreeMap<KeyKind, usize> {
 }
 
 /// What the derived tables depend on.
-fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64) -> Digest {
-    let mut text = format!("trail tasks 6 {threshold}");
+fn state_digest(store: &Store, config: &Config) -> Digest {
+    let (threshold, cell) = (config.stitch.threshold, config.stitch.cell);
+    let mut text = format!("trail tasks {METHOD} {threshold} {cell}");
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);
@@ -167,7 +203,7 @@ fn state_digest(store: &Store, limits: &BTreeMap<KeyKind, usize>, threshold: f64
             text.push_str(&table.sha256);
         }
     }
-    for (kind, limit) in limits {
+    for (kind, limit) in limits(config) {
         text.push_str(&format!("\0{kind}={limit}"));
     }
     Digest::of(text.as_bytes())

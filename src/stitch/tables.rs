@@ -13,6 +13,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use parquet::schema::types::ColumnPath;
 
+use super::closure::Closed;
+use super::derived::CELLS;
 use super::index::TaskIndex;
 use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError, write_in_pieces};
@@ -38,8 +40,10 @@ static LINKS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Writes `tasks/tasks.parquet` (task, event, time it is ordered by) and `links/links.parquet` (one
-/// row for each event that a key joins to an earlier one), then the index that makes them valid.
-pub(super) fn write(store: &Store, index: &TaskIndex, ids: &[Digest]) -> Result<(), StoreError> {
+/// row for each event that a key joins to an earlier one), what is told of each cell, then the index that makes
+/// them valid.
+pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
+    let (index, ids) = (&closed.index, &closed.ids);
     let root = &store.layout().root;
     for folder in ["tasks", "links"] {
         let path = root.join(folder);
@@ -65,6 +69,13 @@ pub(super) fn write(store: &Store, index: &TaskIndex, ids: &[Digest]) -> Result<
         Err(panic) => std::panic::resume_unwind(panic),
     }
     links?;
+    let path = root.join(CELLS);
+    write_in_pieces(&path, |out| {
+        let mut cells = closed.cells.iter();
+        cells
+            .try_for_each(|cell| cell.put(out))
+            .map_err(StoreError::io("writing", &path))
+    })?;
     index.save(store)
 }
 

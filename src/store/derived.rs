@@ -49,6 +49,18 @@ pub fn write_list(root: &Path, name: &str, files: &[impl AsRef<str>]) -> Result<
     write_atomically(&root.join(name), &text)
 }
 
+/// Whether a list names a file, and it is as it was written.
+#[must_use]
+pub fn is_as_listed(root: &Path, name: &str, file: &str) -> bool {
+    let listed = fs::read(root.join(name)).ok();
+    let listed: Option<Vec<Listed>> = listed.and_then(|text| serde_json::from_slice(&text).ok());
+    let as_it_is = list(root, &[file]).ok();
+    let (Some(listed), Some([as_it_is])) = (listed, as_it_is.as_deref()) else {
+        return false;
+    };
+    listed.contains(as_it_is)
+}
+
 /// Holds the files that there are against their list; without list there has to be none. `again` says how
 /// they are made anew.
 #[must_use]

@@ -1,13 +1,12 @@
 //! How the records of a store were joined to tasks.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::safe::{cut, cut_front, terminal};
 use crate::model::Kind;
-use crate::stitch::{Clock, Hub, TaskIndex, TaskSet};
+use crate::stitch::{Clock, Hub, Run, TaskIndex, TaskSet};
 use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
 
 /// How stitching went.
@@ -27,6 +26,10 @@ pub struct Stitching {
     pub hubs: Vec<Hub>,
     /// Changes in a task of which no model's part is on record, by source and user.
     pub unlinked_writes: BTreeMap<String, usize>,
+    /// Cells of time that evidence was weighed in.
+    pub cells: usize,
+    /// Those of them that were weighed in this run; nothing has touched the others.
+    pub cells_weighed: usize,
     /// Seconds that each step took; of this run.
     pub seconds: Vec<(String, f64)>,
 }
@@ -35,11 +38,7 @@ pub struct Stitching {
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn stitching(
-    store: &Store,
-    index: &TaskIndex,
-    steps: Vec<(&'static str, Duration)>,
-) -> Result<Stitching, StoreError> {
+pub fn stitching(store: &Store, index: &TaskIndex, run: Run) -> Result<Stitching, StoreError> {
     let mut found = Stitching {
         events: index.events(),
         tasks: 0,
@@ -53,7 +52,10 @@ pub fn stitching(
         clocks: index.clocks(),
         hubs: index.hubs().to_vec(),
         unlinked_writes: BTreeMap::new(),
-        seconds: steps
+        cells: run.cells,
+        cells_weighed: run.weighed,
+        seconds: run
+            .steps
             .into_iter()
             .map(|(step, time)| (step.to_owned(), (time.as_secs_f64() * 1e3).round() / 1e3))
             .collect(),
@@ -226,6 +228,12 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
             .map(|(who, count)| format!("  {count:>8}  {who}")),
         columns,
     );
+    if found.cells > 1 {
+        out.push_str(&format!(
+            "\nEvidence weighed in {} cells of time, {} of them now; nothing has touched the others since\n",
+            found.cells, found.cells_weighed
+        ));
+    }
     out.push_str("\nTime\n");
     for (step, seconds) in &found.seconds {
         out.push_str(&format!("  {step:<28} {seconds:>8.3} s\n"));

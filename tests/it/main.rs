@@ -21,6 +21,7 @@ mod samples;
 mod seal;
 mod search;
 mod stitch;
+mod stitch_parts;
 mod stitch_sql;
 mod store;
 mod tell;

@@ -70,20 +70,19 @@ fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
 /// Everything done in other systems that is looked at, in the order of the ids.
 pub(super) fn actions(
     ground: &Ground<'_>,
-    deeds: Vec<Deed>,
+    deeds: &[Deed],
     task: &mut impl FnMut(u32) -> u32,
     values: &mut Renumbered,
 ) -> Vec<Action> {
     let facts = ground.facts;
-    let mut action_of = |number: usize, own: bool, events: Vec<u32>| {
-        let first = *events.first()?;
-        let time = facts.times[first as usize]?;
+    let mut action_of = |number: usize, own: bool, time: i64, events: Vec<u32>| {
+        let first = events[0];
         let actor = events
             .iter()
             .map(|event| facts.actors[*event as usize])
             .find(|actor| *actor != 0)
             .unwrap_or(0);
-        Some(Action {
+        Action {
             number,
             root: task(first),
             settled: ground.in_task(first),
@@ -107,23 +106,20 @@ pub(super) fn actions(
             by_value: OnceLock::new(),
             pairs: Mutex::default(),
             events,
-        })
+        }
     };
-    let mut out = Vec::with_capacity(deeds.len());
-    for Deed { events, own } in deeds {
-        let steps = match events.first() {
-            Some(first) if !ground.in_task(*first) => steps(facts, &events),
-            _ => Vec::new(),
+    let all = deeds.iter().enumerate().map(|(number, deed)| {
+        let steps = match ground.in_task(deed.events[0]) {
+            true => Vec::new(),
+            false => steps(facts, &deed.events),
         };
-        let number = out.len();
-        let Some(mut action) = action_of(number, own, events) else {
-            continue;
-        };
-        let steps = steps.into_iter().take(MOST_STEPS);
-        action.steps = steps
-            .filter_map(|step| action_of(number, own, step))
-            .collect();
-        out.push(action);
-    }
-    out
+        let mut action = action_of(number, deed.own, deed.time, deed.events.clone());
+        for step in steps.into_iter().take(MOST_STEPS) {
+            if let Some(time) = facts.times[step[0] as usize] {
+                action.steps.push(action_of(number, deed.own, time, step));
+            }
+        }
+        action
+    });
+    all.collect()
 }

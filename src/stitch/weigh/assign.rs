@@ -360,21 +360,16 @@ impl Model<'_> {
     }
 
     fn told_of(&self, action: &Action, choice: Option<Choice>, weights: &[(usize, f64)]) -> ToldOf {
-        let mut told = ToldOf {
-            events: action.events.clone(),
-            ..ToldOf::default()
-        };
+        let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let (mut joined, mut weighing) = (None, None);
         let cause = if action.settled {
             self.cause_within(action)
         } else {
-            told.weighing = self.weighing(action, choice, weights.to_vec());
+            weighing = self.weighing(action, choice, weights.to_vec());
             choice.and_then(|choice| {
                 let call = &self.calls[choice.call];
-                told.joined = Some(Weighed {
-                    cause: call.event,
-                    probability: choice.probability,
-                    why: self.why(call, action, choice.bits),
-                });
+                let why = self.why(call, action, choice.bits);
+                joined = Some((place(choice.call), Exact::of(choice.probability), why));
                 if call.by_model {
                     return Some((choice.call, choice.probability));
                 }
@@ -383,21 +378,13 @@ impl Model<'_> {
                 Some((call, share * choice.probability))
             })
         };
-        let Some((call, probability)) = cause.filter(|(call, _)| self.calls[*call].by_model) else {
-            return told;
-        };
-        let changes = action.events.iter().filter(|event| {
-            let at = **event as usize;
-            self.facts.is_change(at) && self.ground.documented[at]
-        });
-        told.causes = changes
-            .map(|effect| Cause {
-                cause: self.calls[call].event,
-                effect: *effect,
-                probability,
-            })
-            .collect();
-        told
+        let cause = cause.filter(|(call, _)| self.calls[*call].by_model);
+        ToldOf {
+            action: place(action.number),
+            joined,
+            cause: cause.map(|(call, probability)| (place(call), Exact::of(probability))),
+            weighing,
+        }
     }
 
     /// The likelihood of each call of the action's own task to be its cause; what is missing to one

@@ -5,13 +5,12 @@
 //! Cells are the halves of halves of all time: where they lie follows from how many events there are and
 //! when, and not from the order of ingest.
 
+use sha2::{Digest as _, Sha256};
+
 use super::ground::Ground;
 use super::*;
+use crate::stitch::METHOD;
 
-/// Events beyond which a cell is halved.
-const MOST: usize = 1 << 16;
-/// Events that are learned from, at least, where there are so many: those nearest to the cell are looked at as well.
-const LEAST: usize = MOST / 2;
 /// Events are counted by spans of 2^30 microseconds (18 minutes) ...
 const SPAN_BITS: u32 = 30;
 /// ... and no cell is shorter than 2^3 of them: what is looked at around a cell is weighed twice.
@@ -28,8 +27,9 @@ pub(super) struct Bounds {
     pub(super) seen: (i64, i64),
 }
 
-/// The cells that have something in them, in their order.
-pub(super) fn cells(times: impl Iterator<Item = i64>) -> Vec<Bounds> {
+/// The cells that have something in them, in their order. One of more than `most` events is halved; of half as many
+/// there is enough to learn from.
+pub(super) fn cells(times: impl Iterator<Item = i64>, most: usize) -> Vec<Bounds> {
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     let (mut last, mut run) = (0, 0);
     for time in times {
@@ -44,35 +44,35 @@ pub(super) fn cells(times: impl Iterator<Item = i64>) -> Vec<Bounds> {
     counts.retain(|_, count| *count > 0);
     let spans: Vec<(i64, usize)> = counts.into_iter().collect();
     let all = (i64::MIN, i64::MAX);
-    if spans.iter().map(|span| span.1).sum::<usize>() <= MOST {
+    if spans.iter().map(|span| span.1).sum::<usize>() <= most {
         return vec![Bounds {
             own: all,
             seen: all,
         }];
     }
     let mut own = Vec::new();
-    halve(&spans, i64::BITS - SPAN_BITS, &mut own);
+    halve(&spans, i64::BITS - SPAN_BITS, most, &mut own);
     own.into_iter()
         .map(|own| Bounds {
             own,
-            seen: seen_from(own, &spans),
+            seen: seen_from(own, &spans, most / 2),
         })
         .collect()
 }
 
 /// Halves the spans until each part has few enough events.
-fn halve(spans: &[(i64, usize)], bits: u32, out: &mut Vec<(i64, i64)>) {
+fn halve(spans: &[(i64, usize)], bits: u32, most: usize, out: &mut Vec<(i64, i64)>) {
     // By shifts in two steps: one of all bits is none.
     let half_of = |span: i64| (span >> (bits - 1)) & 1;
     let Some((first, _)) = spans.first() else {
         return;
     };
     let count: usize = spans.iter().map(|span| span.1).sum();
-    if count > MOST && bits > LEAST_BITS {
+    if count > most && bits > LEAST_BITS {
         let middle = spans.partition_point(|(span, _)| half_of(*span) == half_of(*first));
         let (one, other) = spans.split_at(middle);
-        halve(one, bits - 1, out);
-        return halve(other, bits - 1, out);
+        halve(one, bits - 1, most, out);
+        return halve(other, bits - 1, most, out);
     }
     let start = (i128::from(*first) >> bits) << (bits + SPAN_BITS);
     let end = start + (1i128 << (bits + SPAN_BITS)) - 1;
@@ -82,12 +82,12 @@ fn halve(spans: &[(i64, usize)], bits: u32, out: &mut Vec<(i64, i64)>) {
 }
 
 /// What is looked at for a cell: a window around it, and more where that is too little to learn from.
-fn seen_from(own: (i64, i64), spans: &[(i64, usize)]) -> (i64, i64) {
+fn seen_from(own: (i64, i64), spans: &[(i64, usize)], least: usize) -> (i64, i64) {
     let from = spans.partition_point(|span| span.0 < own.0 >> SPAN_BITS);
     let to = spans.partition_point(|span| span.0 <= own.1 >> SPAN_BITS);
     let (mut first, mut end) = (from, to);
     let mut count: usize = spans[from..to].iter().map(|span| span.1).sum();
-    while count < LEAST {
+    while count < least {
         let before = first
             .checked_sub(1)
             .map(|at| (own.0 >> SPAN_BITS) - spans[at].0);
@@ -124,6 +124,7 @@ pub(super) struct Cell {
 /// Something done elsewhere.
 pub(super) struct Deed {
     pub(super) events: Vec<u32>,
+    pub(super) time: i64,
     /// Decided here.
     pub(super) own: bool,
 }
@@ -143,8 +144,8 @@ impl Cell {
             .map(|(time, number)| {
                 let mut events = ground.events_of_deed.get(*number).to_vec();
                 events.sort_by_cached_key(|event| facts.order(*event));
-                let own = (bounds.own.0..=bounds.own.1).contains(time);
-                Deed { events, own }
+                let (time, own) = (*time, (bounds.own.0..=bounds.own.1).contains(time));
+                Deed { events, time, own }
             })
             .collect();
         deeds.sort_by_cached_key(|deed| facts.ids[deed.events[0] as usize]);
@@ -171,6 +172,74 @@ impl Cell {
             known: known.map(|(_, event)| *event).collect(),
         }
     }
+
+    /// Digest of all that a model takes of the cell: what is weighed follows from nothing else. What a record says is named
+    /// by the batches that the records are in, and the record by its id.
+    pub(super) fn digest(
+        &self,
+        ground: &Ground<'_>,
+        places: &Places,
+        batches: &[Digest],
+        bounds: Bounds,
+        threshold: f64,
+    ) -> Digest {
+        let facts = ground.facts;
+        let mut hash = Sha256::new();
+        hash.update(METHOD.to_le_bytes());
+        hash.update(threshold.to_le_bytes());
+        for time in [bounds.own.0, bounds.own.1, bounds.seen.0, bounds.seen.1] {
+            hash.update(time.to_le_bytes());
+        }
+        let (mut from, mut formats) = (BTreeSet::new(), BTreeSet::new());
+        let mut tasks: HashMap<u32, u32> = HashMap::new();
+        let mut add = |hash: &mut Sha256, event: u32| {
+            let at = event as usize;
+            from.insert(places.batch(event));
+            formats.insert(facts.formats[at]);
+            // Fragments in the order in which they come: how they are numbered elsewhere says nothing.
+            let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+            let task = *tasks.entry(ground.roots[at]).or_insert(next);
+            hash.update(facts.ids[at].0);
+            hash.update(task.to_le_bytes());
+            hash.update([
+                u8::from(ground.in_task(event)),
+                u8::from(ground.documented[at]),
+            ]);
+            // A change takes the time of its header, which may be in another batch.
+            let time = facts.times[at];
+            hash.update([u8::from(time.is_some())]);
+            hash.update(time.unwrap_or(0).to_le_bytes());
+        };
+        for number in [self.calls.len(), self.deeds.len(), self.known.len()] {
+            hash.update((number as u64).to_le_bytes());
+        }
+        for (_, event) in &self.calls {
+            add(&mut hash, *event);
+            let result = ground.results.get(event);
+            hash.update([u8::from(result.is_some())]);
+            hash.update(result.copied().unwrap_or(0).to_le_bytes());
+        }
+        for deed in &self.deeds {
+            hash.update((deed.events.len() as u64).to_le_bytes());
+            hash.update([u8::from(deed.own)]);
+            deed.events.iter().for_each(|event| add(&mut hash, *event));
+        }
+        self.known.iter().for_each(|event| add(&mut hash, *event));
+        for format in formats {
+            let source = facts.source_of.get(&format).copied().unwrap_or(0);
+            for name in [facts.name(format), facts.name(source)] {
+                hash.update((name.len() as u64).to_le_bytes());
+                hash.update(name);
+            }
+        }
+        // Digests in their order: batches are numbered as they come.
+        let from: BTreeSet<Digest> = from
+            .iter()
+            .filter_map(|batch| batches.get(*batch).copied())
+            .collect();
+        from.iter().for_each(|batch| hash.update(batch.0));
+        Digest(hash.finalize().into())
+    }
 }
 
 #[cfg(test)]
@@ -178,6 +247,11 @@ mod tests {
     use super::*;
 
     const HOUR: i64 = 3_600_000_000;
+    const MOST: usize = 1 << 16;
+
+    fn cells(times: impl Iterator<Item = i64>) -> Vec<Bounds> {
+        super::cells(times, MOST)
+    }
 
     #[test]
     fn few_events_are_one_cell_of_all_time() {
@@ -213,7 +287,7 @@ mod tests {
                     .count()
             };
             assert!(count(cell.own) <= MOST, "{cell:?}");
-            assert!(count(cell.seen) >= LEAST, "{cell:?}");
+            assert!(count(cell.seen) >= MOST / 2, "{cell:?}");
             assert!(cell.seen.0 <= cell.own.0.saturating_sub(WINDOW));
             assert!(cell.seen.1 >= cell.own.1.saturating_add(WINDOW));
         }

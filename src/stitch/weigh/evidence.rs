@@ -122,7 +122,8 @@ impl Model<'_> {
         })
     }
 
-    pub(super) fn candidate(&self, at: usize, action: &Action, probability: f64) -> Candidate {
+    /// With the place of the call for its event.
+    fn candidate(&self, at: usize, action: &Action, probability: f64) -> Candidate {
         let call = &self.calls[at];
         let shared = action
             .tokens
@@ -140,7 +141,7 @@ impl Model<'_> {
         let mut lens = Lens::new(self, action);
         let [content, route, object, size, time] = lens.parts(call).map(rounded);
         Candidate {
-            event: call.event,
+            event: u32::try_from(at).unwrap_or(u32::MAX),
             values: values
                 .into_iter()
                 .map(|(name, bits)| (name, rounded(bits)))

@@ -17,6 +17,7 @@ mod clocks;
 mod deeds;
 mod evidence;
 mod ground;
+mod kept;
 mod learn;
 mod lens;
 mod likeness;
@@ -34,13 +35,14 @@ use ground::Ground;
 use lens::Lens;
 use likeness::Likeness;
 use lists::{Lists, Renumbered};
-use told::{Outcome, Told, ToldOf, Weighed};
+use told::{Exact, OfCell, Outcome, Told, ToldOf};
 
+pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
 
 use super::closure::{Components, Facts, Keys};
 use super::index::Places;
-use crate::model::{KeyKind, Kind, evidence_value};
+use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{Store, StoreError, side_by_side};
 
 /// Furthest that a cause can be from its effect, clocks' offsets included (microseconds).
@@ -226,25 +228,66 @@ struct Model<'f> {
     results: usize,
 }
 
-/// Finds causes across fragments, and within tasks.
+/// How causes are weighed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    /// How likely a cause must be.
+    pub threshold: f64,
+    /// Events of one cell, at most.
+    pub cell: usize,
+}
+
+/// Finds causes across fragments, and within tasks. What `kept` tells of a cell that has not changed is taken as it is.
 pub(super) fn weigh(
     store: &Store,
     places: &Places,
     facts: &Facts,
     components: &mut Components,
-    threshold: f64,
+    settings: Settings,
+    kept: &Kept,
 ) -> Result<Outcome, StoreError> {
     let Some(ground) = Ground::read(store, places, facts, components)? else {
         return Ok(Outcome::default());
     };
-    let cells = cells(facts.times.iter().flatten().copied());
+    let cells = cells(facts.times.iter().flatten().copied(), settings.cell);
     // Where there are several they are weighed side by side, and the actions of each one by one.
     let alone = cells.len() == 1;
-    let told = side_by_side(&cells, |bounds| {
+    let batches = batch_digests(store);
+    let of_each = side_by_side(&cells, |bounds| {
         let cell = Cell::of(&ground, *bounds);
-        Ok::<_, StoreError>(Model::build(&ground, cell, alone).told(threshold))
+        let digest = cell.digest(&ground, places, &batches, *bounds, settings.threshold);
+        let known = kept.get(digest).and_then(|kept| {
+            let (found, clocks) = kept.unpack()?.found(&ground, &cell)?;
+            Some((found, clocks, kept))
+        });
+        let weighed = known.is_none();
+        let (found, clocks, kept) = match known {
+            Some(known) => known,
+            None => {
+                let told = Model::build(&ground, &cell, alone).told(settings.threshold);
+                let kept = KeptCell::pack(digest, &told)?;
+                let (found, clocks) = told.found(&ground, &cell).unwrap_or_default();
+                (found, clocks, kept)
+            }
+        };
+        Ok::<_, StoreError>(OfCell {
+            found,
+            clocks,
+            kept,
+            weighed,
+        })
     })?;
-    Ok(Outcome::of(facts, told))
+    Ok(Outcome::of(facts, of_each))
+}
+
+/// What each batch of the store says of itself: digests of its tables.
+fn batch_digests(store: &Store) -> Vec<Digest> {
+    let of_batch = store.batches().iter().map(|batch| {
+        let tables = batch.tables.iter();
+        let all: Vec<&str> = tables.map(|table| table.sha256.as_str()).collect();
+        Digest::of(all.join("\0").as_bytes())
+    });
+    of_batch.collect()
 }
 
 impl<'f> Model<'f> {
@@ -289,7 +332,7 @@ impl<'f> Model<'f> {
         }
     }
 
-    fn build(ground: &'f Ground<'f>, cell: Cell, alone: bool) -> Self {
+    fn build(ground: &'f Ground<'f>, cell: &Cell, alone: bool) -> Self {
         let facts = ground.facts;
         // Numbers of this cell for values and tasks, in the order in which they come.
         let mut values = Renumbered::default();
@@ -300,7 +343,8 @@ impl<'f> Model<'f> {
         };
         let calls: Vec<Call> = cell
             .calls
-            .into_iter()
+            .iter()
+            .copied()
             .enumerate()
             .map(|(number, (time, event))| {
                 let passed = ground.tokens.get(event);
@@ -334,7 +378,7 @@ impl<'f> Model<'f> {
                 }
             })
             .collect();
-        let mut actions = actions(ground, cell.deeds, &mut task, &mut values);
+        let mut actions = actions(ground, &cell.deeds, &mut task, &mut values);
         let object_of = |event: u32| {
             let number = facts.objects[event as usize].checked_sub(1)?;
             let name = facts.object_names.get(number as usize)?;
@@ -347,10 +391,10 @@ impl<'f> Model<'f> {
         }
         let roots_of_token: Vec<(u32, u32)> = cell
             .known
-            .into_iter()
+            .iter()
             .flat_map(|event| {
-                let root = task(event);
-                let tokens = ground.tokens.get(event).iter();
+                let root = task(*event);
+                let tokens = ground.tokens.get(*event).iter();
                 tokens
                     .filter_map(|token| values.find(*token))
                     .map(move |token| (token, root))

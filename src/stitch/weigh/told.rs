@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::super::closure::Facts;
+use super::cells::Cell;
+use super::ground::Ground;
+use super::kept::KeptCell;
 
 /// A link by evidence.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ pub struct Cause {
 
 /// What is told of one action.
 #[derive(Default)]
-pub(in crate::stitch) struct ToldOf {
+pub(in crate::stitch) struct Found {
     /// Its events, first one first.
     pub events: Vec<u32>,
     /// The link to its cause, if one was found.
@@ -41,33 +44,133 @@ pub(in crate::stitch) struct ToldOf {
     pub weighing: Option<Weighing>,
 }
 
-/// What is told of a cell.
+/// What is told of a cell, by the places of calls and actions in it: it holds for the same cell of another time too,
+/// whatever the events are numbered there.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Told {
     pub actions: Vec<ToldOf>,
     pub clocks: Vec<Clock>,
+}
+
+/// What is told of one action of a cell.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ToldOf {
+    /// Place of the action.
+    pub action: u32,
+    /// Place of its cause, how sure, and why.
+    pub joined: Option<(u32, Exact, String)>,
+    /// The call of a model behind it.
+    pub cause: Option<(u32, Exact)>,
+    /// With places for events.
+    pub weighing: Option<Weighing>,
+}
+
+/// A number that is kept to its last bit.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Exact(u64);
+
+impl Exact {
+    pub(super) fn of(number: f64) -> Self {
+        Self(number.to_bits())
+    }
+
+    fn number(self) -> f64 {
+        f64::from_bits(self.0)
+    }
+}
+
+impl Told {
+    /// What is told, of the events of a cell; `None` if it is not of that cell.
+    pub(super) fn found(
+        self,
+        ground: &Ground<'_>,
+        cell: &Cell,
+    ) -> Option<(Vec<Found>, Vec<Clock>)> {
+        let of_each = self
+            .actions
+            .into_iter()
+            .map(|told| told.found(ground, cell));
+        Some((of_each.collect::<Option<_>>()?, self.clocks))
+    }
+}
+
+impl ToldOf {
+    fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Found> {
+        let call = |place: u32| cell.calls.get(place as usize).map(|call| call.1);
+        let events = cell.deeds.get(self.action as usize)?.events.clone();
+        let joined = match self.joined {
+            Some((cause, probability, why)) => Some(Weighed {
+                cause: call(cause)?,
+                probability: probability.number(),
+                why,
+            }),
+            None => None,
+        };
+        let mut causes = Vec::new();
+        if let Some((cause, probability)) = self.cause {
+            let cause = call(cause)?;
+            let is_documented = |event: &&u32| {
+                let at = **event as usize;
+                ground.facts.is_change(at) && ground.documented[at]
+            };
+            causes.extend(events.iter().filter(is_documented).map(|effect| Cause {
+                cause,
+                effect: *effect,
+                probability: probability.number(),
+            }));
+        }
+        let mut weighing = self.weighing;
+        if let Some(weighing) = &mut weighing {
+            weighing.best.event = call(weighing.best.event)?;
+            if let Some(other) = &mut weighing.runner_up {
+                other.event = call(other.event)?;
+            }
+        }
+        Some(Found {
+            events,
+            joined,
+            causes,
+            weighing,
+        })
+    }
+}
+
+/// What is found in a cell.
+pub(super) struct OfCell {
+    pub found: Vec<Found>,
+    pub clocks: Vec<Clock>,
+    pub kept: KeptCell,
+    /// Not as it was kept.
+    pub weighed: bool,
 }
 
 /// What weighing gives.
 #[derive(Default)]
 pub(in crate::stitch) struct Outcome {
     /// In the order of the ids of the first events.
-    pub actions: Vec<ToldOf>,
+    pub actions: Vec<Found>,
     /// Offsets between the clocks of two formats.
     pub clocks: Vec<Clock>,
+    /// What is told of each cell, to be kept.
+    pub cells: Vec<KeptCell>,
+    /// How many of them were weighed now.
+    pub weighed: usize,
 }
 
 impl Outcome {
-    pub(super) fn of(facts: &Facts, cells: Vec<Told>) -> Self {
+    pub(super) fn of(facts: &Facts, cells: Vec<OfCell>) -> Self {
         let mut outcome = Self::default();
         let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
-        for told in cells {
-            outcome.actions.extend(told.actions);
-            for clock in told.clocks {
+        for cell in cells {
+            outcome.actions.extend(cell.found);
+            outcome.cells.push(cell.kept);
+            outcome.weighed += usize::from(cell.weighed);
+            for clock in cell.clocks {
                 let pair = (clock.from.clone(), clock.to.clone());
                 clocks.entry(pair).or_default().push(clock);
             }
         }
-        let first = |told: &ToldOf| told.events.first().map(|event| facts.ids[*event as usize]);
+        let first = |found: &Found| found.events.first().map(|event| facts.ids[*event as usize]);
         outcome.actions.sort_by_cached_key(first);
         let clocks: Vec<Clock> = clocks.into_values().filter_map(over_all).collect();
         // One cell may show a pair of clocks the other way about.
@@ -83,26 +186,30 @@ impl Outcome {
     }
 }
 
-/// One clock of those of all cells: what is usual, and how far it lies around that, from one time to another too.
+/// One clock of those of all cells: what is usual, and how far nine in ten pairs lie around that at most, by what their
+/// cells tell.
 fn over_all(mut clocks: Vec<Clock>) -> Option<Clock> {
-    clocks.sort_by(|a, b| a.offset.total_cmp(&b.offset).then(a.pairs.cmp(&b.pairs)));
     let pairs: usize = clocks.iter().map(|clock| clock.pairs).sum();
     // What rests on no pairs counts where nothing else does.
     let weight = |clock: &Clock| if pairs == 0 { 1 } else { clock.pairs };
-    let half = clocks.iter().map(weight).sum::<usize>().div_ceil(2);
-    let mut before = 0;
-    let middle = clocks.iter().find(|clock| {
-        before += weight(clock);
-        before >= half
-    })?;
-    let counted = clocks.iter().filter(|clock| weight(clock) > 0);
-    let furthest = counted
-        .map(|clock| (clock.offset - middle.offset).abs() + clock.spread)
-        .fold(0.0, f64::max);
+    let all: usize = clocks.iter().map(weight).sum();
+    let share = |clocks: &[Clock], tenths: usize| {
+        let mut before = 0;
+        let reaches = |clock: &&Clock| {
+            before += weight(clock);
+            before * 10 >= all * tenths
+        };
+        clocks.iter().find(reaches).cloned()
+    };
+    clocks.sort_by(|a, b| a.offset.total_cmp(&b.offset).then(a.pairs.cmp(&b.pairs)));
+    let middle = share(&clocks, 5)?;
+    let reach = |clock: &Clock| (clock.offset - middle.offset).abs() + clock.spread;
+    clocks.sort_by(|a, b| reach(a).total_cmp(&reach(b)).then(a.pairs.cmp(&b.pairs)));
+    let spread = reach(&share(&clocks, 9)?);
     Some(Clock {
-        spread: (furthest * 100.0).round() / 100.0,
+        spread: (spread * 100.0).round() / 100.0,
         pairs,
-        ..middle.clone()
+        ..middle
     })
 }
 

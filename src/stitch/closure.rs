@@ -8,10 +8,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::index::{Links, Parts, Places, TaskIndex};
+use super::keys::Keys;
 use super::weigh::{Kept, KeptCell, Settings, weigh};
-use super::{COUNTER, Hub, STRONG, StepClock, is_counter};
+use super::{Hub, STRONG, StepClock};
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
-use crate::store::{KeyScan, Store, StoreError, scan_columns};
+use crate::store::{Store, StoreError, scan_columns};
 
 /// What stitching needs to know of each event.
 pub(super) struct Facts {
@@ -315,62 +316,6 @@ impl Facts {
     }
 }
 
-/// All keys of one kind, grouped by value.
-#[derive(Default)]
-pub(super) struct Keys {
-    text: String,
-    /// End of each value in `text`; the parts of a store have their own.
-    ends: Vec<usize>,
-    /// Number of the value, and event.
-    rows: Vec<(u32, u32)>,
-}
-
-impl Keys {
-    pub(super) fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
-        let mut keys = Self::default();
-        for (batch, custody) in store.batches().iter().enumerate() {
-            for path in store.parts("keys", custody) {
-                let first = keys.ends.len();
-                KeyScan::open(&path)?.each(kind.as_str(), &mut |value, row| {
-                    if is_counter(kind) && value.len() < COUNTER {
-                        return;
-                    }
-                    let known = keys.ends.len();
-                    if known == first || keys.value(known - 1) != value {
-                        keys.text.push_str(value);
-                        keys.ends.push(keys.text.len());
-                    }
-                    if let Some(event) = places.number(batch, row) {
-                        let number = u32::try_from(keys.ends.len() - 1).unwrap_or(u32::MAX);
-                        keys.rows.push((number, event));
-                    }
-                })?;
-            }
-        }
-        let mut rows = std::mem::take(&mut keys.rows);
-        // Each part is in order already, and so are its events of one value: runs are merged, stably.
-        rows.sort_by(|a, b| match a.0 == b.0 {
-            true => std::cmp::Ordering::Equal,
-            false => keys.value(a.0 as usize).cmp(keys.value(b.0 as usize)),
-        });
-        keys.rows = rows;
-        Ok(keys)
-    }
-
-    fn value(&self, number: usize) -> &str {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[number]]
-    }
-
-    /// The values, in their order, and the keys that have each; the event is the second of a key.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(u32, u32)])> {
-        let value = |row: &(u32, u32)| self.value(row.0 as usize);
-        self.rows
-            .chunk_by(move |a, b| a.0 == b.0 || value(a) == value(b))
-            .map(move |group| (value(&group[0]), group))
-    }
-}
-
 pub(super) struct Components {
     parent: Vec<u32>,
 }
@@ -420,10 +365,14 @@ pub(super) fn close(
     })?;
     borrow_times(store, &places, &mut facts)?;
     clock.done("reading events");
-    let scopes = [
-        scope(store, &places, KeyKind::Trace)?,
-        scope(store, &places, KeyKind::Conversation)?,
-    ];
+    // Kinds that tell how far a value reaches are read first.
+    let reaching = [KeyKind::Trace, KeyKind::Conversation]
+        .map(|kind| Ok((kind, Keys::read(store, &places, kind)?)));
+    let reaching: Vec<(KeyKind, Keys)> = reaching.into_iter().collect::<Result<_, StoreError>>()?;
+    let scopes: Vec<Vec<u32>> = reaching
+        .iter()
+        .map(|(_, keys)| scope(keys, n as usize))
+        .collect();
     let mut components = Components {
         parent: (0..n).collect(),
     };
@@ -484,8 +433,13 @@ pub(super) fn close(
         let (send, receive) = sync_channel(0);
         let places = &places;
         scope.spawn(move || {
+            let mut reaching = reaching;
             for kind in STRONG {
-                if send.send((kind, Keys::read(store, places, kind))).is_err() {
+                let keys = match reaching.iter().position(|known| known.0 == kind) {
+                    Some(at) => Ok(reaching.swap_remove(at).1),
+                    None => Keys::read(store, places, kind),
+                };
+                if send.send((kind, keys)).is_err() {
                     break;
                 }
             }
@@ -593,16 +547,15 @@ fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(),
     Ok(())
 }
 
-/// For each event, the number of its value of that kind; 0 for none.
-fn scope(store: &Store, places: &Places, kind: KeyKind) -> Result<Vec<u32>, StoreError> {
-    let mut scope = vec![0; places.len()];
-    let keys = Keys::read(store, places, kind)?;
+/// For each event, the number of its value; 0 for none.
+fn scope(keys: &Keys, events: usize) -> Vec<u32> {
+    let mut scope = vec![0; events];
     for (number, (_, group)) in (1u32..).zip(keys.groups()) {
         for row in group {
             scope[row.1 as usize] = number;
         }
     }
-    Ok(scope)
+    scope
 }
 
 fn distinct(scope: &[u32], group: &[(u32, u32)]) -> usize {

@@ -8,6 +8,7 @@ mod closure;
 mod column;
 mod derived;
 mod index;
+mod keys;
 mod statements;
 mod tables;
 mod weigh;

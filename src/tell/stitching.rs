@@ -229,9 +229,13 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
         columns,
     );
     if found.cells > 1 {
+        let now = match found.cells_weighed == found.cells {
+            true => "all of them now".to_owned(),
+            false => format!("{} now; the others are as they were", found.cells_weighed),
+        };
         out.push_str(&format!(
-            "\nEvidence weighed in {} cells of time, {} of them now; nothing has touched the others since\n",
-            found.cells, found.cells_weighed
+            "\nEvidence weighed in {} cells of time, {now}\n",
+            found.cells
         ));
     }
     out.push_str("\nTime\n");

@@ -40,8 +40,9 @@ use told::{Exact, OfCell, Outcome, Told, ToldOf};
 pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
 
-use super::closure::{Components, Facts, Keys};
+use super::closure::{Components, Facts};
 use super::index::Places;
+use super::keys::Keys;
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{Store, StoreError, side_by_side};
 

@@ -1,0 +1,203 @@
+//! Keys of one kind, grouped by their values.
+
+use std::cmp::Ordering;
+
+use super::index::Places;
+use super::{COUNTER, is_counter};
+use crate::model::KeyKind;
+use crate::store::{KeyScan, Store, StoreError, side_by_side};
+
+/// All keys of one kind, grouped by value.
+#[derive(Default)]
+pub(super) struct Keys {
+    parts: Vec<Part>,
+    /// Part and place in it of each value, in the order of the values.
+    values: Vec<(u32, u32)>,
+    /// Number of the value, and event.
+    rows: Vec<(u32, u32)>,
+}
+
+/// The keys of one part of the store, in the order of their values.
+#[derive(Default)]
+struct Part {
+    text: String,
+    /// End of each value in the text.
+    ends: Vec<usize>,
+    /// End of the events that have it.
+    event_ends: Vec<usize>,
+    events: Vec<u32>,
+}
+
+/// The end of the list before, which is where a list begins.
+fn start(ends: &[usize], at: usize) -> usize {
+    at.checked_sub(1).map_or(0, |before| ends[before])
+}
+
+impl Part {
+    fn value(&self, at: usize) -> &str {
+        &self.text[start(&self.ends, at)..self.ends[at]]
+    }
+
+    fn events(&self, at: usize) -> &[u32] {
+        &self.events[start(&self.event_ends, at)..self.event_ends[at]]
+    }
+
+    fn push(&mut self, value: &str, event: u32) {
+        let known = self.ends.len();
+        if known == 0 || self.value(known - 1) != value {
+            self.text.push_str(value);
+            self.ends.push(self.text.len());
+            self.event_ends.push(self.events.len());
+        }
+        self.events.push(event);
+        if let Some(end) = self.event_ends.last_mut() {
+            *end = self.events.len();
+        }
+    }
+}
+
+impl Keys {
+    pub(super) fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
+        let batches = store.batches().iter().enumerate();
+        let paths: Vec<_> = batches
+            .flat_map(|(batch, custody)| {
+                let paths = store.parts("keys", custody).into_iter();
+                paths.map(move |path| (batch, path))
+            })
+            .collect();
+        let parts = side_by_side(&paths, |(batch, path)| {
+            let mut part = Part::default();
+            KeyScan::open(path)?.each(kind.as_str(), &mut |value, row| {
+                if is_counter(kind) && value.len() < COUNTER {
+                    return;
+                }
+                if let Some(event) = places.number(*batch, row) {
+                    part.push(value, event);
+                }
+            })?;
+            Ok::<_, StoreError>(part)
+        })?;
+        Ok(Self::of(parts))
+    }
+
+    fn of(mut parts: Vec<Part>) -> Self {
+        // What all values begin with tells none apart.
+        let mut ends = parts.iter().filter(|part| !part.ends.is_empty());
+        let ends: Vec<&[u8]> = ends
+            .by_ref()
+            .flat_map(|part| [part.value(0), part.value(part.ends.len() - 1)])
+            .map(str::as_bytes)
+            .collect();
+        let (least, most) = (ends.iter().min(), ends.iter().max());
+        let common = match (least, most) {
+            (Some(least), Some(most)) => {
+                least.iter().zip(*most).take_while(|(a, b)| a == b).count()
+            }
+            _ => 0,
+        };
+        // Eight bytes of each value behind that decide nearly always.
+        let head = |value: &str| {
+            let mut head = [0; 8];
+            let behind = value.as_bytes().get(common..).unwrap_or_default();
+            let len = behind.len().min(8);
+            head[..len].copy_from_slice(&behind[..len]);
+            u64::from_be_bytes(head)
+        };
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let mut order: Vec<(u64, u32, u32)> =
+            Vec::with_capacity(parts.iter().map(|part| part.ends.len()).sum());
+        for (of, part) in parts.iter().enumerate() {
+            order.extend(
+                (0..part.ends.len()).map(|at| (head(part.value(at)), number(of), number(at))),
+            );
+        }
+        let value = |part: u32, at: u32| parts[part as usize].value(at as usize);
+        let by_value = |a: &(u64, u32, u32), b: &(u64, u32, u32)| {
+            let whole = || value(a.1, a.2).cmp(value(b.1, b.2));
+            a.0.cmp(&b.0).then_with(whole)
+        };
+        // Each part is in order already: runs are merged, stably, each half by itself first.
+        let half = order.len() / 2;
+        let (one, other) = order.split_at_mut(half);
+        std::thread::scope(|scope| {
+            scope.spawn(|| one.sort_by(by_value));
+            other.sort_by(by_value);
+        });
+        order.sort_by(by_value);
+        let mut values: Vec<(u32, u32)> = Vec::new();
+        let mut rows = Vec::with_capacity(parts.iter().map(|part| part.events.len()).sum());
+        let mut last = None;
+        for run in &order {
+            if last.is_none_or(|last| by_value(last, run) != Ordering::Equal) {
+                values.push((run.1, run.2));
+            }
+            last = Some(run);
+            let number = number(values.len() - 1);
+            let events = parts[run.1 as usize].events(run.2 as usize);
+            rows.extend(events.iter().map(|event| (number, *event)));
+        }
+        for part in &mut parts {
+            (part.events, part.event_ends) = (Vec::new(), Vec::new());
+        }
+        Self {
+            parts,
+            values,
+            rows,
+        }
+    }
+
+    /// The values, in their order, and the keys that have each; the event is the second of a key.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(u32, u32)])> {
+        self.rows.chunk_by(|a, b| a.0 == b.0).map(|group| {
+            let (part, at) = self.values[group[0].0 as usize];
+            (self.parts[part as usize].value(at as usize), group)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn groups(parts: &[&[(&str, u32)]]) -> Vec<(String, Vec<u32>)> {
+        let part = |keys: &&[(&str, u32)]| {
+            let mut part = Part::default();
+            keys.iter()
+                .for_each(|(value, event)| part.push(value, *event));
+            part
+        };
+        let keys = Keys::of(parts.iter().map(part).collect());
+        let events = |group: &[(u32, u32)]| group.iter().map(|row| row.1).collect();
+        keys.groups()
+            .map(|(value, group)| (value.to_owned(), events(group)))
+            .collect()
+    }
+
+    #[test]
+    fn keys_of_all_parts_are_grouped_in_the_order_of_their_values() {
+        let found = groups(&[
+            &[("call_a", 3), ("call_a", 4), ("call_c00000000001", 1)],
+            &[],
+            &[
+                ("call_a", 9),
+                ("call_b", 2),
+                ("call_c00000000000", 8),
+                ("call_c00000000001", 7),
+            ],
+            &[("call_", 5)],
+        ]);
+        let wanted = [
+            ("call_", vec![5]),
+            ("call_a", vec![3, 4, 9]),
+            ("call_b", vec![2]),
+            ("call_c00000000000", vec![8]),
+            ("call_c00000000001", vec![1, 7]),
+        ];
+        assert_eq!(
+            found,
+            wanted.map(|(value, events)| (value.to_owned(), events))
+        );
+        assert!(groups(&[&[], &[]]).is_empty());
+        assert_eq!(groups(&[&[("", 1), ("\0", 2)]]).len(), 2);
+    }
+}

@@ -302,6 +302,14 @@ impl Facts {
         self.requests[event]
     }
 
+    /// Events in the order of [`Facts::order`]. Mostly their times decide, and nothing else is looked at.
+    pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
+        let time = |event: u32| self.times[event as usize].unwrap_or(i64::MAX);
+        time(a)
+            .cmp(&time(b))
+            .then_with(|| self.order(a).cmp(&self.order(b)))
+    }
+
     /// A total order that does not depend on places in the store. Events without time come last.
     pub fn order(&self, event: u32) -> (i64, u8, u32, i64, i32, Digest) {
         let at = event as usize;
@@ -414,7 +422,7 @@ pub(super) fn close(
             let anchor = group
                 .iter()
                 .map(|row| row.1)
-                .min_by_key(|event| facts.order(*event));
+                .min_by(|a, b| facts.compare(*a, *b));
             let Some(anchor) = anchor else { continue };
             let mut number = None;
             for row in group {
@@ -558,9 +566,20 @@ fn scope(keys: &Keys, events: usize) -> Vec<u32> {
     scope
 }
 
+/// How many traces or conversations keys reach.
 fn distinct(scope: &[u32], group: &[(u32, u32)]) -> usize {
-    let values = group.iter().map(|row| scope[row.1 as usize]);
-    let mut values: Vec<u32> = values.filter(|value| *value != 0).collect();
+    let values = || {
+        let values = group.iter().map(|row| scope[row.1 as usize]);
+        values.filter(|value| *value != 0)
+    };
+    // Mostly it is one.
+    let Some(first) = values().next() else {
+        return 0;
+    };
+    if values().all(|value| value == first) {
+        return 1;
+    }
+    let mut values: Vec<u32> = values().collect();
     values.sort_unstable();
     values.dedup();
     values.len()

@@ -79,6 +79,8 @@ pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
     index.save(store)
 }
 
+/// Bytes of the dictionary of a column.
+const DICTIONARY: usize = 16 << 20;
 /// Rows that are made together.
 const ROWS: usize = 1 << 16;
 
@@ -162,12 +164,14 @@ fn save(
 ) -> Result<(), StoreError> {
     let path = store.layout().root.join(name);
     let failed = || StoreError::parquet(&path);
-    // Ids are all different: a dictionary of them would be given up after it was made.
-    let properties = ["task", "event", "cause", "effect"]
+    // Ids of events are all different: a dictionary of them would be given up after it was made. Those of tasks and causes, and
+    // values, are of several events each, and fill more than the usual megabyte.
+    let properties = ["event", "effect"]
         .into_iter()
         .fold(WriterProperties::builder(), |properties, id| {
             properties.set_column_dictionary_enabled(ColumnPath::from(id), false)
         })
+        .set_dictionary_page_size_limit(DICTIONARY)
         .set_max_row_group_row_count(Some(1 << 20))
         .build();
     write_in_pieces(&path, |out| {

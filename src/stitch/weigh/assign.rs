@@ -351,7 +351,8 @@ impl Model<'_> {
         let actions = self.of_each(|action| {
             let choice = chosen.get(action.number).copied().flatten();
             let weights = weights.get(action.number).map_or(&[][..], Vec::as_slice);
-            action.own.then(|| self.told_of(action, choice, weights))
+            let told = action.own.then(|| self.told_of(action, choice, weights));
+            told.filter(|told| !told.is_empty())
         });
         Told {
             actions: actions.into_iter().flatten().collect(),

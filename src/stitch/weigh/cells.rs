@@ -143,7 +143,7 @@ impl Cell {
             .iter()
             .map(|(time, number)| {
                 let mut events = ground.events_of_deed.get(*number).to_vec();
-                events.sort_by_cached_key(|event| facts.order(*event));
+                events.sort_by(|a, b| facts.compare(*a, *b));
                 let (time, own) = (*time, (bounds.own.0..=bounds.own.1).contains(time));
                 Deed { events, time, own }
             })

@@ -188,7 +188,7 @@ impl<'f> Ground<'f> {
         let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(rows.len());
         for group in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let events = group.iter().map(|row| row.2);
-            let first = events.clone().min_by_key(|event| facts.order(*event));
+            let first = events.clone().min_by(|a, b| facts.compare(*a, *b));
             let time = first.and_then(|event| facts.times[event as usize]);
             if let Some(time) = time {
                 let number = u32::try_from(self.deeds.len()).unwrap_or(u32::MAX);

@@ -95,6 +95,11 @@ impl Told {
 }
 
 impl ToldOf {
+    /// Nothing was weighed, or found.
+    pub(super) fn is_empty(&self) -> bool {
+        self.joined.is_none() && self.cause.is_none() && self.weighing.is_none()
+    }
+
     fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Found> {
         let call = |place: u32| cell.calls.get(place as usize).map(|call| call.1);
         let events = cell.deeds.get(self.action as usize)?.events.clone();

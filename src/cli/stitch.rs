@@ -12,7 +12,8 @@ use crate::tell::{stitching, stitching_text};
 
 /// Join records to tasks, and say by which rules, under which clocks, and what was left alone
 ///
-/// Runs by itself when a question needs it; this command runs it anew and shows how it went.
+/// Runs by itself when a question needs it; this command shows how it went. What a new batch has not touched is taken as it
+/// was; where nothing is new, all of it is made again from the records.
 #[derive(clap::Args)]
 #[command(
     after_long_help = "Examples:\n  trail stitch\n  trail stitch --threshold 0.95 --format json"

@@ -1,7 +1,6 @@
 //! Union-find over equal strong keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::mpsc::sync_channel;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -386,7 +385,7 @@ pub(super) fn close(
     };
     let mut links = Links::none(n as usize);
     let mut hubs = Vec::new();
-    let mut join = |kind: KeyKind, keys: &Keys| {
+    let join = |kind: KeyKind, keys: &Keys| {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
         for (value, group) in keys.groups() {
             if group.len() < 2 {
@@ -436,27 +435,12 @@ pub(super) fn close(
             }
         }
     };
-    // The keys of one kind are read while those of the one before it are joined.
-    std::thread::scope(|scope| {
-        let (send, receive) = sync_channel(0);
-        let places = &places;
-        scope.spawn(move || {
-            let mut reaching = reaching;
-            for kind in STRONG {
-                let keys = match reaching.iter().position(|known| known.0 == kind) {
-                    Some(at) => Ok(reaching.swap_remove(at).1),
-                    None => Keys::read(store, places, kind),
-                };
-                if send.send((kind, keys)).is_err() {
-                    break;
-                }
-            }
-        });
-        for (kind, keys) in receive {
-            join(kind, &keys?);
-        }
-        Ok::<_, StoreError>(())
-    })?;
+    let mut reaching = reaching;
+    let read = |kind: KeyKind| match reaching.iter().position(|known| known.0 == kind) {
+        Some(at) => Ok(reaching.swap_remove(at).1),
+        None => Keys::read(store, &places, kind),
+    };
+    Keys::one_by_one(&STRONG, read, join)?;
     clock.done("joining by ids");
     let weighed = weigh(store, &places, &facts, &mut components, settings, kept)?;
     let (mut causes, mut weighings) = (Vec::new(), Vec::new());

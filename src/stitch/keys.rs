@@ -1,6 +1,7 @@
 //! Keys of one kind, grouped by their values.
 
 use std::cmp::Ordering;
+use std::sync::mpsc::sync_channel;
 
 use super::index::Places;
 use super::{COUNTER, is_counter};
@@ -78,6 +79,31 @@ impl Keys {
             Ok::<_, StoreError>(part)
         })?;
         Ok(Self::of(parts))
+    }
+
+    /// Reads kind after kind: the next one is read while one is visited.
+    ///
+    /// # Errors
+    /// The first that `read` gives.
+    pub(super) fn one_by_one(
+        kinds: &[KeyKind],
+        mut read: impl FnMut(KeyKind) -> Result<Self, StoreError> + Send,
+        mut visit: impl FnMut(KeyKind, &Self),
+    ) -> Result<(), StoreError> {
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(0);
+            scope.spawn(move || {
+                for kind in kinds {
+                    if send.send((*kind, read(*kind))).is_err() {
+                        break;
+                    }
+                }
+            });
+            for (kind, keys) in receive {
+                visit(kind, &keys?);
+            }
+            Ok(())
+        })
     }
 
     fn of(mut parts: Vec<Part>) -> Self {

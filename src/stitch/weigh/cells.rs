@@ -15,6 +15,8 @@ use crate::stitch::METHOD;
 const SPAN_BITS: u32 = 30;
 /// ... and no cell is shorter than 2^3 of them: what is looked at around a cell is weighed twice.
 const LEAST_BITS: u32 = 3;
+/// How far from a cell what is done there may take causes away from what is done in it (microseconds).
+const RIVALS: i64 = WINDOW / 3;
 /// Calls of one task before the cell that are looked at for what was done late.
 const MOST_GUESTS: usize = 64;
 
@@ -23,8 +25,10 @@ const MOST_GUESTS: usize = 64;
 pub(super) struct Bounds {
     /// What was done then is decided here ...
     pub(super) own: (i64, i64),
-    /// ... looking at all that happened then.
+    /// ... looking at all that was asked for then, and what it may have caused.
     pub(super) seen: (i64, i64),
+    /// Other things that were done then may have had the same causes, and teach as well.
+    pub(super) rivals: (i64, i64),
 }
 
 /// The cells that have something in them, in their order. One of more than `most` events is halved; of half as many
@@ -48,15 +52,13 @@ pub(super) fn cells(times: impl Iterator<Item = i64>, most: usize) -> Vec<Bounds
         return vec![Bounds {
             own: all,
             seen: all,
+            rivals: all,
         }];
     }
     let mut own = Vec::new();
     halve(&spans, i64::BITS - SPAN_BITS, most, &mut own);
     own.into_iter()
-        .map(|own| Bounds {
-            own,
-            seen: seen_from(own, &spans, most / 2),
-        })
+        .map(|own| seen_from(own, &spans, most / 2))
         .collect()
 }
 
@@ -82,7 +84,7 @@ fn halve(spans: &[(i64, usize)], bits: u32, most: usize, out: &mut Vec<(i64, i64
 }
 
 /// What is looked at for a cell: a window around it, and more where that is too little to learn from.
-fn seen_from(own: (i64, i64), spans: &[(i64, usize)], least: usize) -> (i64, i64) {
+fn seen_from(own: (i64, i64), spans: &[(i64, usize)], least: usize) -> Bounds {
     let from = spans.partition_point(|span| span.0 < own.0 >> SPAN_BITS);
     let to = spans.partition_point(|span| span.0 <= own.1 >> SPAN_BITS);
     let (mut first, mut end) = (from, to);
@@ -104,14 +106,21 @@ fn seen_from(own: (i64, i64), spans: &[(i64, usize)], least: usize) -> (i64, i64
             }
         }
     }
-    let mut seen = (own.0.saturating_sub(WINDOW), own.1.saturating_add(WINDOW));
-    if first < from {
-        seen.0 = seen.0.min(spans[first].0 << SPAN_BITS);
+    let around = |by: i64| {
+        let (mut from_time, mut to_time) = (own.0.saturating_sub(by), own.1.saturating_add(by));
+        if first < from {
+            from_time = from_time.min(spans[first].0 << SPAN_BITS);
+        }
+        if end > to {
+            to_time = to_time.max(((spans[end - 1].0 + 1) << SPAN_BITS) - 1);
+        }
+        (from_time, to_time)
+    };
+    Bounds {
+        own,
+        seen: around(WINDOW),
+        rivals: around(RIVALS),
     }
-    if end > to {
-        seen.1 = seen.1.max(((spans[end - 1].0 + 1) << SPAN_BITS) - 1);
-    }
-    seen
 }
 
 /// What is looked at for a cell, in an order that no ingest decides.
@@ -139,7 +148,7 @@ fn within(all: &[(i64, u32)], bounds: (i64, i64)) -> &[(i64, u32)] {
 impl Cell {
     pub(super) fn of(ground: &Ground<'_>, bounds: Bounds) -> Self {
         let facts = ground.facts;
-        let mut deeds: Vec<Deed> = within(&ground.deeds, bounds.seen)
+        let mut deeds: Vec<Deed> = within(&ground.deeds, bounds.rivals)
             .iter()
             .map(|(time, number)| {
                 let mut events = ground.events_of_deed.get(*number).to_vec();
@@ -187,8 +196,9 @@ impl Cell {
         let mut hash = Sha256::new();
         hash.update(METHOD.to_le_bytes());
         hash.update(threshold.to_le_bytes());
-        for time in [bounds.own.0, bounds.own.1, bounds.seen.0, bounds.seen.1] {
-            hash.update(time.to_le_bytes());
+        for (from, to) in [bounds.own, bounds.seen, bounds.rivals] {
+            hash.update(from.to_le_bytes());
+            hash.update(to.to_le_bytes());
         }
         let (mut from, mut formats) = (BTreeSet::new(), BTreeSet::new());
         let mut tasks: HashMap<u32, u32> = HashMap::new();
@@ -259,6 +269,7 @@ mod tests {
         let bounds = Bounds {
             own: all,
             seen: all,
+            rivals: all,
         };
         assert_eq!(cells((0..1000).map(|n| n * HOUR)), [bounds]);
         assert_eq!(cells(std::iter::empty()), [bounds]);

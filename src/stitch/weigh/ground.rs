@@ -146,8 +146,8 @@ impl<'f> Ground<'f> {
 
     fn read_tokens(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
         let mut pairs: Vec<(u32, u32)> = Vec::new();
-        for kind in EVIDENCE {
-            let keys = Keys::read(store, places, kind)?;
+        let read = |kind| Keys::read(store, places, kind);
+        Keys::one_by_one(&EVIDENCE, read, |_, keys| {
             for (value, group) in keys.groups() {
                 let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
                 if let Some(value) = evidence_value(value) {
@@ -155,7 +155,7 @@ impl<'f> Ground<'f> {
                     pairs.extend(group.iter().map(|row| (row.1, token)));
                 }
             }
-        }
+        })?;
         self.tokens = Lists::of(self.roots.len(), || pairs.iter().copied());
         Ok(())
     }

@@ -69,7 +69,7 @@ const MOST_ROUNDS: usize = 20;
 /// Most rounds of expectation and maximisation; the figures hardly move after the third.
 const ROUNDS: usize = 8;
 /// Rounds end when only one in so many choices is of another task than in one of the two rounds before.
-const SAME: usize = 1000;
+const SAME: usize = 500;
 /// Actions inside of tasks that routes, clocks and users are learned from.
 const MOST_LESSONS: usize = 20_000;
 /// Mean time of those effects that wait for something (microseconds).

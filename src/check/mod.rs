@@ -1,6 +1,6 @@
 //! Rules over single events and records (Sigma) and over whole tasks (templates of Declare).
 //!
-//! What the templates mean is defined in docs/policy.md and done in [`task`]. A value that is not logged
+//! What the templates mean is defined in docs/policy.md and done in `task`. A value that is not logged
 //! makes a condition not hold. A rule whose kinds of events (`needs`) or logs the store has none of is
 //! *not evaluable*: silence is not compliance.
 

@@ -341,7 +341,7 @@ impl RowStream {
 /// made.
 ///
 /// # Errors
-/// As [`leaf::row_digests`].
+/// As `leaf::row_digests`.
 pub fn chunk_leaves(
     contents: &[ContentDigest],
     events: &arrow_array::RecordBatch,

@@ -1,6 +1,6 @@
 //! Salesforce field history (`OpportunityFieldHistory`, `CaseHistory`, `<Custom>__History`).
 //!
-//! - Vendor document: Salesforce object reference, "<Object>History".
+//! - Vendor document: Salesforce object reference, "`<Object>History`".
 //! - Detection: columns or members Field, OldValue, NewValue, CreatedById and CreatedDate.
 //! - Time: `CreatedDate`, ISO 8601 in UTC, seconds.
 //! - Ids: the parent record; rows of one save share record, user and second (a transaction key).

@@ -7,6 +7,7 @@
 mod closure;
 mod column;
 mod derived;
+mod facts;
 mod index;
 mod keys;
 mod statements;

@@ -40,7 +40,8 @@ use told::{Exact, OfCell, Outcome, Told, ToldOf};
 pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
 
-use super::closure::{Components, Facts};
+use super::closure::Components;
+use super::facts::Facts;
 use super::index::Places;
 use super::keys::Keys;
 use crate::model::{Digest, KeyKind, Kind, evidence_value};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::closure::Facts;
+use super::super::facts::Facts;
 use super::cells::Cell;
 use super::ground::Ground;
 use super::kept::KeptCell;

@@ -281,17 +281,10 @@ fn one_core_gives_what_many_give() {
             std::process::Command::new(trail)
         };
         let store = case.path("store");
-        let output = command
-            .arg("--store")
-            .arg(&store)
-            .args(["stitch", "--format", "json"])
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        command.arg("--store").arg(&store);
+        command.args(["stitch", "--format", "json"]);
+        let run = assert_cmd::Command::from_std(command).assert().success();
+        let output = run.get_output();
         let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(
             said["cells"].as_u64() > Some(3) && said["cells_weighed"] == said["cells"],

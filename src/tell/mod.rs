@@ -24,6 +24,7 @@ mod search_fields;
 mod search_text;
 mod sequences;
 mod sql;
+mod sql_scan;
 mod stats;
 mod stitching;
 mod task_traits;

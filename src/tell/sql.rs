@@ -1,20 +1,19 @@
 //! Questions in SQL over the tables of a store, by Polars. They read only: nothing that a query makes is
-//! kept. Of each table the columns that the query names are read into memory; the library's own scan of
-//! Parquet files would link an HTTP client.
+//! kept.
 
 use std::fs::File;
+use std::io::Cursor;
 use std::path::PathBuf;
 
-use polars::prelude::{
-    AnyValue, DataFrame, DataType, IntoLazy, LazyFrame, PolarsError, PolarsResult, TimeUnit, col,
-    lit,
-};
-use polars::sql::SQLContext;
+use parquet::arrow::ArrowWriter;
+use polars::prelude::{AnyValue, DataFrame, PolarsError, PolarsResult, Schema, TimeUnit};
 use polars_io::SerReader;
+use polars_io::mmap::MmapBytesReader;
 use polars_io::parquet::read::ParquetReader;
 use serde_json::{Map, Value};
 
 use super::safe::csv_cell;
+use super::sql_scan::{TableFiles, answer};
 use crate::model::time::format_utc;
 use crate::store::Store;
 
@@ -52,155 +51,82 @@ pub struct Answered {
 /// # Errors
 /// It is no query, names what is not there, or a table cannot be read.
 pub fn sql(store: &Store, query: &str) -> PolarsResult<Answered> {
-    let mut context = SQLContext::new();
-    let mut reads_contents = false;
     let words = Words::of(query);
+    let mut tables = Vec::new();
     for (name, _) in TABLES {
         let is_text = matches!(name, "contents" | "rejects");
-        if is_text && store.access().is_protected() {
-            continue;
+        if words.names(name) && !(is_text && store.access().is_protected()) {
+            tables.extend(files_of(store, name)?.map(|files| (name, files)));
         }
-        let paths: Vec<PathBuf> = match name {
-            "tasks" | "links" => {
-                let path = store
-                    .layout()
-                    .root
-                    .join(name)
-                    .join(format!("{name}.parquet"));
-                if path.is_file() {
-                    vec![path]
-                } else {
-                    Vec::new()
-                }
-            }
-            _ => {
-                let batches = store.batches().iter();
-                batches.flat_map(|batch| store.parts(name, batch)).collect()
-            }
-        };
-        if !words.names(name) {
-            continue;
-        }
-        if paths.is_empty() {
-            if let Some(none) = without_rows(name)? {
-                context.register(name, none.lazy());
-            }
-            continue;
-        }
-        reads_contents |= is_text;
-        context.register(name, table(store, name, &paths, &words)?);
     }
-    let frame = context.execute(query)?.collect()?;
+    let mut read = tables.iter().filter(|(_, files)| !files.paths.is_empty());
+    let reads_contents = read.any(|(name, _)| matches!(*name, "contents" | "rejects"));
     Ok(Answered {
-        frame,
+        frame: answer(tables, query)?,
         reads_contents,
     })
 }
 
-/// Words of a query: tables and columns that it names are among them.
-struct Words {
-    words: Vec<String>,
-    /// It asks for all columns of something.
-    all: bool,
-}
+/// Words of a query: tables that it names are among them.
+struct Words(Vec<String>);
 
 impl Words {
     fn of(query: &str) -> Self {
         let lower = query.to_lowercase();
         let cut = lower.split(|c: char| !c.is_alphanumeric() && c != '_');
-        // `count(*)` reads no column.
-        let dense: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
-        Self {
-            words: cut.map(str::to_owned).collect(),
-            all: dense.replace("count(*)", "").contains('*'),
-        }
+        Self(cut.map(str::to_owned).collect())
     }
 
     fn names(&self, name: &str) -> bool {
-        self.words
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(name))
+        self.0.iter().any(|word| word == name)
     }
 }
 
-/// A table that has no file yet: a store in which nothing was left out has no rejects, and says so by no rows.
-/// Derived tables always have their files.
-fn without_rows(name: &str) -> PolarsResult<Option<DataFrame>> {
-    let schema = match name {
-        "events" => crate::store::events_schema(),
-        "keys" => crate::store::keys_schema(),
-        "contents" => crate::store::contents_schema(),
-        "rejects" => crate::store::rejects_schema(),
-        _ => return Ok(None),
+/// The files of a table and its columns, `None` where there is no such table. A table may have no file: a store in
+/// which nothing was left out has no rejects, and says so by no rows.
+fn files_of(store: &Store, name: &str) -> PolarsResult<Option<TableFiles>> {
+    let is_derived = matches!(name, "tasks" | "links");
+    let paths: Vec<PathBuf> = match is_derived {
+        true => {
+            let folder = store.layout().root.join(name);
+            let path = folder.join(format!("{name}.parquet"));
+            path.is_file().then_some(path).into_iter().collect()
+        }
+        false => {
+            let batches = store.batches().iter();
+            batches.flat_map(|batch| store.parts(name, batch)).collect()
+        }
     };
-    let failed =
-        |error: parquet::errors::ParquetError| PolarsError::ComputeError(error.to_string().into());
-    let mut bytes = Vec::new();
-    let writer = parquet::arrow::ArrowWriter::try_new(&mut bytes, schema, None);
-    writer.and_then(|writer| writer.close()).map_err(failed)?;
-    let frame = ParquetReader::new(std::io::Cursor::new(bytes)).finish()?;
-    let frame = frame.lazy().with_columns([lit("").alias("batch")]);
-    frame.collect().map(Some)
-}
-
-fn table(store: &Store, name: &str, paths: &[PathBuf], words: &Words) -> PolarsResult<LazyFrame> {
+    let columns = match paths.first() {
+        Some(path) => columns(ParquetReader::new(File::open(path)?))?,
+        None => {
+            let schema = match name {
+                "events" => crate::store::events_schema(),
+                "keys" => crate::store::keys_schema(),
+                "contents" => crate::store::contents_schema(),
+                "rejects" => crate::store::rejects_schema(),
+                // Derived tables always have their files.
+                _ => return Ok(None),
+            };
+            let failed = |error: parquet::errors::ParquetError| {
+                PolarsError::ComputeError(error.to_string().into())
+            };
+            let mut bytes = Vec::new();
+            let writer = ArrowWriter::try_new(&mut bytes, schema, None);
+            writer.and_then(ArrowWriter::close).map_err(failed)?;
+            columns(ParquetReader::new(Cursor::new(bytes)))?
+        }
+    };
     let hidden = match name {
         "events" => store.access().hidden(),
         _ => &[],
     };
-    let mut whole: Option<DataFrame> = None;
-    for path in paths {
-        let open = || File::open(path).map_err(PolarsError::from);
-        let schema = ParquetReader::new(open()?).schema()?;
-        let all = schema.iter_names().map(ToString::to_string);
-        let shown: Vec<String> = all.filter(|column| !hidden.contains(column)).collect();
-        let mut wanted: Vec<String> = shown
-            .iter()
-            .filter(|column| words.all || words.names(column))
-            .cloned()
-            .collect();
-        if wanted.is_empty() {
-            // Rows are counted by any column.
-            wanted.extend(shown.into_iter().take(1));
-        }
-        let frame = ParquetReader::new(open()?)
-            .with_columns(Some(wanted))
-            .finish()?;
-        let folder = path
-            .parent()
-            .and_then(|folder| folder.file_name()?.to_str());
-        let batch = folder.and_then(|folder| folder.strip_prefix("batch="));
-        let frame = match batch {
-            Some(batch) => frame
-                .lazy()
-                .with_columns([lit(batch).alias("batch")])
-                .collect()?,
-            None => frame,
-        };
-        whole = Some(match whole {
-            Some(mut whole) => {
-                whole.vstack_mut(&frame)?;
-                whole
-            }
-            None => frame,
-        });
-    }
-    let frame = whole.unwrap_or_default();
-    let binary: Vec<_> = frame
-        .columns()
-        .iter()
-        .filter(|column| *column.dtype() == DataType::Binary)
-        .map(|column| column.name().clone())
-        // Texts are bytes that are mostly UTF-8; ids are not.
-        .filter(|column| !matches!(column.as_str(), "value" | "bytes"))
-        .map(|column| col(column).binary().hex_encode())
-        .collect();
-    let frame = frame.lazy();
-    Ok(if binary.is_empty() {
-        frame
-    } else {
-        frame.with_columns(binary)
-    })
+    Ok(Some(TableFiles::new(paths, &columns, hidden, !is_derived)))
+}
+
+fn columns<R: MmapBytesReader>(reader: ParquetReader<R>) -> PolarsResult<Schema> {
+    let frame = reader.with_slice(Some((0, 0))).finish()?;
+    Ok((**frame.schema()).clone())
 }
 
 impl Answered {

@@ -134,10 +134,13 @@ impl Args {
 
     /// Says why a first search takes longer.
     fn announce(&self, store: &crate::store::Store) {
+        if self.words.is_empty() && self.regex.is_none() {
+            return;
+        }
         let texts: u64 = store
             .batches()
             .iter()
-            .filter(|batch| !self.words.is_empty() && has_no_words(store, batch))
+            .filter(|batch| has_no_words(store, batch))
             .flat_map(|batch| &batch.tables)
             .filter(|table| table.path.starts_with("contents/"))
             .map(|table| table.size)

@@ -6,11 +6,11 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
 
 use super::read::{open_texts, scan_opened};
 use super::rows::may_hold_records;
-use super::{RejectRow, Store, StoreError};
+use super::{RejectRow, Store, StoreError, TextPlace};
 
 /// One row of the contents table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn contents_of(
         return Ok(rows);
     };
     for path in store.parts("contents", custody) {
-        let (handle, metadata) = open_texts(store, &path)?;
+        let (handle, metadata) = open_texts(store, &path, false)?;
         let covers = |group: usize, column: usize, wanted: i64| {
             use parquet::file::statistics::Statistics;
             match metadata
@@ -121,7 +121,7 @@ pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, Store
         return Ok(rows);
     };
     for path in store.parts("rejects", custody) {
-        scan_opened::<StoreError>(&path, open_texts(store, &path)?, None, |table| {
+        scan_opened::<StoreError>(&path, open_texts(store, &path, false)?, None, |table| {
             let number = |column: usize, row: usize| {
                 table.column(column).as_primitive::<Int64Type>().value(row)
             };
@@ -146,7 +146,10 @@ pub fn read_rejects(store: &Store, batch: usize) -> Result<Vec<RejectRow>, Store
 /// # Errors
 /// The file cannot be read.
 pub fn content_groups(store: &Store, path: &Path) -> Result<usize, StoreError> {
-    Ok(open_texts(store, path)?.1.metadata().num_row_groups())
+    Ok(open_texts(store, path, false)?
+        .1
+        .metadata()
+        .num_row_groups())
 }
 
 /// Calls `visit` with file, ordinal and bytes of each raw record of a row group of a contents file, in
@@ -160,26 +163,29 @@ pub fn scan_content_group(
     group: usize,
     mut visit: impl FnMut(i32, i64, &[u8]),
 ) -> Result<(), StoreError> {
-    scan_content_texts(store, path, group, |file, ordinal, _, content, bytes| {
-        if content == "raw" {
-            visit(file, ordinal, bytes);
-        }
-    })
+    scan_content_texts(
+        store,
+        &TextPlace::all_of(path, group),
+        |file, ordinal, _, content, bytes| {
+            if content == "raw" {
+                visit(file, ordinal, bytes);
+            }
+        },
+    )
 }
 
-/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a row group of a
-/// contents file, in their order.
+/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a place in a contents
+/// file, in their order.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn scan_content_texts(
     store: &Store,
-    path: &Path,
-    group: usize,
+    place: &TextPlace,
     mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
 ) -> Result<(), StoreError> {
     let access = store.access();
-    scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
+    scan_stored_texts(store, place, |file, ordinal, part, content, bytes| {
         visit(file, ordinal, part, content, &access.shown(bytes));
     })
 }
@@ -190,16 +196,25 @@ pub fn scan_content_texts(
 /// The file cannot be read.
 pub fn scan_stored_texts(
     store: &Store,
-    path: &Path,
-    group: usize,
+    place: &TextPlace,
     mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
 ) -> Result<(), StoreError> {
-    let (file, metadata) = open_texts(store, path)?;
-    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
-        .with_row_groups(vec![group])
-        .with_batch_size(256)
-        .build()
-        .map_err(StoreError::parquet(path))?;
+    let path = &place.path;
+    let (file, metadata) = open_texts(store, path, place.rows.is_some())?;
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+        .with_row_groups(vec![place.group])
+        .with_batch_size(256);
+    if let Some(rows) = &place.rows {
+        // Pages without any of these rows are not even decompressed.
+        let groups = metadata.metadata().row_groups();
+        let all = groups.get(place.group).map_or(0, |group| group.num_rows());
+        let all = usize::try_from(all).unwrap_or(0);
+        let rows = rows
+            .iter()
+            .map(|rows| rows.start.min(all)..rows.end.min(all));
+        reader = reader.with_row_selection(RowSelection::from_consecutive_ranges(rows, all));
+    }
+    let reader = reader.build().map_err(StoreError::parquet(path))?;
     for batch in reader {
         let batch = batch?;
         let files = batch.column(0).as_primitive::<Int32Type>();
@@ -233,7 +248,7 @@ pub fn count_records_before(
     path: &Path,
     records: &BTreeSet<(i32, i64)>,
 ) -> Result<(u64, Vec<Counted>), StoreError> {
-    let (handle, metadata) = open_texts(store, path)?;
+    let (handle, metadata) = open_texts(store, path, false)?;
     let (mut before, mut found) = (0, Vec::new());
     for group in 0..metadata.metadata().num_row_groups() {
         let may_hold = may_hold_records(metadata.metadata().row_group(group), [0, 1], records);

@@ -316,7 +316,9 @@ pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>
         };
         Ok(found.into_iter().map(hit).collect::<Vec<_>>())
     })?;
-    Ok(hits.into_iter().flatten().collect())
+    let mut all = Vec::with_capacity(hits.iter().map(Vec::len).sum());
+    hits.into_iter().for_each(|hits| all.extend(hits));
+    Ok(all)
 }
 
 /// Reads one keys file in order, or looks a value up in it.

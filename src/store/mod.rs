@@ -63,8 +63,8 @@ pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};
 pub use words::{
-    check_words, forget as forget_words, groups_with, has_no_words, is_word_byte, make_words,
-    remake_words, words_of,
+    Fragments, TextPlace, Wanted, check_words, fold, forget as forget_words, has_no_words,
+    is_word_byte, make_words, remake_words, texts_with, words_of,
 };
 
 use std::path::PathBuf;

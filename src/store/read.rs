@@ -416,20 +416,28 @@ impl<'s> EventSlice<'s> {
     }
 }
 
+fn index_policy(page_index: bool) -> PageIndexPolicy {
+    match page_index {
+        true => PageIndexPolicy::Optional,
+        false => PageIndexPolicy::Skip,
+    }
+}
+
 /// Opens a table of texts, which is encrypted in a protected store.
 pub(super) fn open_texts(
     store: &Store,
     path: &Path,
+    page_index: bool,
 ) -> Result<(File, ArrowReaderMetadata), StoreError> {
     let folder = path.parent().and_then(Path::file_name);
     let batch = folder.and_then(|name| name.to_str()?.strip_prefix("batch="));
     let key = store.access().contents_key(batch.unwrap_or_default())?;
     let Some(key) = key else {
-        return open(path, false);
+        return open(path, page_index);
     };
     let file = File::open(path).map_err(StoreError::io("opening", path))?;
     let options = ArrowReaderOptions::new()
-        .with_offset_index_policy(PageIndexPolicy::Skip)
+        .with_offset_index_policy(index_policy(page_index))
         .with_file_decryption_properties(super::batch::decryption(key)?);
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
     Ok((file, metadata))
@@ -440,12 +448,7 @@ pub(super) fn open(
     page_index: bool,
 ) -> Result<(File, ArrowReaderMetadata), StoreError> {
     let file = File::open(path).map_err(StoreError::io("opening", path))?;
-    let policy = if page_index {
-        PageIndexPolicy::Optional
-    } else {
-        PageIndexPolicy::Skip
-    };
-    let options = ArrowReaderOptions::new().with_offset_index_policy(policy);
+    let options = ArrowReaderOptions::new().with_offset_index_policy(index_policy(page_index));
     let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
     Ok((file, metadata))
 }

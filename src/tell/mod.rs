@@ -21,6 +21,7 @@ mod report;
 pub mod safe;
 mod search;
 mod search_fields;
+mod search_pattern;
 mod search_text;
 mod sequences;
 mod sql;

@@ -1,23 +1,24 @@
 //! Words, phrases and regular expressions in what was logged, with conditions on fields.
 //!
-//! A word is a whole one: what filters say of the row groups of texts then saves reading all but a few of
-//! them ([`crate::store::groups_with`]). Parts of words and regular expressions are looked for in every text.
+//! What texts must hold to have a match saves reading all but a few of them ([`crate::store::texts_with`]): whole
+//! words, or the parts of words that are in every match of a regular expression. An expression that has none, such
+//! as `[0-9]{5}`, is looked for in every text.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use regex::bytes::{Regex, RegexBuilder};
 use serde::Serialize;
 
 use super::search_fields::{Fitting, find_in_columns, is_by_columns};
+use super::search_pattern::Pattern;
 use crate::check::Record;
 use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, Custody, EventRef, EventView, Store, StoreError, groups_with, is_word_byte,
-    may_have_records, read_events, scan_content_texts, scan_part_columns, side_by_side, words_of,
+    Col, Custody, EventRef, EventView, Store, StoreError, Wanted, may_have_records, read_events,
+    scan_content_texts, scan_part_columns, side_by_side, texts_with,
 };
 use crate::tell::timeline::evidence;
 
@@ -179,86 +180,6 @@ pub fn search(
     })
 }
 
-/// What is looked for in a text.
-struct Pattern {
-    regex: Regex,
-    /// Whether a word begins, and one ends, where the match does.
-    whole: [bool; 2],
-    /// Words that a text with a match has.
-    words: Vec<u64>,
-}
-
-impl Pattern {
-    /// Of a word or a phrase. A `*` at its beginning or end stands for the rest of a word.
-    fn of_words(text: &str) -> Result<Self, regex::Error> {
-        let open = [text.starts_with('*'), text.ends_with('*')];
-        let plain = text.trim_matches('*');
-        // A phrase goes over line breaks, and over what JSON makes of them.
-        let parts: Vec<String> = plain
-            .split_whitespace()
-            .map(|part| match part.trim_start_matches('0') {
-                // Zeros before a number do not count.
-                rest if rest.starts_with(|c: char| c.is_ascii_digit()) => {
-                    format!("0*{}", regex::escape(rest))
-                }
-                _ => regex::escape(part),
-            })
-            .collect();
-        let regex = RegexBuilder::new(&parts.join(r"(?:\s|\\[nrt])+"))
-            .case_insensitive(true)
-            .unicode(!plain.is_ascii())
-            .build()?;
-        let ends = [plain.bytes().next(), plain.bytes().next_back()];
-        let at_word = ends.map(|byte| byte.is_some_and(is_word_byte));
-        let mut words = words_of(plain);
-        // What a `*` goes on is no whole word.
-        if open[1] && at_word[1] {
-            words.pop();
-        }
-        if open[0] && at_word[0] && !words.is_empty() {
-            words.remove(0);
-        }
-        Ok(Self {
-            regex,
-            whole: [at_word[0] && !open[0], at_word[1] && !open[1]],
-            words,
-        })
-    }
-
-    fn find(&self, text: &[u8]) -> Option<Range<usize>> {
-        let mut at = 0;
-        while let Some(found) = self.regex.find_at(text, at) {
-            let begins = !self.whole[0] || begins_word(text, found.start());
-            let ends = !self.whole[1] || text.get(found.end()).is_none_or(|b| !is_word_byte(*b));
-            if begins && ends {
-                return Some(found.range());
-            }
-            at = found.start() + 1;
-        }
-        None
-    }
-}
-
-/// Whether no word goes on at a place of a text: before it stands none, an escape of JSON, or the zeros of a
-/// number.
-fn begins_word(text: &[u8], start: usize) -> bool {
-    let zeros = match text.get(start) {
-        Some(byte) if byte.is_ascii_digit() => text[..start]
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b'0')
-            .count(),
-        _ => 0,
-    };
-    let before = &text[..start - zeros];
-    match before {
-        [] => true,
-        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
-        [.., b'\\', b'u', _, _, _, _] => true,
-        [.., byte] => !is_word_byte(*byte),
-    }
-}
-
 fn patterns(request: &SearchRequest) -> Result<Vec<Pattern>, regex::Error> {
     let words = request
         .words
@@ -268,11 +189,7 @@ fn patterns(request: &SearchRequest) -> Result<Vec<Pattern>, regex::Error> {
         .map(|word| Pattern::of_words(word))
         .collect::<Result<_, _>>()?;
     if let Some(regex) = &request.regex {
-        patterns.push(Pattern {
-            regex: RegexBuilder::new(regex).size_limit(10 << 20).build()?,
-            whole: [false; 2],
-            words: Vec::new(),
-        });
+        patterns.push(Pattern::of_regex(regex)?);
     }
     Ok(patterns)
 }
@@ -284,17 +201,17 @@ fn find_texts(
     patterns: &[Pattern],
 ) -> Result<Matches, StoreError> {
     // What is revealed stands in no text as it is stored.
-    let words: Vec<u64> = match store.access().reveals() {
-        true => Vec::new(),
-        false => patterns
-            .iter()
-            .flat_map(|pattern| pattern.words.clone())
-            .collect(),
-    };
-    let groups = groups_with(store, custody, &words)?;
-    let found = side_by_side(&groups, |(path, group)| {
+    let mut wanted = Wanted::default();
+    if !store.access().reveals() {
+        for pattern in patterns {
+            wanted.words.extend(&pattern.words);
+            wanted.fragments.extend(pattern.fragments.iter().cloned());
+        }
+    }
+    let places = texts_with(store, custody, &wanted)?;
+    let found = side_by_side(&places, |place| {
         let mut found: Vec<((i32, i64), Match)> = Vec::new();
-        scan_content_texts(store, path, *group, |file, ordinal, part, name, bytes| {
+        scan_content_texts(store, place, |file, ordinal, part, name, bytes| {
             let Some(first) = patterns.first().and_then(|pattern| pattern.find(bytes)) else {
                 return;
             };

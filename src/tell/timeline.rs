@@ -196,7 +196,8 @@ pub fn timeline(
 ) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
     let mut hits: Vec<Places> = Vec::new();
-    let mut chosen: Option<BTreeSet<usize>> = None;
+    // In order.
+    let mut chosen: Option<Vec<usize>> = None;
     for selector in &request.selectors {
         let tasks = match selector {
             Selector::Task(prefix) => {
@@ -209,7 +210,7 @@ pub fn timeline(
                     documents: BTreeSet::new(),
                 });
                 hits.push(Places::default());
-                tasks.into_iter().collect()
+                tasks
             }
             Selector::Key(kind, value) => {
                 let (tasks, places, found) = tasks_with(store, index, *kind, value)?;
@@ -219,27 +220,25 @@ pub fn timeline(
             }
         };
         chosen = Some(match chosen {
-            Some(have) => have.intersection(&tasks).copied().collect(),
+            Some(mut have) => {
+                have.retain(|task| tasks.binary_search(task).is_ok());
+                have
+            }
             None => tasks,
         });
     }
     let mut tasks: Vec<usize> = match chosen {
-        Some(tasks) => tasks.into_iter().collect(),
+        Some(tasks) => tasks,
         None if request.since.is_some() || request.until.is_some() => {
             index.tasks_between(request.since, request.until)
         }
         None => (0..index.len()).collect(),
     };
-    let start = |task: &usize| {
-        index
-            .members(*task)
-            .into_iter()
-            .filter_map(|event| index.time(event))
-            .min()
-    };
     // Many systems write whole seconds: in the order of the file, where the time is the same.
-    let place = |task: &usize| index.members(*task).into_iter().min();
-    tasks.sort_by_cached_key(|task| (start(task).unwrap_or(i64::MAX), place(task)));
+    tasks.sort_by_cached_key(|task| {
+        let begin = index.begin(*task).unwrap_or(i64::MAX);
+        (begin, index.first(*task))
+    });
     let in_time = |event: &u32| {
         let time = index.time(*event);
         request
@@ -298,10 +297,12 @@ pub fn timeline(
             blocks.push(block);
         }
     }
-    left_out += tasks[at..]
-        .iter()
-        .map(|task| events_of(*task).len())
-        .sum::<usize>();
+    let is_whole = request.since.is_none() && request.until.is_none();
+    let left = tasks[at..].iter().map(|task| match is_whole {
+        true => index.size(*task),
+        false => events_of(*task).len(),
+    });
+    left_out += left.sum::<usize>();
     index.check()?;
     Ok(Timeline {
         matched,
@@ -315,7 +316,7 @@ fn tasks_with(
     index: &TaskIndex,
     kind: KeyKind,
     value: &str,
-) -> Result<(BTreeSet<usize>, Places, Matched), TimelineError> {
+) -> Result<(Vec<usize>, Places, Matched), TimelineError> {
     let normalised = normalise_key(kind, value).ok_or_else(|| TimelineError::NoKey {
         kind,
         value: value.to_owned(),
@@ -343,7 +344,7 @@ fn tasks_with(
         events: places.0.len(),
         documents: BTreeSet::new(),
     };
-    Ok((tasks.into_iter().collect(), places, found))
+    Ok((tasks, places, found))
 }
 
 /// Places of events, in order.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
+use trail::store::derived::write_list;
 
 use crate::{Case, project};
 
@@ -51,10 +52,21 @@ fn words_files(case: &Case) -> Vec<PathBuf> {
     let folders = folders
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir());
-    folders
-        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Files of the index, and a search that uses each.
+const USED: [(&str, &str); 2] = [
+    ("stretches-00000.parquet", "*eedl*"),
+    ("words-00000.parquet", "needle"),
+];
+
+fn index_file(case: &Case, name: &str) -> PathBuf {
+    let mut files = words_files(case).into_iter();
+    files.find(|path| path.ends_with(name)).unwrap()
 }
 
 #[test]
@@ -82,7 +94,7 @@ fn a_word_is_a_whole_one() {
         assert_eq!(places(&case, &["inv-4711"]), [3]);
         assert_eq!(places(&case, &["471"]), Vec::<usize>::new());
     }
-    assert_eq!(words_files(&case).len(), 1);
+    assert_eq!(words_files(&case).len(), 2);
     // Who finds nothing is told how parts of words are found.
     let none = case.trail().args(["search", "471"]).output().unwrap();
     assert!(String::from_utf8_lossy(&none.stderr).contains("'*471*'"));
@@ -108,7 +120,7 @@ fn the_index_finds_what_reading_everything_finds() {
         );
     }
     assert!(words.len() > 40, "{words:?}");
-    for word in words {
+    for (at, word) in words.into_iter().enumerate() {
         // Zeros before a number do not count.
         let number = word.trim_start_matches('0');
         let (zeros, plain) = match number.starts_with(|c: char| c.is_ascii_digit()) {
@@ -126,6 +138,17 @@ fn the_index_finds_what_reading_everything_finds() {
         let expected: Vec<usize> = expected.map(|(at, _)| at).collect();
         let found = places(&case, &[&word]);
         assert_eq!(found, expected, "{word}");
+        let part = &word[..word.len() - 1].trim_start_matches('0');
+        let expected = lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.to_lowercase().contains(part));
+        let expected: Vec<usize> = expected.map(|(at, _)| at).collect();
+        if part.len() > 2 && at % 4 == 0 {
+            assert_eq!(places(&case, &[&format!("*{part}*")]), expected, "{part}");
+            let regex = format!("(?i)nothing|{part}.?");
+            assert_eq!(places(&case, &["--regex", &regex]), expected, "{regex}");
+        }
     }
 }
 
@@ -140,53 +163,47 @@ fn damage_of_the_index_is_found_and_it_is_made_again() {
     };
     assert_eq!(places(&case, &["needle"]), [0]);
     assert_eq!(integrity(&["--derived"]).0, Some(0));
-    let path = words_files(&case).remove(0);
-    let whole = std::fs::read(&path).unwrap();
-    for at in [10, whole.len() / 2, whole.len() - 20] {
-        let mut bytes = whole.clone();
-        bytes[at] ^= 8;
-        std::fs::write(&path, bytes).unwrap();
+    for (name, word) in USED {
+        let path = index_file(&case, name);
+        let whole = std::fs::read(&path).unwrap();
+        for at in [10, whole.len() / 2, whole.len() - 20] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 8;
+            std::fs::write(&path, bytes).unwrap();
+            let (code, text) = integrity(&[]);
+            assert!(code == Some(2) && text.contains(name), "{text}");
+        }
+        let more = name.replace("00000", "00001");
+        std::fs::write(path.with_file_name(&more), &whole).unwrap();
+        std::fs::write(&path, &whole).unwrap();
         let (code, text) = integrity(&[]);
+        assert!(code == Some(2) && text.contains(&more), "{text}");
+        std::fs::remove_file(path.with_file_name(&more)).unwrap();
+        assert_eq!(integrity(&[]).0, Some(0));
+        // An index that hides something, with a list that vouches for it: of other texts of the same form.
+        let other = said(&["one noodle", "two"]);
+        assert_eq!(places(&other, &["noodle"]), [0]);
+        std::fs::write(&path, std::fs::read(index_file(&other, name)).unwrap()).unwrap();
+        let root = case.path("store");
+        let files = words_files(&case).into_iter();
+        let files: Vec<String> = files
+            .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
+            .collect();
+        write_list(&root, "search/_files.json", &files).unwrap();
+        assert_eq!(integrity(&[]).0, Some(0), "{name}");
+        assert_eq!(places(&case, &[word]), Vec::<usize>::new());
+        let (code, text) = integrity(&["--derived"]);
         assert!(
-            code == Some(2) && text.contains("words-00000.parquet"),
+            code == Some(2) && text.contains("was not what the texts give"),
             "{text}"
         );
+        assert_eq!(places(&case, &[word]), [0]);
     }
-    std::fs::write(path.with_file_name("words-00001.parquet"), &whole).unwrap();
-    std::fs::write(&path, &whole).unwrap();
-    let (code, text) = integrity(&[]);
-    assert!(
-        code == Some(2) && text.contains("words-00001.parquet"),
-        "{text}"
-    );
-    std::fs::remove_file(path.with_file_name("words-00001.parquet")).unwrap();
-    assert_eq!(integrity(&[]).0, Some(0));
-    // An index that hides something, with a list that vouches for it: of other texts of the same form.
-    let other = said(&["one noodle", "two"]);
-    assert_eq!(places(&other, &["noodle"]), [0]);
-    std::fs::write(&path, std::fs::read(words_files(&other).remove(0)).unwrap()).unwrap();
-    let listed = std::fs::read_to_string(other.path("store/search/_files.json")).unwrap();
-    let batch = |path: &std::path::Path| {
-        path.parent()
-            .unwrap()
-            .file_name()
-            .unwrap()
-            .to_string_lossy()
-            .into_owned()
-    };
-    let listed = listed.replace(&batch(&words_files(&other)[0]), &batch(&path));
-    std::fs::write(case.path("store/search/_files.json"), listed).unwrap();
-    let (code, text) = integrity(&["--derived"]);
-    assert!(
-        code == Some(2) && text.contains("was not what the texts give"),
-        "{text}"
-    );
-    assert_eq!(places(&case, &["needle"]), [0]);
     // Lost, it is made again.
     std::fs::remove_dir_all(case.path("store/search")).unwrap();
     assert_eq!(integrity(&[]).0, Some(0));
     assert_eq!(places(&case, &["needle"]), [0]);
-    assert_eq!(words_files(&case).len(), 1);
+    assert_eq!(words_files(&case).len(), 2);
 }
 
 #[test]

@@ -191,12 +191,17 @@ impl<T: Fixed> Column<T> {
             return Vec::new();
         };
         let count = count.min(len.saturating_sub(start));
-        let mut bytes = vec![0; count * T::WIDTH];
-        if source.read(at + (start * T::WIDTH) as u64, &mut bytes) {
-            bytes.chunks_exact(T::WIDTH).map(T::get).collect()
-        } else {
-            vec![T::NONE; count]
+        let mut values = Vec::with_capacity(count);
+        // In pieces that stay in the processor's cache between being read and being decoded.
+        let mut bytes = vec![0; count.min(AT_ONCE) * T::WIDTH];
+        while values.len() < count {
+            let piece = &mut bytes[..(count - values.len()).min(AT_ONCE) * T::WIDTH];
+            if !source.read(at + ((start + values.len()) * T::WIDTH) as u64, piece) {
+                return vec![T::NONE; count];
+            }
+            values.extend(piece.chunks_exact(T::WIDTH).map(T::get));
         }
+        values
     }
 
     pub(super) fn put(&self, out: &mut impl Write) -> io::Result<()> {

@@ -12,8 +12,8 @@ use tlog_tiles::Hash;
 use super::leaf::{self, ContentDigest, RowDigest, SaltKey};
 use crate::model::RecordHasher;
 use crate::store::{
-    Custody, Store, StoreError, TextPlace, content_groups, cores, read_rejects, rows_of,
-    scan_columns, scan_stored_texts, side_by_side,
+    Custody, Store, StoreError, content_groups, cores, read_rejects, rows_of, scan_columns,
+    scan_stored_texts, side_by_side,
 };
 
 /// What a leaf is.
@@ -100,10 +100,8 @@ pub fn batch_leaves(
         for groups in groups.chunks(cores() * 4) {
             let found = side_by_side(groups, |group| {
                 let mut part = Contents::default();
-                scan_stored_texts(
-                    store,
-                    &TextPlace::all_of(&path, *group),
-                    |file, ordinal, _, content, bytes| match content {
+                scan_stored_texts(store, &path, *group, |file, ordinal, _, content, bytes| {
+                    match content {
                         "raw" => {
                             let (original, unknown) = store.access().original(bytes);
                             let digest = (!unknown.is_empty())
@@ -129,8 +127,8 @@ pub fn batch_leaves(
                             });
                         }
                         _ => {}
-                    },
-                )?;
+                    }
+                })?;
                 Ok::<_, StoreError>(part)
             })?;
             for part in found {

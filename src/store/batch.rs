@@ -563,23 +563,19 @@ pub fn rewrite_contents(
         let mut rows =
             super::ContentsBuilder::new(arrow_buffer::Buffer::from_vec(Vec::<u8>::new()), 1024);
         let mut failed = Ok(());
-        super::scan_stored_texts(
-            store,
-            &super::TextPlace::all_of(path, group),
-            |file, ordinal, part, content, bytes| {
-                if content == ContentPart::Raw.as_str()
-                    && let Some(digest) = removed(file, ordinal, bytes)
-                {
-                    count += 1;
-                    gone = Some((file, ordinal));
-                    let added = rows.push_named(file, ordinal, 0, crate::seal::REMOVED, &digest);
-                    failed = std::mem::replace(&mut failed, Ok(())).and(added);
-                } else if gone != Some((file, ordinal)) {
-                    let added = rows.push_named(file, ordinal, part, content, bytes);
-                    failed = std::mem::replace(&mut failed, Ok(())).and(added);
-                }
-            },
-        )?;
+        super::scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
+            if content == ContentPart::Raw.as_str()
+                && let Some(digest) = removed(file, ordinal, bytes)
+            {
+                count += 1;
+                gone = Some((file, ordinal));
+                let added = rows.push_named(file, ordinal, 0, crate::seal::REMOVED, &digest);
+                failed = std::mem::replace(&mut failed, Ok(())).and(added);
+            } else if gone != Some((file, ordinal)) {
+                let added = rows.push_named(file, ordinal, part, content, bytes);
+                failed = std::mem::replace(&mut failed, Ok(())).and(added);
+            }
+        })?;
         failed?;
         let mut to = writer
             .next_row_group()

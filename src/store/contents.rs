@@ -1,16 +1,19 @@
 //! Reading contents and rejects back.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, RowSelection};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 
 use super::read::{open_texts, scan_opened};
 use super::rows::may_hold_records;
-use super::{RejectRow, Store, StoreError, TextPlace};
+use super::{RejectRow, Store, StoreError, TextPlace, side_by_side};
 
 /// One row of the contents table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,55 +166,94 @@ pub fn scan_content_group(
     group: usize,
     mut visit: impl FnMut(i32, i64, &[u8]),
 ) -> Result<(), StoreError> {
-    scan_content_texts(
-        store,
-        &TextPlace::all_of(path, group),
-        |file, ordinal, _, content, bytes| {
-            if content == "raw" {
-                visit(file, ordinal, bytes);
-            }
-        },
-    )
-}
-
-/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a place in a contents
-/// file, in their order.
-///
-/// # Errors
-/// The file cannot be read.
-pub fn scan_content_texts(
-    store: &Store,
-    place: &TextPlace,
-    mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
-) -> Result<(), StoreError> {
     let access = store.access();
-    scan_stored_texts(store, place, |file, ordinal, part, content, bytes| {
-        visit(file, ordinal, part, content, &access.shown(bytes));
+    scan_stored_texts(store, path, group, |file, ordinal, _, content, bytes| {
+        if content == "raw" {
+            visit(file, ordinal, &access.shown(bytes));
+        }
     })
 }
 
-/// As [`scan_content_texts`], as the texts are stored: with pseudonyms, whatever is revealed.
+/// Footers of contents files: whoever reads many places of a few files parses each of them once.
+pub struct TextFooters(HashMap<PathBuf, ArrowReaderMetadata>);
+
+impl TextFooters {
+    /// Of the files of those places, with where their pages lie if rows of row groups are to be read.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn of(store: &Store, places: &[TextPlace]) -> Result<Self, StoreError> {
+        let mut files: Vec<(&Path, bool)> = places
+            .iter()
+            .map(|place| (place.path.as_path(), place.rows.is_some()))
+            .collect();
+        files.sort_unstable();
+        // Behind each other stand the files that are read in whole and, of the same name, by rows.
+        files.dedup_by(|later, earlier| {
+            let same = later.0 == earlier.0;
+            earlier.1 |= same && later.1;
+            same
+        });
+        let footers = side_by_side(&files, |(path, page_index)| {
+            let footer = open_texts(store, path, *page_index)?.1;
+            Ok::<_, StoreError>((path.to_path_buf(), footer))
+        })?;
+        Ok(Self(footers.into_iter().collect()))
+    }
+
+    /// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a place, in their
+    /// order, as they are shown to who asks.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is of no place that these footers are of.
+    pub fn scan(
+        &self,
+        store: &Store,
+        place: &TextPlace,
+        mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
+    ) -> Result<(), StoreError> {
+        let footer = self.0.get(&place.path).ok_or_else(|| StoreError::Damaged {
+            path: place.path.clone(),
+            reason: "its footer was not read".into(),
+        })?;
+        let access = store.access();
+        scan_place(place, footer, |file, ordinal, part, content, bytes| {
+            visit(file, ordinal, part, content, &access.shown(bytes));
+        })
+    }
+}
+
+/// As [`TextFooters::scan`], of a whole row group, as the texts are stored: with pseudonyms, whatever is revealed.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn scan_stored_texts(
     store: &Store,
+    path: &Path,
+    group: usize,
+    visit: impl FnMut(i32, i64, i32, &str, &[u8]),
+) -> Result<(), StoreError> {
+    let (_, footer) = open_texts(store, path, false)?;
+    scan_place(&TextPlace::all_of(path, group), &footer, visit)
+}
+
+fn scan_place(
     place: &TextPlace,
+    footer: &ArrowReaderMetadata,
     mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
 ) -> Result<(), StoreError> {
     let path = &place.path;
-    let (file, metadata) = open_texts(store, path, place.rows.is_some())?;
-    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone())
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone())
         .with_row_groups(vec![place.group])
         .with_batch_size(256);
     if let Some(rows) = &place.rows {
         // Pages without any of these rows are not even decompressed.
-        let groups = metadata.metadata().row_groups();
+        let groups = footer.metadata().row_groups();
         let all = groups.get(place.group).map_or(0, |group| group.num_rows());
         let all = usize::try_from(all).unwrap_or(0);
-        let rows = rows
-            .iter()
-            .map(|rows| rows.start.min(all)..rows.end.min(all));
+        let rows = rows.iter();
+        let rows = rows.map(|rows| rows.start.min(all)..rows.end.min(all));
         reader = reader.with_row_selection(RowSelection::from_consecutive_ranges(rows, all));
     }
     let reader = reader.build().map_err(StoreError::parquet(path))?;

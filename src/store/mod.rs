@@ -39,8 +39,8 @@ pub(crate) use batch::{hash_file, salt_of, write_atomically, write_in_pieces};
 pub use chain::{Chain, ChainHead};
 pub use coded::{Coded, scan_coded};
 pub use contents::{
-    ContentRow, content_groups, count_records_before, read_contents, read_original_contents,
-    read_rejects, scan_content_group, scan_content_texts, scan_stored_texts,
+    ContentRow, TextFooters, content_groups, count_records_before, read_contents,
+    read_original_contents, read_rejects, scan_content_group, scan_stored_texts,
 };
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
 pub use erasures::{ERASURE_LABEL, ERASURES, Erasure, Erasures, Replaced};

@@ -17,8 +17,8 @@ use crate::model::Kind;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, Custody, EventRef, EventView, Store, StoreError, Wanted, may_have_records, read_events,
-    scan_content_texts, scan_part_columns, side_by_side, texts_with,
+    Col, Custody, EventRef, EventView, Store, StoreError, TextFooters, Wanted, may_have_records,
+    read_events, scan_part_columns, side_by_side, texts_with,
 };
 use crate::tell::timeline::evidence;
 
@@ -209,9 +209,10 @@ fn find_texts(
         }
     }
     let places = texts_with(store, custody, &wanted)?;
+    let footers = TextFooters::of(store, &places)?;
     let found = side_by_side(&places, |place| {
         let mut found: Vec<((i32, i64), Match)> = Vec::new();
-        scan_content_texts(store, place, |file, ordinal, part, name, bytes| {
+        footers.scan(store, place, |file, ordinal, part, name, bytes| {
             let Some(first) = patterns.first().and_then(|pattern| pattern.find(bytes)) else {
                 return;
             };

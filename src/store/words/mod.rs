@@ -63,7 +63,7 @@ pub struct TextPlace {
 impl TextPlace {
     /// All texts of a row group.
     #[must_use]
-    pub fn all_of(path: &Path, group: usize) -> Self {
+    pub(super) fn all_of(path: &Path, group: usize) -> Self {
         Self {
             path: path.to_owned(),
             group,
@@ -232,9 +232,13 @@ fn pieces_of(store: &Store, custody: &Custody) -> Result<Vec<(PathBuf, usize)>, 
 }
 
 /// The filter of the words of a row group, and the words of its stretches.
-fn words_in(store: &Store, place: &TextPlace) -> Result<(Vec<Vec<u8>>, Vec<Stretch>), StoreError> {
+fn words_in(
+    store: &Store,
+    path: &Path,
+    group: usize,
+) -> Result<(Vec<Vec<u8>>, Vec<Stretch>), StoreError> {
     let mut collector = Collector::default();
-    scan_stored_texts(store, place, |_, _, _, _, text| collector.add(text))?;
+    scan_stored_texts(store, path, group, |_, _, _, _, text| collector.add(text))?;
     let (words, stretches) = collector.finish();
     Ok((filters::of_words(words), stretches))
 }
@@ -257,7 +261,7 @@ fn make(
         let mut writer = StretchWriter::create(&stretches, key)?;
         for groups in groups.chunks(GROUPS_A_PIECE) {
             let made = side_by_side(groups, |group| {
-                words_in(store, &TextPlace::all_of(&parts[group.part], group.group))
+                words_in(store, &parts[group.part], group.group)
             })?;
             let (of_words, of_stretches): (Vec<_>, Vec<_>) = made.into_iter().unzip();
             filters.extend(of_words);

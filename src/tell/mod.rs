@@ -25,6 +25,7 @@ mod search_pattern;
 mod search_text;
 mod sequences;
 mod sql;
+mod sql_asked;
 mod sql_scan;
 mod stats;
 mod stitching;

@@ -1,33 +1,27 @@
-//! Tables of a store as Polars scans them. Of a table only the columns that a query names are read, and of
-//! these only the row groups in which there may be a row that it asks for.
+//! Tables of a store as queries in SQL read them: of a table only the columns that a query needs, and of these only
+//! the row groups in which there may be a row that it asks for.
 //!
 //! The library's own scan of Parquet files would link an HTTP client. What a query asks of a table is read
-//! from its optimised plan; Polars judges every row again, so that this saves reading and decides nothing.
+//! from its optimised plan ([`super::sql_asked`]); Polars judges every row again, so that this saves reading and decides
+//! nothing.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::ConvertedType;
-use parquet::file::metadata::RowGroupMetaData;
-use parquet::file::statistics::Statistics;
 use polars::prelude::{
     AnonymousScan, AnonymousScanArgs, AnyValue, Column, DataFrame, DataType, Expr, IntoLazy,
-    LazyFrame, LiteralValue, Operator, PlSmallStr, PolarsError, PolarsResult, Scalar, Schema,
-    SchemaRef, TimeUnit, col,
+    LazyFrame, LiteralValue, PlSmallStr, PolarsError, PolarsResult, Scalar, ScanArgsAnonymous,
+    Schema, SchemaRef, TimeUnit, col,
 };
 use polars::sql::SQLContext;
 use polars_io::SerReader;
 use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
-use polars_plan::dsl::FileScanIR;
-use polars_plan::plans::{
-    ArenaLpIter, DynLiteralValue, IR, IRPlan, MintermIter, is_elementwise_rec, node_to_expr,
-};
 
+use super::sql_asked::{Asked, First, asked_of, leaves, may_hold};
 use crate::store::side_by_side;
 
 /// The column that says which batch a row is of.
@@ -73,20 +67,35 @@ fn is_id(name: &str, kind: &DataType) -> bool {
     *kind == DataType::Binary && !matches!(name, "value" | "bytes")
 }
 
-/// What a scan is for.
-#[derive(Clone)]
-enum Purpose {
-    /// To see what a query asks of the table; nothing is read.
-    Plan,
-    /// To read rows for which that holds, or all.
-    Read(Option<Expr>),
+/// A table of a query that is planned, which says what is asked of it; nothing is read.
+pub(super) struct PlannedTable(pub &'static str);
+
+impl AnonymousScan for PlannedTable {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn allows_projection_pushdown(&self) -> bool {
+        true
+    }
+
+    fn allows_predicate_pushdown(&self) -> bool {
+        true
+    }
+
+    fn scan(&self, _: AnonymousScanArgs) -> PolarsResult<DataFrame> {
+        let reason = format!("{} is read before the query is planned", self.0);
+        Err(PolarsError::ComputeError(reason.into()))
+    }
 }
 
-/// A table in a query.
-struct TableScan {
-    name: &'static str,
-    files: TableFiles,
-    purpose: Purpose,
+fn planned(name: &'static str, files: &TableFiles) -> PolarsResult<LazyFrame> {
+    let args = ScanArgsAnonymous {
+        schema: Some(Arc::clone(&files.schema)),
+        name,
+        ..Default::default()
+    };
+    LazyFrame::anonymous_scan(Arc::new(PlannedTable(name)), args)
 }
 
 /// Answers a query over tables.
@@ -99,166 +108,113 @@ pub(super) fn answer(
 ) -> PolarsResult<DataFrame> {
     let mut plan = SQLContext::new();
     for (name, files) in &tables {
-        plan.register(name, scan(name, files.clone(), Purpose::Plan)?);
+        plan.register(name, planned(name, files)?);
     }
     let mut asked = asked_of(&plan.execute(query)?.to_alp_optimized()?);
+    // Tables are read before the query runs: a scan within it would wait for threads that wait for scans.
     let mut context = SQLContext::new();
     for (name, files) in tables {
-        let purpose = Purpose::Read(asked.remove(name));
-        context.register(name, scan(name, files, purpose)?);
+        let frame = match asked.remove(name) {
+            Some(asked) => files.read_asked(asked)?,
+            None => DataFrame::empty_with_schema(&files.schema),
+        };
+        context.register(name, frame.lazy());
     }
     context.execute(query)?.collect()
 }
 
-fn scan(name: &'static str, files: TableFiles, purpose: Purpose) -> PolarsResult<LazyFrame> {
-    let args = polars::prelude::ScanArgsAnonymous {
-        schema: Some(Arc::clone(&files.schema)),
-        name,
-        ..Default::default()
-    };
-    let scan = TableScan {
-        name,
-        files,
-        purpose,
-    };
-    LazyFrame::anonymous_scan(Arc::new(scan), args)
-}
-
-/// What an optimised plan asks of each table: a row for which it does not hold is in no scan of that table. A
-/// table that some scan reads in whole is not named.
-fn asked_of(plan: &IRPlan) -> HashMap<&'static str, Expr> {
-    let mut asked: HashMap<&'static str, Option<Expr>> = HashMap::new();
-    for (_, node) in plan.lp_arena.iter(plan.lp_top) {
-        let IR::Scan {
-            predicate,
-            scan_type,
-            unified_scan_args,
-            ..
-        } = node
-        else {
-            continue;
+impl TableFiles {
+    /// What a query asks of the table. Columns that it does not ask for are there, without values.
+    fn read_asked(&self, asked: Asked) -> PolarsResult<DataFrame> {
+        let Asked {
+            condition,
+            first,
+            columns,
+            rows,
+        } = asked;
+        let is_asked = |name: &&PlSmallStr| columns.as_ref().is_none_or(|of| of.contains(*name));
+        let names: Vec<PlSmallStr> = self.schema.iter_names().filter(is_asked).cloned().collect();
+        let bound = match first {
+            Some(first) => self.bound_of(condition.as_ref(), &first)?,
+            None => None,
         };
-        let FileScanIR::Anonymous { function, .. } = &**scan_type else {
-            continue;
-        };
-        let Some(table) = function.as_any().downcast_ref::<TableScan>() else {
-            continue;
-        };
-        // The first rows of a table are not the first of some of its rows.
-        let whole = unified_scan_args.pre_slice.is_some();
-        let predicate = predicate.as_ref().filter(|_| !whole).and_then(|predicate| {
-            // What looks at other rows as well would say something else of a part of them.
-            let alone = MintermIter::new(predicate.node(), &plan.expr_arena)
-                .filter(|node| is_elementwise_rec(*node, &plan.expr_arena));
-            alone
-                .map(|node| node_to_expr(node, &plan.expr_arena))
-                .filter(is_plain)
-                .map(with_values)
-                .reduce(Expr::and)
+        let condition = condition.into_iter().chain(bound).reduce(Expr::and);
+        let read = self.read(&names, condition.as_ref(), rows)?;
+        let height = read.height();
+        let all = self.schema.iter().map(|(name, kind)| {
+            let column = read.column(name).cloned();
+            column.unwrap_or_else(|_| Column::full_null(name.clone(), height, kind))
         });
-        asked
-            .entry(table.name)
-            .and_modify(|all| {
-                *all = all
-                    .take()
-                    .zip(predicate.clone())
-                    .map(|(all, one)| all.or(one));
-            })
-            .or_insert(predicate);
-    }
-    asked
-        .into_iter()
-        .filter_map(|(name, asked)| Some((name, asked?)))
-        .collect()
-}
-
-/// Whether a condition is one of the query: a plan also has conditions that only its run can judge.
-fn is_plain(condition: &Expr) -> bool {
-    condition.into_iter().all(|part| {
-        matches!(
-            part,
-            Expr::Column(_)
-                | Expr::Literal(_)
-                | Expr::BinaryExpr { .. }
-                | Expr::Cast { .. }
-                | Expr::Ternary { .. }
-                | Expr::Function { .. }
-        )
-    })
-}
-
-/// A condition with the values of what stands beside its columns: a date in a query is still a text to be read.
-fn with_values(condition: Expr) -> Expr {
-    match condition {
-        Expr::BinaryExpr { left, op, right } => Expr::BinaryExpr {
-            left: Arc::new(with_values(Arc::unwrap_or_clone(left))),
-            op,
-            right: Arc::new(with_values(Arc::unwrap_or_clone(right))),
-        },
-        Expr::Function { .. } | Expr::Cast { .. } if leaves(&condition).is_empty() => {
-            value_of(&condition).unwrap_or(condition)
-        }
-        condition => condition,
-    }
-}
-
-/// The value of what has no column, if it has one.
-fn value_of(constant: &Expr) -> Option<Expr> {
-    let frame = DataFrame::empty_with_height(1).lazy();
-    let frame = frame.select([constant.clone().alias("value")]).collect();
-    let frame = frame.ok()?;
-    let column = frame.columns().first()?;
-    let value = column.get(0).ok()?.into_static();
-    let scalar = Scalar::new(column.dtype().clone(), value);
-    (column.len() == 1).then_some(Expr::Literal(LiteralValue::Scalar(scalar)))
-}
-
-impl AnonymousScan for TableScan {
-    fn as_any(&self) -> &dyn Any {
-        self
+        DataFrame::new(height, all.collect())
     }
 
-    fn allows_projection_pushdown(&self) -> bool {
-        true
-    }
-
-    /// Rows are judged by Polars itself: a scan is not told of every condition that is left to it.
-    fn allows_predicate_pushdown(&self) -> bool {
-        matches!(self.purpose, Purpose::Plan)
-    }
-
-    fn scan(&self, args: AnonymousScanArgs) -> PolarsResult<DataFrame> {
-        let Purpose::Read(asked) = &self.purpose else {
-            let reason = format!("{} is read before the query is planned", self.name);
-            return Err(PolarsError::ComputeError(reason.into()));
-        };
-        let names: Vec<PlSmallStr> = match &args.with_columns {
-            Some(names) => names.to_vec(),
-            None => self.files.schema.iter_names().cloned().collect(),
-        };
-        let mut whole = DataFrame::empty_with_schema(&self.files.schema).select(&names)?;
-        let mut add = |part: &DataFrame| whole.vstack_mut(part).map(|_| ());
-        if let Some(rows) = args.n_rows {
-            let mut left = rows;
-            for path in &self.files.paths {
+    /// Columns of the rows for which a condition holds, or of the first rows.
+    fn read(
+        &self,
+        names: &[PlSmallStr],
+        condition: Option<&Expr>,
+        most: Option<usize>,
+    ) -> PolarsResult<DataFrame> {
+        let mut whole = DataFrame::empty_with_schema(&self.schema).select(names)?;
+        if let Some(rows) = most {
+            for path in &self.paths {
+                let left = rows - whole.height();
                 if left == 0 {
                     break;
                 }
-                let part = self.rows(path, &names, None, left)?;
-                left -= part.height();
-                add(&part)?;
+                whole.vstack_mut(&self.rows(path, names, None, left)?)?;
             }
-        } else {
-            let parts = side_by_side(&self.files.paths, |path| {
-                self.rows(path, &names, asked.as_ref(), usize::MAX)
-            })?;
-            parts.iter().try_for_each(add)?;
+            return Ok(whole);
+        }
+        let parts = side_by_side(&self.paths, |path| {
+            self.rows(path, names, condition, usize::MAX)
+        })?;
+        for part in &parts {
+            whole.vstack_mut(part)?;
         }
         Ok(whole)
     }
-}
 
-impl TableScan {
+    /// What holds for the rows that come first, by the values of the first column of their order alone: all other
+    /// columns then need not be read of the rest. Only for whole numbers and times.
+    fn bound_of(&self, condition: Option<&Expr>, first: &First) -> PolarsResult<Option<Expr>> {
+        let kind = match self.schema.get(&first.by) {
+            Some(kind @ (DataType::Int64 | DataType::Datetime(TimeUnit::Microseconds, _))) => kind,
+            _ => return Ok(None),
+        };
+        let by = col(first.by.clone());
+        let values = self.read(std::slice::from_ref(&first.by), condition, None)?;
+        let values = values.columns()[0].cast(&DataType::Int64)?;
+        let mut values: Vec<i64> = values.i64()?.iter().flatten().collect();
+        let Some(last) = first
+            .rows
+            .checked_sub(1)
+            .filter(|last| *last < values.len())
+        else {
+            return Ok(None);
+        };
+        let (_, bound, _) = values.select_nth_unstable_by(last, |a, b| match first.descending {
+            true => b.cmp(a),
+            false => a.cmp(b),
+        });
+        let value = match kind {
+            DataType::Datetime(unit, zone) => {
+                AnyValue::DatetimeOwned(*bound, *unit, zone.clone().map(Arc::new))
+            }
+            _ => AnyValue::Int64(*bound),
+        };
+        let value = Scalar::new(kind.clone(), value);
+        let value = Expr::Literal(LiteralValue::Scalar(value));
+        let is_first = match first.descending {
+            true => by.clone().gt_eq(value),
+            false => by.clone().lt_eq(value),
+        };
+        Ok(Some(match first.nulls_last {
+            true => is_first,
+            false => is_first.or(by.is_null()),
+        }))
+    }
+
     /// Rows of a file: for which `asked` holds, or the first ones.
     fn rows(
         &self,
@@ -288,7 +244,7 @@ impl TableScan {
             .filter(|name| !first.contains(name))
             .cloned()
             .collect();
-        let mut whole = DataFrame::empty_with_schema(&self.files.schema).select(names)?;
+        let mut whole = DataFrame::empty_with_schema(&self.schema).select(names)?;
         let mut start = 0;
         for group in metadata.metadata().row_groups() {
             let rows = start..start + usize::try_from(group.num_rows()).unwrap_or(0);
@@ -357,126 +313,6 @@ fn batch_of(path: &Path) -> Option<&str> {
     path.parent()?.file_name()?.to_str()?.strip_prefix("batch=")
 }
 
-/// Columns of a condition.
-fn leaves(condition: &Expr) -> Vec<PlSmallStr> {
-    let mut names: Vec<PlSmallStr> = Vec::new();
-    for part in condition {
-        if let Expr::Column(name) = part
-            && !names.contains(name)
-        {
-            names.push(name.clone());
-        }
-    }
-    names
-}
-
-/// Whether a row group may have a row for which a condition holds, by the least and greatest values of its
-/// columns.
-fn may_hold(group: &RowGroupMetaData, condition: &Expr) -> bool {
-    let Expr::BinaryExpr { left, op, right } = condition else {
-        return true;
-    };
-    let turned = match op {
-        Operator::And | Operator::LogicalAnd => {
-            return may_hold(group, left) && may_hold(group, right);
-        }
-        Operator::Or | Operator::LogicalOr => {
-            return may_hold(group, left) || may_hold(group, right);
-        }
-        Operator::Lt => Operator::Gt,
-        Operator::LtEq => Operator::GtEq,
-        Operator::Gt => Operator::Lt,
-        Operator::GtEq => Operator::LtEq,
-        other => *other,
-    };
-    match (&**left, &**right) {
-        (Expr::Column(name), Expr::Literal(value)) => may_compare(group, name, *op, value),
-        (Expr::Literal(value), Expr::Column(name)) => may_compare(group, name, turned, value),
-        _ => true,
-    }
-}
-
-fn may_compare(group: &RowGroupMetaData, name: &str, op: Operator, value: &LiteralValue) -> bool {
-    let mut columns = group.columns().iter();
-    let Some(column) = columns.find(|column| column.column_path().string() == name) else {
-        return true;
-    };
-    // Decimals are stored as integers of another unit.
-    let is_plain = matches!(
-        column.column_descr().converted_type(),
-        ConvertedType::NONE | ConvertedType::UTF8 | ConvertedType::TIMESTAMP_MICROS
-    );
-    if !is_plain {
-        return true;
-    }
-    match column.statistics() {
-        Some(Statistics::ByteArray(bounds)) => text(value).is_none_or(|text| {
-            let (min, max) = (bounds.min_bytes_opt(), bounds.max_bytes_opt());
-            within(op, text.as_bytes(), min, max)
-        }),
-        Some(Statistics::Int64(bounds)) => integer(value)
-            .is_none_or(|value| within(op, &value, bounds.min_opt(), bounds.max_opt())),
-        Some(Statistics::Int32(bounds)) => integer(value).is_none_or(|value| {
-            let (min, max) = (bounds.min_opt(), bounds.max_opt());
-            let (min, max) = (
-                min.map(|min| i64::from(*min)),
-                max.map(|max| i64::from(*max)),
-            );
-            within(op, &value, min.as_ref(), max.as_ref())
-        }),
-        _ => true,
-    }
-}
-
-/// Whether some value between two bounds may be in that relation to another; a missing bound is none.
-fn within<T: PartialOrd + ?Sized>(
-    op: Operator,
-    value: &T,
-    min: Option<&T>,
-    max: Option<&T>,
-) -> bool {
-    let above_min =
-        |strictly: bool| min.is_none_or(|min| if strictly { min < value } else { min <= value });
-    let below_max =
-        |strictly: bool| max.is_none_or(|max| if strictly { max > value } else { max >= value });
-    match op {
-        Operator::Eq => above_min(false) && below_max(false),
-        Operator::Lt => above_min(true),
-        Operator::LtEq => above_min(false),
-        Operator::Gt => below_max(true),
-        Operator::GtEq => below_max(false),
-        _ => true,
-    }
-}
-
-fn text(value: &LiteralValue) -> Option<&str> {
-    match value {
-        LiteralValue::Scalar(scalar) => scalar.value().get_str(),
-        LiteralValue::Dyn(DynLiteralValue::Str(text)) => Some(text),
-        _ => None,
-    }
-}
-
-/// A whole number, or a time as the tables have it, in microseconds.
-fn integer(value: &LiteralValue) -> Option<i64> {
-    match value {
-        LiteralValue::Dyn(DynLiteralValue::Int(number)) => i64::try_from(*number).ok(),
-        LiteralValue::Scalar(scalar) => match scalar.value() {
-            AnyValue::Datetime(time, unit, _) | AnyValue::DatetimeOwned(time, unit, _) => {
-                match unit {
-                    TimeUnit::Microseconds => Some(*time),
-                    TimeUnit::Milliseconds => time.checked_mul(1000),
-                    // Rounding would move a bound.
-                    TimeUnit::Nanoseconds => None,
-                }
-            }
-            value if value.is_integer() => value.try_extract::<i64>().ok(),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -539,12 +375,12 @@ mod tests {
     }
 
     /// What is asked of the table, and how many row groups may have it.
-    fn asked(files: &TableFiles, query: &str) -> Option<(Expr, usize)> {
+    fn condition(files: &TableFiles, query: &str) -> Option<(Expr, usize)> {
         let mut plan = SQLContext::new();
-        let table = scan("t", files.clone(), Purpose::Plan).unwrap();
+        let table = planned("t", files).unwrap();
         plan.register("t", table);
         let plan = plan.execute(query).unwrap().to_alp_optimized().unwrap();
-        let asked = asked_of(&plan).remove("t")?;
+        let asked = asked_of(&plan).remove("t")?.condition?;
         let groups = files.paths.iter().map(|path| {
             let file = File::open(path).unwrap();
             let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
@@ -605,10 +441,77 @@ mod tests {
                 1,
             ),
         ] {
-            let (condition, may_have) = asked(&files, query).expect(query);
+            let (condition, may_have) = condition(&files, query).expect(query);
             assert!(may_have <= groups, "{query}: {may_have} by {condition}");
-            let table = scan("t", files.clone(), Purpose::Read(None)).unwrap();
+            let table = files.read_asked(Asked::default()).unwrap().lazy();
             let mut context = SQLContext::new();
+            context.register("t", table);
+            let whole = context.execute(query).unwrap().collect().unwrap();
+            let answered = answer(vec![("t", files.clone())], query).unwrap();
+            assert!(
+                answered.equals_missing(&whole),
+                "{query}: {answered} {whole}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_rows_are_those_of_the_whole_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        for (query, bounded) in [
+            ("select * from t order by n limit 3", true),
+            ("select * from t order by n desc limit 3", true),
+            ("select kind, n from t order by time desc, n limit 2", true),
+            ("select * from t order by n limit 3 offset 4", true),
+            (
+                "select n from t where kind > 'kind05' order by n limit 3",
+                true,
+            ),
+            ("select n from t order by n limit 200", true),
+            (
+                "select * from t where n in (3, 44, 99) order by n limit 2",
+                false,
+            ),
+            ("select * from t order by kind, n limit 3", true),
+            (
+                "select a.n from t a join t b on a.n = b.n order by a.n limit 3",
+                false,
+            ),
+            ("select -n as m from t order by m limit 3", false),
+        ] {
+            let plan = {
+                let mut plan = SQLContext::new();
+                let table = planned("t", &files).unwrap();
+                plan.register("t", table);
+                plan.execute(query).unwrap().to_alp_optimized().unwrap()
+            };
+            let asked = asked_of(&plan).remove("t").unwrap();
+            assert_eq!(
+                asked.first.is_some(),
+                bounded,
+                "{query}: {}",
+                plan.describe()
+            );
+            if let Some(first) = &asked.first
+                && first.by != "kind"
+                && first.rows < 100
+            {
+                let bound = files
+                    .bound_of(asked.condition.as_ref(), first)
+                    .unwrap()
+                    .unwrap();
+                let groups = files.paths.iter().map(|path| {
+                    let file = File::open(path).unwrap();
+                    let metadata =
+                        ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).unwrap();
+                    let groups = metadata.metadata().row_groups().iter();
+                    groups.filter(|group| may_hold(group, &bound)).count()
+                });
+                assert!(groups.sum::<usize>() < GROUPS, "{query}: {bound}");
+            }
+            let mut context = SQLContext::new();
+            let table = files.read_asked(Asked::default()).unwrap().lazy();
             context.register("t", table);
             let whole = context.execute(query).unwrap().collect().unwrap();
             let answered = answer(vec![("t", files.clone())], query).unwrap();
@@ -626,6 +529,8 @@ mod tests {
         for (query, rows) in [
             ("select * from t", 100),
             ("select * from t limit 7", 7),
+            ("select n from (select n, kind, batch from t)", 100),
+            ("select count(*) from t", 1),
             ("select * from t limit 0", 0),
             ("select n from t order by n desc limit 3", 3),
             ("select n from t where n in (3, 44, 99)", 3),

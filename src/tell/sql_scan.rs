@@ -331,8 +331,8 @@ mod tests {
         let numbers = || 0..100i64;
         let kinds = numbers().map(|n| (n % 7 != 0).then(|| format!("kind{:02}", n / 10)));
         let ids = numbers().map(|n| [u8::try_from(n).unwrap(); 4]);
-        let times =
-            TimestampMicrosecondArray::from_iter_values(numbers().map(|n| n * 3_600_000_000));
+        let times = numbers().map(|n| (n % 11 != 0).then_some(n * 3_600_000_000));
+        let times = TimestampMicrosecondArray::from_iter(times);
         let amounts = Decimal128Array::from_iter_values(numbers().map(|n| i128::from(n) * 10_000));
         let columns: Vec<(&str, ArrayRef)> = vec![
             (
@@ -464,6 +464,12 @@ mod tests {
             ("select * from t order by n desc limit 3", true),
             ("select kind, n from t order by time desc, n limit 2", true),
             ("select * from t order by n limit 3 offset 4", true),
+            ("select * from t order by time limit 3", true),
+            ("select n from t order by time desc, n limit 80", true),
+            (
+                "select n from t order by time nulls first, n limit 11",
+                true,
+            ),
             (
                 "select n from t where kind > 'kind05' order by n limit 3",
                 true,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,18 +10,17 @@ use arrow_array::builder::{BinaryBuilder, Int32Builder, Int64Builder, StringBuil
 use arrow_array::{ArrayRef, RecordBatch};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowRowGroupWriterFactory, ArrowWriterOptions};
-use parquet::encryption::decrypt::FileDecryptionProperties;
-use parquet::encryption::encrypt::FileEncryptionProperties;
-use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use sha2::{Digest as _, Sha256};
 
-use super::files::TABLES;
-use super::files::side_by_side;
+use super::durable::sync_folder;
+use super::encrypt::{decryption, encrypted, salt_of};
+use super::files::{TABLES, side_by_side};
 use super::part::{part_name, write_table};
 use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
-use super::{Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile};
-use crate::model::Digest;
+use super::{
+    Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile, hash_file,
+    write_atomically,
+};
 use crate::protect::{BatchKeys, DataKey, VaultRow};
 use crate::seal::ContentDigest;
 
@@ -509,162 +508,9 @@ fn list_files(
     Ok((files(tables), files(others)))
 }
 
-/// Properties with which a table is written encrypted, if there is a key.
-pub(super) fn encrypted(
-    properties: WriterProperties,
-    key: Option<DataKey>,
-) -> Result<WriterProperties, StoreError> {
-    let Some(key) = key else {
-        return Ok(properties);
-    };
-    let encryption = FileEncryptionProperties::builder(key.to_vec())
-        .build()
-        .map_err(StoreError::parquet("contents"))?;
-    let builder = properties.into_builder();
-    Ok(builder.with_file_encryption_properties(encryption).build())
-}
-
-/// Properties with which it is read again.
-pub(super) fn decryption(key: DataKey) -> Result<Arc<FileDecryptionProperties>, StoreError> {
-    FileDecryptionProperties::builder(key.to_vec())
-        .build()
-        .map_err(StoreError::parquet("contents"))
-}
-
-/// Writes a contents file anew beside it, without the texts of records for which `removed` gives the
-/// commitment that stays in the place of them. It is asked with file, record and the raw bytes as stored.
-/// Gives the number of records removed; nothing is left there if that is none, or in a dry run.
-///
-/// # Errors
-/// A file cannot be read or written.
-pub fn rewrite_contents(
-    store: &Store,
-    path: &Path,
-    aside: &Path,
-    dry_run: bool,
-    mut removed: impl FnMut(i32, i64, &[u8]) -> Option<[u8; 32]>,
-) -> Result<usize, StoreError> {
-    use crate::model::ContentPart;
-    let folder = path.parent().and_then(Path::file_name);
-    let batch = folder.and_then(|name| name.to_str()?.strip_prefix("batch="));
-    let key = store.access().contents_key(batch.unwrap_or_default())?;
-    let groups = super::content_groups(store, path)?;
-    let mut count = 0;
-    // Which records go is known from their raw bytes, the first of their rows.
-    let mut gone: Option<(i32, i64)> = None;
-    let file = File::create(aside).map_err(StoreError::io("creating", aside))?;
-    let options = ArrowWriterOptions::new()
-        .with_properties(encrypted(contents_properties(), key)?)
-        .with_skip_arrow_metadata(true);
-    let (mut writer, factory) = ArrowWriter::try_new_with_options(file, contents_schema(), options)
-        .and_then(ArrowWriter::into_serialized_writer)
-        .map_err(StoreError::parquet(aside))?;
-    for group in 0..groups {
-        let mut rows =
-            super::ContentsBuilder::new(arrow_buffer::Buffer::from_vec(Vec::<u8>::new()), 1024);
-        let mut failed = Ok(());
-        super::scan_stored_texts(store, path, group, |file, ordinal, part, content, bytes| {
-            if content == ContentPart::Raw.as_str()
-                && let Some(digest) = removed(file, ordinal, bytes)
-            {
-                count += 1;
-                gone = Some((file, ordinal));
-                let added = rows.push_named(file, ordinal, 0, crate::seal::REMOVED, &digest);
-                failed = std::mem::replace(&mut failed, Ok(())).and(added);
-            } else if gone != Some((file, ordinal)) {
-                let added = rows.push_named(file, ordinal, part, content, bytes);
-                failed = std::mem::replace(&mut failed, Ok(())).and(added);
-            }
-        })?;
-        failed?;
-        let mut to = writer
-            .next_row_group()
-            .map_err(StoreError::parquet(aside))?;
-        for chunk in rows.finish().encode(&factory, group)?.into_chunks() {
-            chunk
-                .append_to_row_group(&mut to)
-                .map_err(StoreError::parquet(aside))?;
-        }
-        to.close().map_err(StoreError::parquet(aside))?;
-    }
-    let file = writer.into_inner().map_err(StoreError::parquet(aside))?;
-    file.sync_all().map_err(StoreError::io("syncing", aside))?;
-    if count == 0 || dry_run {
-        fs::remove_file(aside).map_err(StoreError::io("removing", aside))?;
-    }
-    Ok(count)
-}
-
-/// The secret from which salts of a protected batch are made: who can read its records can make them.
-pub(crate) fn salt_of(contents: &DataKey) -> [u8; 32] {
-    crate::seal::hmac_sha256(contents, b"trail/salt/v1")
-}
-
-/// Size and SHA-256 of a file.
-pub(crate) fn hash_file(path: &Path) -> Result<(u64, Digest), StoreError> {
-    struct Hasher(Sha256);
-    impl Write for Hasher {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.update(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut file = File::open(path).map_err(StoreError::io("opening", path))?;
-    let mut hasher = Hasher(Sha256::new());
-    let size = io::copy(
-        &mut file,
-        &mut io::BufWriter::with_capacity(1 << 20, &mut hasher),
-    )
-    .map_err(StoreError::io("reading", path))?;
-    Ok((size, Digest(hasher.0.finalize().into())))
-}
-
 fn manifest_text(custody: &Custody) -> Result<Vec<u8>, StoreError> {
     serde_json::to_vec_pretty(custody).map_err(|error| StoreError::Damaged {
         path: custody.batch.clone().into(),
         reason: error.to_string(),
     })
-}
-
-/// Writes a file aside, syncs it, and renames it into place.
-pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    write_in_pieces(path, |out| {
-        out.write_all(bytes)
-            .map_err(StoreError::io("writing", path))
-    })
-}
-
-/// Writes a file aside, piece by piece, and moves it into its place when it is whole.
-pub(crate) fn write_in_pieces(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&File>) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let aside = tempfile::Builder::new()
-        .prefix("_")
-        .tempfile_in(folder)
-        .map_err(StoreError::io("creating", path))?;
-    let mut out = BufWriter::with_capacity(1 << 20, aside.as_file());
-    write(&mut out)?;
-    out.flush().map_err(StoreError::io("writing", path))?;
-    drop(out);
-    aside
-        .as_file()
-        .sync_all()
-        .map_err(StoreError::io("syncing", path))?;
-    aside.persist(path).map_err(|error| StoreError::Io {
-        action: "moving",
-        path: path.to_owned(),
-        error: error.error,
-    })?;
-    sync_folder(folder)
-}
-
-fn sync_folder(folder: &Path) -> Result<(), StoreError> {
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(StoreError::io("syncing", folder))
 }

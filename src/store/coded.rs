@@ -15,7 +15,7 @@ use parquet::basic::Encoding;
 use parquet::file::statistics::Statistics;
 
 use super::StoreError;
-use super::read::{open, scan_opened};
+use super::scan::{open, scan_opened};
 
 /// As [`super::scan_columns`], but text columns of which the file holds dictionaries come as such ([`Coded`]): what
 /// counts their values looks at each value once, not at each row's text.

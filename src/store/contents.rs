@@ -11,8 +11,8 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection,
 };
 
-use super::read::{open_texts, scan_opened};
 use super::rows::may_hold_records;
+use super::scan::{open_texts, scan_opened};
 use super::{RejectRow, Store, StoreError, TextPlace, side_by_side};
 
 /// One row of the contents table.

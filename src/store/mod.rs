@@ -20,6 +20,8 @@ mod coded;
 mod contents;
 mod custody;
 pub mod derived;
+mod durable;
+mod encrypt;
 mod erasures;
 mod events;
 mod figures;
@@ -30,12 +32,12 @@ mod keys;
 mod part;
 mod read;
 mod rows;
+mod scan;
 mod seen;
 mod tables;
 mod words;
 
-pub use batch::{BatchWriter, Commit, Sealer, rewrite_contents};
-pub(crate) use batch::{hash_file, salt_of, write_atomically, write_in_pieces};
+pub use batch::{BatchWriter, Commit, Sealer};
 pub use chain::{Chain, ChainHead};
 pub use coded::{Coded, scan_coded};
 pub use contents::{
@@ -43,6 +45,9 @@ pub use contents::{
     read_original_contents, read_rejects, scan_content_group, scan_stored_texts,
 };
 pub use custody::{Columns, Custody, CustodyFile, LeafCounts, TableFile};
+pub(crate) use durable::{hash_file, write_atomically, write_in_pieces};
+pub use encrypt::rewrite_contents;
+pub(crate) use encrypt::salt_of;
 pub use erasures::{ERASURE_LABEL, ERASURES, Erasure, Erasures, Replaced};
 pub use events::{EventsBuilder, Origin, Sizes};
 pub use figures::{
@@ -54,11 +59,9 @@ pub use integrity::{Damage, check_files};
 pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
-pub use read::{
-    ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView, scan_columns,
-    scan_part, scan_part_columns,
-};
+pub use read::{ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView};
 pub use rows::{may_have_records, read_event_columns, read_events, rows_of};
+pub use scan::{scan_columns, scan_part, scan_part_columns};
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};

@@ -16,7 +16,8 @@ use parquet::file::statistics::Statistics;
 
 use super::files::side_by_side;
 use super::part::PART_BITS;
-use super::read::{EventRef, EventSet, EventTable, is_wanted, open, scan_columns, widen};
+use super::read::{EventRef, EventSet, EventTable};
+use super::scan::{is_wanted, open, scan_columns, widen};
 use super::tables::events_schema;
 use super::{Store, StoreError};
 

@@ -16,9 +16,9 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::Group;
 use crate::protect::DataKey;
-use crate::store::batch::encrypted;
+use crate::store::encrypt::encrypted;
 use crate::store::filter;
-use crate::store::read::open_texts;
+use crate::store::scan::open_texts;
 use crate::store::{Store, StoreError};
 
 /// Slices of a filter.

@@ -22,8 +22,8 @@ use super::Group;
 use super::cut::{ByHash, each_word, push_folded};
 use super::filters::{group_at, group_columns};
 use crate::protect::DataKey;
-use crate::store::batch::encrypted;
-use crate::store::read::open_texts;
+use crate::store::encrypt::encrypted;
+use crate::store::scan::open_texts;
 use crate::store::{Store, StoreError};
 
 /// Bytes of text of a stretch: about what a page of the texts holds, which is what a search then reads.

@@ -1,0 +1,175 @@
+//! Opening the tables of a store, and going through them.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{RecordBatch, new_null_array};
+use arrow_schema::{Field, SchemaRef};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::PageIndexPolicy;
+
+use super::read::EventTable;
+use super::tables::{event_columns, events_schema};
+use super::{Store, StoreError};
+
+fn index_policy(page_index: bool) -> PageIndexPolicy {
+    match page_index {
+        true => PageIndexPolicy::Optional,
+        false => PageIndexPolicy::Skip,
+    }
+}
+
+/// Opens a table of texts, which is encrypted in a protected store.
+pub(super) fn open_texts(
+    store: &Store,
+    path: &Path,
+    page_index: bool,
+) -> Result<(File, ArrowReaderMetadata), StoreError> {
+    let folder = path.parent().and_then(Path::file_name);
+    let batch = folder.and_then(|name| name.to_str()?.strip_prefix("batch="));
+    let key = store.access().contents_key(batch.unwrap_or_default())?;
+    let Some(key) = key else {
+        return open(path, page_index);
+    };
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let options = ArrowReaderOptions::new()
+        .with_offset_index_policy(index_policy(page_index))
+        .with_file_decryption_properties(super::encrypt::decryption(key)?);
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    Ok((file, metadata))
+}
+
+pub(super) fn open(
+    path: &Path,
+    page_index: bool,
+) -> Result<(File, ArrowReaderMetadata), StoreError> {
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let options = ArrowReaderOptions::new().with_offset_index_policy(index_policy(page_index));
+    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    Ok((file, metadata))
+}
+
+/// A table with all columns, of which some were read; the others are empty.
+pub(super) fn widen(
+    schema: &SchemaRef,
+    read: &[usize],
+    batch: &RecordBatch,
+) -> Result<RecordBatch, StoreError> {
+    let mut read = read.iter().zip(batch.columns()).peekable();
+    let columns = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .map(|(column, field)| {
+            let here = read.next_if(|(read, _)| **read == column);
+            here.map_or_else(
+                || new_null_array(field.data_type(), batch.num_rows()),
+                |(_, array)| Arc::clone(array),
+            )
+        })
+        .collect();
+    Ok(RecordBatch::try_new(Arc::clone(schema), columns)?)
+}
+
+/// Whether a column was asked for, or says where an event lies.
+pub(super) fn is_wanted(field: &Field, columns: Option<&[&str]>) -> bool {
+    let asked = |columns: &[&str]| columns.contains(&field.name().as_str());
+    !field.is_nullable() || columns.is_none_or(asked)
+}
+
+/// Calls `visit` with all events of a part file, a few thousand at a time.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_part<E: From<StoreError>>(
+    store: &Store,
+    path: &Path,
+    batch: usize,
+    mut visit: impl FnMut(&EventTable) -> Result<(), E>,
+) -> Result<(), E> {
+    scan_columns(path, None, |table| {
+        let table = store.access().events(table)?;
+        visit(&EventTable { batch, table })
+    })
+}
+
+/// Calls `visit` with all events of a part file, of which only the named columns are read (beside those
+/// that say where an event lies); the others are empty.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_part_columns<E: From<StoreError>>(
+    store: &Store,
+    path: &Path,
+    batch: usize,
+    names: &[&str],
+    mut visit: impl FnMut(&EventTable) -> Result<(), E>,
+) -> Result<(), E> {
+    let schema = events_schema();
+    let read: Vec<usize> = schema
+        .fields()
+        .iter()
+        .enumerate()
+        .filter(|(_, field)| is_wanted(field, Some(names)))
+        .map(|(at, _)| at)
+        .collect();
+    let read_names: Vec<&str> = read
+        .iter()
+        .map(|at| schema.field(*at).name().as_str())
+        .collect();
+    scan_columns(path, Some(&read_names), |table| {
+        let table = store.access().events(widen(&schema, &read, &table)?)?;
+        visit(&EventTable { batch, table })
+    })
+}
+
+/// Calls `visit` with some columns (by name) of all rows of a file.
+///
+/// # Errors
+/// The file cannot be read, or `visit` fails.
+pub fn scan_columns<E: From<StoreError>>(
+    path: &Path,
+    columns: Option<&[&str]>,
+    visit: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    scan_opened(path, open(path, false)?, columns, visit)
+}
+
+/// As [`scan_columns`], of a file that is open.
+pub(super) fn scan_opened<E: From<StoreError>>(
+    path: &Path,
+    (file, metadata): (File, ArrowReaderMetadata),
+    columns: Option<&[&str]>,
+    mut visit: impl FnMut(RecordBatch) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut builder =
+        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
+    if let Some(columns) = columns {
+        let names = event_columns();
+        let schema_names: Vec<String> = builder
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| field.name().clone())
+            .collect();
+        let names = if schema_names.is_empty() {
+            names
+        } else {
+            schema_names
+        };
+        let roots = columns
+            .iter()
+            .filter_map(|name| names.iter().position(|have| have == name));
+        let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
+        builder = builder.with_projection(mask);
+    }
+    let reader = builder.build().map_err(StoreError::parquet(path))?;
+    for batch in reader {
+        visit(batch.map_err(StoreError::from)?)?;
+    }
+    Ok(())
+}

@@ -391,6 +391,19 @@ mod tests {
         Some((asked, groups))
     }
 
+    /// A query is answered as from a table of which everything was read.
+    fn is_that_of_the_whole(files: &TableFiles, query: &str) {
+        let mut context = SQLContext::new();
+        let table = files.read_asked(Asked::default()).unwrap().lazy();
+        context.register("t", table);
+        let whole = context.execute(query).unwrap().collect().unwrap();
+        let answered = answer(vec![("t", files.clone())], query).unwrap();
+        assert!(
+            answered.equals_missing(&whole),
+            "{query}: {answered} {whole}"
+        );
+    }
+
     #[test]
     fn an_answer_is_that_of_the_whole_table() {
         let folder = tempfile::tempdir().unwrap();
@@ -443,15 +456,7 @@ mod tests {
         ] {
             let (condition, may_have) = condition(&files, query).expect(query);
             assert!(may_have <= groups, "{query}: {may_have} by {condition}");
-            let table = files.read_asked(Asked::default()).unwrap().lazy();
-            let mut context = SQLContext::new();
-            context.register("t", table);
-            let whole = context.execute(query).unwrap().collect().unwrap();
-            let answered = answer(vec![("t", files.clone())], query).unwrap();
-            assert!(
-                answered.equals_missing(&whole),
-                "{query}: {answered} {whole}"
-            );
+            is_that_of_the_whole(&files, query);
         }
     }
 
@@ -516,15 +521,7 @@ mod tests {
                 });
                 assert!(groups.sum::<usize>() < GROUPS, "{query}: {bound}");
             }
-            let mut context = SQLContext::new();
-            let table = files.read_asked(Asked::default()).unwrap().lazy();
-            context.register("t", table);
-            let whole = context.execute(query).unwrap().collect().unwrap();
-            let answered = answer(vec![("t", files.clone())], query).unwrap();
-            assert!(
-                answered.equals_missing(&whole),
-                "{query}: {answered} {whole}"
-            );
+            is_that_of_the_whole(&files, query);
         }
     }
 

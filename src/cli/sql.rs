@@ -39,6 +39,9 @@ enum Form {
     Csv,
 }
 
+/// Characters of a column, at least, for a table to be read.
+const NARROWEST: usize = 6;
+
 impl Args {
     pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
         // Tasks are made first, so that their tables are there.
@@ -86,7 +89,43 @@ impl Args {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// Rows below each other, a line a column that has a value.
+    fn records(&self, answer: &SqlAnswer) -> String {
+        let width = super::columns();
+        let names: Vec<String> = answer.columns().iter().map(|name| terminal(name)).collect();
+        let longest = names.iter().map(|name| name.chars().count()).max();
+        let longest = longest.unwrap_or(0).min(width / 2);
+        let mut out = String::new();
+        for row in 0..answer.rows().min(self.limit) {
+            out.push_str(&format!("row {}\n", row + 1));
+            let cells = names.iter().zip(answer.texts(row));
+            for (name, cell) in cells.filter(|(_, cell)| !cell.is_empty()) {
+                let line = format!(" {name:longest$}  {}", terminal(&cell));
+                out.push_str(&format!("{}\n", cut(&line, width)));
+            }
+        }
+        out
+    }
+
     fn table(&self, answer: &SqlAnswer) -> String {
+        // Too narrow columns would break each word into its letters.
+        let is_wide = answer.columns().len() * NARROWEST > super::columns();
+        let mut out = match is_wide {
+            true => self.records(answer),
+            false => self.grid(answer),
+        };
+        let rows = answer.rows();
+        if rows > self.limit {
+            out.push_str(&format!("{} more (--limit)\n", rows - self.limit));
+        }
+        out.push_str(&match rows {
+            1 => "1 row\n".to_owned(),
+            rows => format!("{rows} rows\n"),
+        });
+        out
+    }
+
+    fn grid(&self, answer: &SqlAnswer) -> String {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -97,17 +136,9 @@ impl Args {
             let cells = answer.texts(row);
             table.add_row(cells.iter().map(|cell| cut(&terminal(cell), 200)));
         }
-        let mut out: String = table
+        table
             .lines()
             .map(|line| format!("{}\n", line.trim_end()))
-            .collect();
-        if rows > self.limit {
-            out.push_str(&format!("{} more (--limit)\n", rows - self.limit));
-        }
-        out.push_str(&match rows {
-            1 => "1 row\n".to_owned(),
-            rows => format!("{rows} rows\n"),
-        });
-        out
+            .collect()
     }
 }

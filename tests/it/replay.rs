@@ -187,4 +187,17 @@ fn sql_reads_the_tables_and_changes_nothing() {
     ]);
     assert!(csv.lines().nth(1).unwrap().starts_with("'=1+1"), "{csv}");
     assert!(case.output(&["sql"]).contains("trace_id"));
+    // More columns than a terminal has room for stand below each other.
+    let wide = case.output(&[
+        "sql",
+        "select * from events where kind = 'approval' limit 2",
+    ]);
+    let kinds = wide
+        .lines()
+        .filter(|line| line.split_whitespace().collect::<Vec<_>>() == ["kind", "approval"]);
+    assert_eq!(kinds.count(), 2, "{wide}");
+    assert!(
+        wide.starts_with("row 1\n") && wide.ends_with("2 rows\n"),
+        "{wide}"
+    );
 }

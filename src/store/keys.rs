@@ -5,10 +5,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow_array::builder::{Int64Builder, StringBuilder, TimestampMicrosecondBuilder};
+use arrow_array::builder::StringBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+};
+use arrow_buffer::{Buffer, OffsetBuffer, ScalarBuffer};
+use arrow_schema::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -236,32 +240,95 @@ impl KeyRows {
                 *slot += 1;
             }
         }
-        let firsts = sorted
-            .chunk_by(|a, b| ranks[a.0 as usize] == ranks[b.0 as usize])
-            .map(|group| group[0].0 as usize);
+        // Each rank has moved on to where its rows end.
+        let groups = || groups(&sorted, &next[..distinct]);
+        let (mut kind_bytes, mut value_bytes) = (0, 0);
+        let firsts = groups().map(|group| {
+            let first = group[0].0 as usize;
+            kind_bytes += self.kind(first).as_str().len() * group.len();
+            value_bytes += self.value(first).len() * group.len();
+            first
+        });
         let filter = filter::build(firsts.map(|entry| (self.kind(entry), self.value(entry))));
-        let mut kinds = StringBuilder::with_capacity(sorted.len(), sorted.len() * 8);
-        let mut values = StringBuilder::with_capacity(sorted.len(), sorted.len() * 24);
+        // Rows of one key follow each other: it is looked up once for all of them.
+        let mut kinds = Repeated::with_capacity(sorted.len(), kind_bytes);
+        let mut values = Repeated::with_capacity(sorted.len(), value_bytes);
         let mut originals = StringBuilder::new();
-        let mut rows = Int64Builder::with_capacity(sorted.len());
-        let mut times =
-            TimestampMicrosecondBuilder::with_capacity(sorted.len()).with_timezone("UTC");
-        for (entry, place) in sorted {
-            let entry = entry as usize;
-            kinds.append_value(self.kind(entry).as_str());
-            values.append_value(self.value(entry));
-            originals.append_option(self.original(entry));
-            rows.append_value(base + i64::from(place));
-            times.append_option(time[order[place as usize] as usize]);
+        for group in groups() {
+            let key = group[0].0 as usize;
+            kinds.push(self.kind(key).as_str(), group.len());
+            values.push(self.value(key), group.len());
+            for of_entry in group.chunk_by(|a, b| a.0 == b.0) {
+                match self.original(of_entry[0].0 as usize) {
+                    None => originals.append_nulls(of_entry.len()),
+                    Some(original) => of_entry
+                        .iter()
+                        .for_each(|_| originals.append_value(original)),
+                }
+            }
         }
+        let rows = sorted.iter().map(|(_, place)| base + i64::from(*place));
+        let times = order.iter().map(|event| time[*event as usize]);
+        let times: Vec<Option<i64>> = times.collect();
+        let times = sorted.iter().map(|(_, place)| times[*place as usize]);
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(kinds.finish()),
-            Arc::new(values.finish()),
+            Arc::new(kinds.finish()?),
+            Arc::new(values.finish()?),
             Arc::new(originals.finish()),
-            Arc::new(rows.finish()),
-            Arc::new(times.finish()),
+            Arc::new(Int64Array::from_iter_values(rows)),
+            Arc::new(TimestampMicrosecondArray::from_iter(times).with_timezone("UTC")),
         ];
         Ok((RecordBatch::try_new(keys_schema(), columns)?, filter))
+    }
+}
+
+/// The rows of each key. One that an event had twice may have none, and is left out.
+fn groups<'s>(sorted: &'s [(u32, u32)], ends: &'s [u32]) -> impl Iterator<Item = &'s [(u32, u32)]> {
+    let mut start = 0;
+    let group = move |end: &u32| {
+        let group = start..*end as usize;
+        start = group.end;
+        &sorted[group]
+    };
+    ends.iter().map(group).filter(|group| !group.is_empty())
+}
+
+/// A column of texts that recur.
+struct Repeated {
+    offsets: Vec<i32>,
+    bytes: Vec<u8>,
+}
+
+impl Repeated {
+    /// Room for so many texts of that many bytes together.
+    fn with_capacity(texts: usize, bytes: usize) -> Self {
+        let mut offsets = Vec::with_capacity(texts + 1);
+        offsets.push(0);
+        Self {
+            offsets,
+            bytes: Vec::with_capacity(bytes),
+        }
+    }
+
+    fn push(&mut self, text: &str, times: usize) {
+        for _ in 0..times {
+            self.bytes.extend_from_slice(text.as_bytes());
+            // Past what a column can hold it stays there, which `finish` refuses.
+            self.offsets
+                .push(i32::try_from(self.bytes.len()).unwrap_or(i32::MAX));
+        }
+    }
+
+    /// # Errors
+    /// More than 2 GiB.
+    fn finish(self) -> Result<StringArray, StoreError> {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
+        let bytes = Buffer::from_vec(self.bytes);
+        if bytes.len() > i32::MAX as usize {
+            let error = ArrowError::OffsetOverflowError(bytes.len());
+            return Err(error.into());
+        }
+        Ok(StringArray::try_new(offsets, bytes, None)?)
     }
 }
 

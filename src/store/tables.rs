@@ -223,8 +223,11 @@ pub(super) fn keys_properties() -> WriterProperties {
         // Sorted values share their beginnings with their neighbours.
         .set_column_dictionary_enabled(ColumnPath::from("value"), false)
         .set_column_encoding(ColumnPath::from("value"), Encoding::DELTA_BYTE_ARRAY)
+        // Events of one key lie near each other: their differences are short, and leave little to compress.
         .set_column_dictionary_enabled(ColumnPath::from("row"), false)
+        .set_column_encoding(ColumnPath::from("row"), Encoding::DELTA_BINARY_PACKED)
         .set_column_dictionary_enabled(ColumnPath::from("time"), false)
+        .set_column_encoding(ColumnPath::from("time"), Encoding::DELTA_BINARY_PACKED)
         .build()
 }
 

@@ -177,7 +177,7 @@ pub fn ingest(
         }
         let custody = manifest(&files);
         let mut sealer = LogSealer::new(request.signer.clone());
-        match writer.commit(&store, custody, &outcome.seen, &mut sealer)? {
+        match writer.commit(&store, custody, outcome.seen, &mut sealer)? {
             Commit::Done(custody) => {
                 unreadable.extend(outcome.unreadable);
                 return Ok(IngestReport {

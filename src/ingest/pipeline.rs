@@ -26,7 +26,8 @@ use crate::store::{
 pub(super) struct Outcome {
     pub files: Vec<CustodyFile>,
     pub unreadable: Vec<ReadError>,
-    pub seen: Vec<(u128, u32)>,
+    /// Its records.
+    pub seen: SeenRecords,
 }
 
 /// A part is written when its keys take that much memory, however few its events are.
@@ -57,6 +58,7 @@ pub(super) fn run(
 ) -> Result<Outcome, IngestError> {
     let factory = writer.contents_factory();
     let folder = writer.folder().to_owned();
+    let aside = folder.clone();
     let rejected = AtomicU64::new(0);
     let workers = request.workers.max(1);
     std::thread::scope(|scope| {
@@ -83,7 +85,7 @@ pub(super) fn run(
         let mut reader = Reader {
             request,
             store,
-            seen: SeenRecords::new(store.seen()?),
+            seen: SeenRecords::new(store.seen()?, &aside),
             files: Vec::new(),
             unreadable: Vec::new(),
             jobs,
@@ -128,7 +130,7 @@ pub(super) fn run(
         Ok(Outcome {
             files: merge(files, &collected),
             unreadable,
-            seen: seen.into_sorted(),
+            seen,
         })
     })
 }
@@ -516,7 +518,9 @@ impl Reader<'_> {
             directives,
         });
         self.records(index, &stream, found, member);
-        self.seen.end_dump();
+        if let Err(error) = self.seen.end_dump() {
+            self.failure.get_or_insert(error);
+        }
     }
 
     fn records(

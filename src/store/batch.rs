@@ -18,7 +18,7 @@ use super::files::{TABLES, side_by_side};
 use super::part::{part_name, write_table};
 use super::tables::{contents_properties, contents_schema, rejects_properties, rejects_schema};
 use super::{
-    Contents, Custody, LeafCounts, RejectRow, SeenIndex, Store, StoreError, TableFile, hash_file,
+    Contents, Custody, LeafCounts, RejectRow, SeenRecords, Store, StoreError, TableFile, hash_file,
     write_atomically,
 };
 use crate::protect::{BatchKeys, DataKey, VaultRow};
@@ -318,8 +318,7 @@ impl BatchWriter {
 
     /// Makes the batch visible, or finds that another ingest was faster with some of its records.
     ///
-    /// `seen` are the records of the batch, sorted; `known_batches` the batches they were compared
-    /// with.
+    /// `seen` are the records of the batch.
     ///
     /// # Errors
     /// The store cannot be written; nothing of the batch is then visible.
@@ -327,7 +326,7 @@ impl BatchWriter {
         mut self,
         store: &Store,
         mut custody: Custody,
-        seen: &[(u128, u32)],
+        seen: SeenRecords,
         sealer: &mut dyn Sealer,
     ) -> Result<Commit, StoreError> {
         if let Some(writer) = self.contents.take() {
@@ -338,7 +337,7 @@ impl BatchWriter {
                 .map_err(StoreError::io("syncing", &self.contents_path))?;
         }
         self.write_rejects()?;
-        SeenIndex::write(&self.folder.join("events").join("_seen.idx"), seen)?;
+        let seen = seen.write(&self.folder.join("events").join("_seen.idx"))?;
         if let Some(protection) = &mut self.protection {
             let file = &mut protection.digests;
             file.writer
@@ -361,7 +360,7 @@ impl BatchWriter {
                 .batches()
                 .iter()
                 .any(|known| known.batch == batch.batch);
-            if is_new && now.seen_of(&batch.batch)?.overlaps(seen)? {
+            if is_new && now.seen_of(&batch.batch)?.overlaps(&seen)? {
                 self.discard();
                 return Ok(Commit::Overlap);
             }

@@ -1,6 +1,7 @@
 //! One cause for one action, the surest first.
 
 use super::*;
+use crate::store::cores;
 
 /// Calls that could be the cause of an action, with their weights in bits.
 pub(super) type Weights = Vec<(usize, f64)>;
@@ -42,7 +43,8 @@ impl Model<'_> {
                 (offset.spread() * 6.0) as i64 + 1_000_000,
             );
             let start = calls.partition_point(|call| call.0 < center - reach);
-            let near = calls[start..].partition_point(|call| call.0 <= center + reach);
+            let some = &calls[start..calls.len().min(start + CROWD + 1)];
+            let near = some.partition_point(|call| call.0 <= center + reach);
             // In a crowd the time alone tells nobody apart, and looking at each takes long.
             if near <= CROWD {
                 let near = calls[start..start + near].iter().map(|call| call.1);
@@ -161,7 +163,8 @@ impl Model<'_> {
         (chosen, weights)
     }
 
-    /// What `ask` gives for each action, in their order. The actions of the only cell are looked at on all cores.
+    /// What `ask` gives for each action, in their order. Where cores have no cell of their own they look at actions of this
+    /// one.
     pub(super) fn of_each<T: Send>(&self, ask: impl Fn(&Action) -> T + Sync) -> Vec<T> {
         let all: Vec<usize> = (0..self.actions.len()).collect();
         self.of_some(&all, |number| ask(&self.actions[number]))
@@ -170,7 +173,7 @@ impl Model<'_> {
     /// The same for some of the actions.
     fn of_some<T: Send>(&self, numbers: &[usize], ask: impl Fn(usize) -> T + Sync) -> Vec<T> {
         const PIECE: usize = 64;
-        if !self.alone {
+        if self.left.load(Ordering::Relaxed) >= cores() {
             return numbers.iter().map(|number| ask(*number)).collect();
         }
         let pieces: Vec<&[usize]> = numbers.chunks(PIECE).collect();
@@ -187,7 +190,7 @@ impl Model<'_> {
     /// All that could be the cause of an action, by their tasks, with their weights.
     pub(super) fn weights(&self, action: &Action) -> Weights {
         let mut weights = self.weights_by_call(action);
-        weights.sort_by_key(|(at, _)| (self.calls[*at].root, *at));
+        weights.sort_unstable_by_key(|(at, _)| (self.calls[*at].root, *at));
         weights
     }
 

@@ -47,6 +47,28 @@ pub(super) struct Ground<'f> {
     pub(super) results: HashMap<u32, i64>,
 }
 
+/// Values that are evidence, numbered, and which of them each of so many events has.
+fn read_tokens(
+    store: &Store,
+    places: &Places,
+    events: usize,
+) -> Result<(Texts, Lists), StoreError> {
+    let mut names = Texts::new();
+    let mut pairs: Vec<(u32, u32)> = Vec::new();
+    let read = |kind| Keys::read(store, places, kind);
+    Keys::one_by_one(&EVIDENCE, read, |_, keys| {
+        for (value, group) in keys.groups() {
+            let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
+            if let Some(value) = evidence_value(value) {
+                let token = names.number(&value);
+                pairs.extend(group.iter().map(|row| (row.1, token)));
+            }
+        }
+    })?;
+    let tokens = Lists::of(events, || pairs.iter().copied());
+    Ok((names, tokens))
+}
+
 impl<'f> Ground<'f> {
     /// `None` where nothing can be a cause.
     pub(super) fn read(
@@ -86,10 +108,19 @@ impl<'f> Ground<'f> {
         if ground.calls.is_empty() {
             return Ok(None);
         }
-        ground.read_tokens(store, places)?;
-        ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
+        // Most of it is reading values; the rest is done beside that.
+        let events = ground.roots.len();
+        let tokens = std::thread::scope(|scope| {
+            let tokens = scope.spawn(|| read_tokens(store, places, events));
+            ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
+            ground.read_sizes(store, places)?;
+            match tokens.join() {
+                Ok(tokens) => tokens,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })?;
+        (ground.names, ground.tokens) = tokens;
         ground.find_known();
-        ground.read_sizes(store, places)?;
         Ok(Some(ground))
     }
 
@@ -142,22 +173,6 @@ impl<'f> Ground<'f> {
         let calls = &self.calls_of_root[start..end];
         let last = &calls[calls.len().saturating_sub(most)..];
         last.iter().map(|(_, at)| self.calls[*at as usize].1)
-    }
-
-    fn read_tokens(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        let read = |kind| Keys::read(store, places, kind);
-        Keys::one_by_one(&EVIDENCE, read, |_, keys| {
-            for (value, group) in keys.groups() {
-                let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
-                if let Some(value) = evidence_value(value) {
-                    let token = self.names.number(&value);
-                    pairs.extend(group.iter().map(|row| (row.1, token)));
-                }
-            }
-        })?;
-        self.tokens = Lists::of(self.roots.len(), || pairs.iter().copied());
-        Ok(())
     }
 
     /// Everything done in other systems: each fragment without a model's part as one, and the changes inside of tasks

@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use super::sizes::Wrapped;
 use super::*;
 
 /// What is said of a call and an action whatever is learned.
@@ -28,6 +29,14 @@ struct OfTool {
     disagreement: f64,
 }
 
+/// What the format of a call says: how its clock is off, and how answers of the action's service are wrapped.
+#[derive(Clone, Copy)]
+struct OfFormat {
+    format: u32,
+    offset: Offset,
+    wrapped: Option<Wrapped>,
+}
+
 /// An action that calls are held against.
 pub(super) struct Lens<'l, 'f> {
     model: &'l Model<'f>,
@@ -37,8 +46,10 @@ pub(super) struct Lens<'l, 'f> {
     /// Pairs known before, by call, and those that were looked at now.
     known: Vec<Pair>,
     new: Vec<Pair>,
+    /// Behind the known pair that was asked for last: calls mostly come in the order of before.
+    next: usize,
     tools: Vec<OfTool>,
-    offsets: Vec<(u32, Offset)>,
+    formats: Vec<OfFormat>,
     bits: Vec<f64>,
 }
 
@@ -53,8 +64,9 @@ impl<'l, 'f> Lens<'l, 'f> {
             lessons: lessons.map_or(&[][..], Vec::as_slice),
             known: std::mem::take(&mut *known),
             new: Vec::new(),
+            next: 0,
             tools: Vec::new(),
-            offsets: Vec::new(),
+            formats: Vec::new(),
             bits: Vec::new(),
         }
     }
@@ -72,13 +84,13 @@ impl<'l, 'f> Lens<'l, 'f> {
             true => -OTHER_OBJECT,
             false => 0.0,
         };
-        let offset = self.offset(call.format);
+        let of_format = self.of_format(call.format);
         pair.values
             + against
             + of_tool.route
             + object
-            + self.model.size_weight(call, self.action, own)
-            + time_weight(call, self.action, offset)
+            + self.size_weight(call, of_format, own)
+            + time_weight(call, self.action, of_format.offset)
     }
 
     /// Bits of the values that agree, and of none that do.
@@ -97,13 +109,21 @@ impl<'l, 'f> Lens<'l, 'f> {
         let content = self.content(call);
         let own = self.lesson(call);
         let other = self.pair(call).names_other;
+        let of_format = self.of_format(call.format);
         [
             content,
             self.of_tool(call, own).route,
             if other { -OTHER_OBJECT } else { 0.0 },
-            self.model.size_weight(call, self.action, own),
-            time_weight(call, self.action, self.offset(call.format)),
+            self.size_weight(call, of_format, own),
+            time_weight(call, self.action, of_format.offset),
         ]
+    }
+
+    fn size_weight(&self, call: &Call, of_format: OfFormat, own: f64) -> f64 {
+        let wrapped = of_format.wrapped.as_ref();
+        wrapped.map_or(0.0, |wrapped| {
+            self.model.size_weight(call, self.action, wrapped, own)
+        })
     }
 
     /// What was learned from the pair itself.
@@ -115,7 +135,16 @@ impl<'l, 'f> Lens<'l, 'f> {
 
     fn pair(&mut self, call: &Call) -> Pair {
         let number = u32::try_from(call.number).unwrap_or(u32::MAX);
-        if let Ok(at) = self.known.binary_search_by_key(&number, |pair| pair.call) {
+        let is_next = self
+            .known
+            .get(self.next)
+            .is_some_and(|pair| pair.call == number);
+        let at = match is_next {
+            true => Ok(self.next),
+            false => self.known.binary_search_by_key(&number, |pair| pair.call),
+        };
+        if let Ok(at) = at {
+            self.next = at + 1;
             let known = &mut self.known[at];
             if known.root != call.root {
                 *known = self.model.pair(call, self.action, &mut self.bits);
@@ -151,19 +180,23 @@ impl<'l, 'f> Lens<'l, 'f> {
         of_tool
     }
 
-    fn offset(&mut self, format: u32) -> Offset {
-        if let Some((_, offset)) = self.offsets.iter().find(|(known, _)| *known == format) {
-            return *offset;
+    fn of_format(&mut self, format: u32) -> OfFormat {
+        if let Some(known) = self.formats.iter().find(|known| known.format == format) {
+            return *known;
         }
         let known = self.model.offsets.get(&(format, self.action.format));
-        let offset = known.copied().unwrap_or(Offset {
-            us: 0.0,
-            before: UNKNOWN,
-            after: UNKNOWN,
-            pairs: 0,
-        });
-        self.offsets.push((format, offset));
-        offset
+        let of_format = OfFormat {
+            format,
+            offset: known.copied().unwrap_or(Offset {
+                us: 0.0,
+                before: UNKNOWN,
+                after: UNKNOWN,
+                pairs: 0,
+            }),
+            wrapped: self.model.wrapped(format, self.action),
+        };
+        self.formats.push(of_format);
+        of_format
     }
 }
 

@@ -26,6 +26,7 @@ mod sizes;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -173,8 +174,9 @@ impl Offset {
 struct Model<'f> {
     ground: &'f Ground<'f>,
     facts: &'f Facts,
-    /// The only one: its actions are looked at side by side.
-    alone: bool,
+    /// Cells that are not done yet, this one included: while there are fewer than cores, the actions of each are looked
+    /// at side by side.
+    left: &'f AtomicUsize,
     calls: Vec<Call>,
     actions: Vec<Action>,
     values: Renumbered,
@@ -252,8 +254,7 @@ pub(super) fn weigh(
         return Ok(Outcome::default());
     };
     let cells = cells(facts.times.iter().flatten().copied(), settings.cell);
-    // Where there are several they are weighed side by side, and the actions of each one by one.
-    let alone = cells.len() == 1;
+    let left = AtomicUsize::new(cells.len());
     let batches = batch_digests(store);
     let of_each = side_by_side(&cells, |bounds| {
         let cell = Cell::of(&ground, *bounds);
@@ -266,12 +267,13 @@ pub(super) fn weigh(
         let (found, clocks, kept) = match known {
             Some(known) => known,
             None => {
-                let told = Model::build(&ground, &cell, alone).told(settings.threshold);
+                let told = Model::build(&ground, &cell, &left).told(settings.threshold);
                 let kept = KeptCell::pack(digest, &told)?;
                 let (found, clocks) = told.found(&ground, &cell).unwrap_or_default();
                 (found, clocks, kept)
             }
         };
+        left.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, StoreError>(OfCell {
             found,
             clocks,
@@ -334,7 +336,7 @@ impl<'f> Model<'f> {
         }
     }
 
-    fn build(ground: &'f Ground<'f>, cell: &Cell, alone: bool) -> Self {
+    fn build(ground: &'f Ground<'f>, cell: &Cell, left: &'f AtomicUsize) -> Self {
         let facts = ground.facts;
         // Numbers of this cell for values and tasks, in the order in which they come.
         let mut values = Renumbered::default();
@@ -405,7 +407,7 @@ impl<'f> Model<'f> {
         let mut model = Self {
             ground,
             facts,
-            alone,
+            left,
             calls_of_token: Lists::default(),
             roots_of_token: Lists::of(values.len(), || roots_of_token.iter().copied()),
             bits_of_token: Vec::new(),

@@ -22,6 +22,13 @@ pub(super) struct Wrapping {
     all: f64,
 }
 
+/// A wrapping, and what is known of it on one route: answers that have it, and all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wrapped {
+    wrapping: Wrapping,
+    of_route: (f64, f64),
+}
+
 impl Model<'_> {
     /// Takes the sizes of results and answers.
     pub(super) fn take_sizes(&mut self) {
@@ -160,15 +167,29 @@ impl Model<'_> {
         found
     }
 
+    /// How answers like an action's are wrapped, as far as a format of calls shows.
+    pub(super) fn wrapped(&self, format: u32, action: &Action) -> Option<Wrapped> {
+        let wrapping = *self.wrappings.get(&(format, action.service))?;
+        let of_route = self.wrapped_routes.get(&(format, action.route));
+        Some(Wrapped {
+            wrapping,
+            of_route: of_route.copied().unwrap_or_default(),
+        })
+    }
+
     /// Bits for a call whose result has the size of the action's answer, by how rare that size is; bits
     /// against it if it has another one, by how seldom that is.
-    pub(super) fn size_weight(&self, call: &Call, action: &Action, own: f64) -> f64 {
+    pub(super) fn size_weight(
+        &self,
+        call: &Call,
+        action: &Action,
+        wrapped: &Wrapped,
+        own: f64,
+    ) -> f64 {
         let (Some(size), Some(result)) = (action.size, call.result) else {
             return 0.0;
         };
-        let Some(wrapping) = self.wrappings.get(&(call.format, action.service)) else {
-            return 0.0;
-        };
+        let Wrapped { wrapping, of_route } = wrapped;
         // Laplace's rule for the service, and its share for a route of which little is known, without what
         // the pair itself has taught.
         let agrees = size - result == wrapping.bytes;
@@ -178,8 +199,7 @@ impl Model<'_> {
         };
         let (having, all) = without((wrapping.having, wrapping.all));
         let usual = (having + 1.0) / (all + 2.0);
-        let of_route = self.wrapped_routes.get(&(call.format, action.route));
-        let (having, all) = without(of_route.copied().unwrap_or_default());
+        let (having, all) = without(*of_route);
         let share = (having + 2.0 * usual) / (all + 2.0);
         if agrees {
             let alike = self.calls_of_result.get(&result).map_or(1, Vec::len);

@@ -85,7 +85,8 @@ pub fn judge_anew(
 
 /// The kept verdict, if it is of these records and this policy, and as it was written.
 fn read(store: &Store, index: &TaskIndex, policy: &Policy) -> Option<Verdict> {
-    if store.access().is_protected() || !check_kept(store).is_empty() {
+    let unfinished = derived::is_unfinished(&store.layout().root, LIST);
+    if store.access().is_protected() || unfinished || !check_kept(store).is_empty() {
         return None;
     }
     let file = fs::File::open(store.layout().root.join(FILE)).ok()?;
@@ -108,6 +109,7 @@ fn keep(store: &Store, index: &TaskIndex, policy: &Policy, verdict: &Verdict) {
         let path = store.layout().root.join(FILE);
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
+        derived::begin(&store.layout().root, LIST)?;
         let text = serde_json::to_vec(&kept).unwrap_or_default();
         crate::store::write_atomically(&path, &text)?;
         derived::write_list(&store.layout().root, LIST, &[FILE])

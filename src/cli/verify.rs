@@ -14,7 +14,7 @@ use crate::check::{
 use crate::config::Config;
 use crate::seal::{Depth, SealVerdict, check_seal};
 use crate::stitch::{check_derived, remake_derived};
-use crate::store::{Store, check_files, check_words, remake_words};
+use crate::store::{Store, check_files, check_words, derived, remake_words};
 use crate::tell;
 
 /// Hold the store against a policy
@@ -135,6 +135,11 @@ impl Args {
             }
         }
         verdict.damages = damages;
+        for list in derived::unfinished(&store.layout().root) {
+            verdict.notes.push(format!(
+                "{list}: whoever wrote these files is still at it or was stopped; they are not used, and made anew when asked for"
+            ));
+        }
         Ok((files, verdict))
     }
 

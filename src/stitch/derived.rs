@@ -22,6 +22,27 @@ pub(super) fn write_list(store: &Store) -> Result<(), StoreError> {
     derived::write_list(&store.layout().root, LIST, &FILES)
 }
 
+/// Says that the derived files are about to be others. What somebody who was killed has left beside them is removed.
+pub(super) fn begin(store: &Store) -> Result<(), StoreError> {
+    let root = &store.layout().root;
+    derived::begin(root, LIST)?;
+    for folder in ["tasks", "links"] {
+        let entries = fs::read_dir(root.join(folder)).into_iter().flatten();
+        for entry in entries.flatten() {
+            if derived::is_aside(&entry.file_name().to_string_lossy()) {
+                let path = entry.path();
+                fs::remove_file(&path).map_err(StoreError::io("removing", path))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether the derived files were not written to their end.
+pub(super) fn is_unfinished(store: &Store) -> bool {
+    derived::is_unfinished(&store.layout().root, LIST)
+}
+
 /// Whether one of the derived files is as the list says.
 pub(super) fn is_as_listed(store: &Store, file: &str) -> bool {
     derived::is_as_listed(&store.layout().root, LIST, file)

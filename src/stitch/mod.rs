@@ -85,11 +85,11 @@ pub struct Hub {
 /// The store cannot be read, or the derived tables cannot be written.
 pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     let state = state_digest(store, config);
-    if let Some(index) = TaskIndex::load(store, state) {
+    if let Some(index) = load(store, state) {
         return Ok(index);
     }
     let _lock = store.lock()?;
-    if let Some(index) = TaskIndex::load(store, state) {
+    if let Some(index) = load(store, state) {
         return Ok(index);
     }
     Ok(make(store, config, state, &kept(store))?.0)
@@ -98,7 +98,12 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
 /// The tasks as they were made before; `None` if the store or the settings have changed since.
 #[must_use]
 pub fn current(store: &Store, config: &Config) -> Option<TaskIndex> {
-    TaskIndex::load(store, state_digest(store, config))
+    load(store, state_digest(store, config))
+}
+
+fn load(store: &Store, state: Digest) -> Option<TaskIndex> {
+    let index = TaskIndex::load(store, state)?;
+    (!derived::is_unfinished(store)).then_some(index)
 }
 
 /// How long each step took.
@@ -123,7 +128,7 @@ pub struct Run {
 pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Run), StoreError> {
     let state = state_digest(store, config);
     let _lock = store.lock()?;
-    let kept = match TaskIndex::load(store, state) {
+    let kept = match load(store, state) {
         Some(_) => Kept::default(),
         None => kept(store),
     };
@@ -150,6 +155,7 @@ fn make(
         cell: config.stitch.cell.get(),
     };
     let closed = closure::close(store, &limits(config), settings, state, kept, &mut clock)?;
+    derived::begin(store)?;
     tables::write(store, &closed)?;
     derived::write_list(store)?;
     clock.done("writing tasks and links");

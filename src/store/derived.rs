@@ -49,6 +49,43 @@ pub fn write_list(root: &Path, name: &str, files: &[impl AsRef<str>]) -> Result<
     write_atomically(&root.join(name), &text)
 }
 
+/// What stands in place of a list while its files are written.
+const UNFINISHED: &[u8] = b"unfinished\n";
+
+/// Says that the files of a list are about to be others, until their list is written: whoever is killed in between
+/// leaves no damage behind, but files that are not used and made anew.
+///
+/// # Errors
+/// It cannot be written.
+pub fn begin(root: &Path, name: &str) -> Result<(), StoreError> {
+    let path = root.join(name);
+    let folder = path.parent().unwrap_or(root);
+    fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
+    write_atomically(&path, UNFINISHED)
+}
+
+/// Whether the files of a list are being written, or whoever wrote them was killed.
+#[must_use]
+pub fn is_unfinished(root: &Path, name: &str) -> bool {
+    fs::read(root.join(name)).is_ok_and(|text| text == UNFINISHED)
+}
+
+/// The lists below a store's folder whose files are unfinished.
+#[must_use]
+pub fn unfinished(root: &Path) -> Vec<String> {
+    let folders = fs::read_dir(root).into_iter().flatten().flatten();
+    let lists = folders.map(|folder| format!("{}/_files.json", folder.file_name().display()));
+    let mut lists: Vec<String> = lists.filter(|list| is_unfinished(root, list)).collect();
+    lists.sort_unstable();
+    lists
+}
+
+/// Whether a file of that name was being written aside when its writer was killed. Nothing reads it.
+#[must_use]
+pub fn is_aside(name: &str) -> bool {
+    name.starts_with('_') && !name.contains('.')
+}
+
 /// Whether a list names a file, and it is as it was written.
 #[must_use]
 pub fn is_as_listed(root: &Path, name: &str, file: &str) -> bool {
@@ -61,8 +98,8 @@ pub fn is_as_listed(root: &Path, name: &str, file: &str) -> bool {
     listed.contains(as_it_is)
 }
 
-/// Holds the files that there are against their list; without list there has to be none. `again` says how
-/// they are made anew.
+/// Holds the files that there are against their list; without list there has to be none. Unfinished files are not
+/// used, and nothing is said of them. `again` says how they are made anew.
 #[must_use]
 pub fn check(root: &Path, name: &str, files: &[impl AsRef<str>], again: &str) -> Vec<Damage> {
     let damage = |file: &str, reason: String| Damage {
@@ -70,12 +107,16 @@ pub fn check(root: &Path, name: &str, files: &[impl AsRef<str>], again: &str) ->
         batch: String::new(),
         reason: format!("{reason}; {again}"),
     };
+    let aside = |path: &str| path.rsplit('/').next().is_some_and(is_aside);
+    let files = files.iter().map(AsRef::as_ref);
+    let files: Vec<&str> = files.filter(|path| !aside(path)).collect();
     let text = match fs::read(root.join(name)) {
+        Ok(text) if text == UNFINISHED => return Vec::new(),
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let there = files.iter().find(|path| root.join(path.as_ref()).exists());
+            let there = files.iter().find(|path| root.join(path).exists());
             return there
-                .map(|path| damage(path.as_ref(), format!("no list ({name}) names it")))
+                .map(|path| damage(path, format!("no list ({name}) names it")))
                 .into_iter()
                 .collect();
         }
@@ -105,9 +146,9 @@ pub fn check(root: &Path, name: &str, files: &[impl AsRef<str>], again: &str) ->
         })
         .collect();
     for file in files {
-        if !listed.iter().any(|listed| listed.path == file.as_ref()) {
+        if !listed.iter().any(|listed| listed.path == *file) {
             damages.push(damage(
-                file.as_ref(),
+                file,
                 format!("is none of the derived files of {name}"),
             ));
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Damage, Store, StoreError, write_atomically};
+use super::{Damage, Store, StoreError, derived, write_atomically};
 use crate::model::Digest;
 
 /// Below the store's folder.
@@ -112,6 +112,7 @@ pub fn check_figures(store: &Store, known: &[&str]) -> Vec<Damage> {
         batch: String::new(),
         reason: format!("{reason}; where it is removed it is made anew"),
     };
+    names.retain(|name| !derived::is_aside(name));
     let held = names.iter().filter_map(|name| {
         if !known.contains(&name.as_str()) {
             return Some(damage(name, "is no file of figures"));

@@ -61,6 +61,75 @@ fn the_same_line_twice_in_one_dump_is_two_events() {
     assert_eq!(case.ingest(&[], &[&path], 0)["files"][0]["events"], 4);
 }
 
+/// Starts a command and sends it SIGKILL a while later; says whether it was done before.
+fn kill_after(case: &Case, args: &[&str], delay: u64) -> bool {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_trail"))
+        .args(args)
+        .env("TRAIL_STORE", case.path("store"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(delay));
+    child.kill().unwrap();
+    child.wait().unwrap().success()
+}
+
+#[test]
+fn killed_while_tasks_and_indexes_are_made_nothing_is_damaged() {
+    let case = Case::new();
+    let log = case.write("log.jsonl", lines(0..600));
+    case.ingest(&[], &[&log], 0);
+    let mut killed = 0;
+    for delay in [5, 30, 60, 90, 120, 160, 200, 260, 340, 500] {
+        for folder in ["tasks", "links", "search", "figures", "verdict"] {
+            let _ = std::fs::remove_dir_all(case.path("store").join(folder));
+        }
+        killed += u32::from(!kill_after(&case, &["prepare"], delay));
+        let found = case
+            .trail()
+            .args(["verify", "--integrity"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&found.stdout).into_owned();
+        assert_eq!(found.status.code(), Some(0), "after {delay} ms: {said}");
+    }
+    assert!(killed > 0);
+    let found = case.output(&["search", "ok", "--format", "json"]);
+    case.output(&["prepare"]);
+    case.output(&["verify", "--integrity", "--derived"]);
+    assert_eq!(case.output(&["search", "ok", "--format", "json"]), found);
+}
+
+#[test]
+fn what_was_not_written_to_its_end_is_not_used_and_made_anew() {
+    let case = Case::new();
+    let log = case.write("log.jsonl", lines(0..20));
+    case.ingest(&[], &[&log], 0);
+    case.output(&["prepare"]);
+    let before = case.output(&["timeline", "--format", "csv"]);
+    let lists = ["tasks", "search", "verdict"]
+        .map(|folder| case.path("store").join(folder).join("_files.json"));
+    let listed = lists.each_ref().map(|list| std::fs::read(list).unwrap());
+    // Whoever was killed has begun, has put one file into its place, and was at the next one.
+    for list in &lists {
+        std::fs::write(list, "unfinished\n").unwrap();
+    }
+    let tasks = case.path("store").join("tasks");
+    std::fs::write(tasks.join("tasks.parquet"), "half").unwrap();
+    std::fs::write(tasks.join("_aB3xYz"), "half").unwrap();
+    let said = case.output(&["verify", "--integrity"]);
+    assert!(said.contains("tasks/_files.json"), "{said}");
+    assert_eq!(case.output(&["timeline", "--format", "csv"]), before);
+    case.output(&["prepare"]);
+    assert!(!tasks.join("_aB3xYz").exists());
+    case.output(&["verify", "--integrity", "--derived"]);
+    assert_eq!(
+        lists.each_ref().map(|list| std::fs::read(list).unwrap()),
+        listed
+    );
+}
+
 #[test]
 fn killed_at_any_moment_the_store_is_as_before() {
     let case = Case::new();
@@ -73,17 +142,7 @@ fn killed_at_any_moment_the_store_is_as_before() {
     let big = case.write("big.jsonl", text);
     let mut killed = 0;
     for delay in [0, 20, 100, 400, 900] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_trail"))
-            .args(["ingest", big.to_str().unwrap()])
-            .env("TRAIL_STORE", case.path("store"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(delay));
-        // SIGKILL on Unix.
-        child.kill().unwrap();
-        if child.wait().unwrap().success() {
+        if kill_after(&case, &["ingest", big.to_str().unwrap()], delay) {
             break;
         }
         killed += 1;

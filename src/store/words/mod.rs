@@ -114,8 +114,17 @@ pub fn texts_with(
     let mut found: Option<Rows> = None;
     if !wanted.words.is_empty() || !wanted.fragments.is_empty() {
         found = look_up(store, custody, &groups, wanted).ok().flatten();
-        if found.is_none() && make(store, custody, &parts, &groups).is_ok() {
-            found = look_up(store, custody, &groups, wanted).ok().flatten();
+        if found.is_none() || is_unfinished(store) {
+            let make = || -> Result<Option<Rows>, StoreError> {
+                let _lock = start(store)?;
+                // Somebody else may have made it meanwhile.
+                if let Ok(Some(found)) = look_up(store, custody, &groups, wanted) {
+                    return Ok(Some(found));
+                }
+                make(store, custody, &parts, &groups)?;
+                look_up(store, custody, &groups, wanted)
+            };
+            found = make().ok().flatten().or(found);
         }
     }
     let found = found.unwrap_or_else(|| groups.into_iter().map(|group| (group, None)).collect());
@@ -134,7 +143,23 @@ type Rows = Vec<(Group, Option<Vec<Range<usize>>>)>;
 #[must_use]
 pub fn has_no_words(store: &Store, custody: &Custody) -> bool {
     let files = |beginning| files_of(store, &custody.batch, beginning).len();
-    !folder_of(store, &custody.batch).is_dir() || files(FILTERS) != files(STRETCHES)
+    is_unfinished(store)
+        || !folder_of(store, &custody.batch).is_dir()
+        || files(FILTERS) != files(STRETCHES)
+}
+
+fn is_unfinished(store: &Store) -> bool {
+    derived::is_unfinished(&store.layout().root, LIST)
+}
+
+/// Takes the store's lock to make files. What is unfinished then is of somebody who was killed: it is removed.
+fn start(store: &Store) -> Result<fs::File, StoreError> {
+    let lock = store.lock()?;
+    if is_unfinished(store) {
+        let folder = store.layout().root.join(FOLDER);
+        fs::remove_dir_all(&folder).map_err(StoreError::io("removing", folder))?;
+    }
+    Ok(lock)
 }
 
 /// Makes what a search needs of all batches that have it not.
@@ -142,6 +167,14 @@ pub fn has_no_words(store: &Store, custody: &Custody) -> bool {
 /// # Errors
 /// Texts cannot be read, or the files not be written.
 pub fn make_words(store: &Store) -> Result<(), StoreError> {
+    if !store
+        .batches()
+        .iter()
+        .any(|batch| has_no_words(store, batch))
+    {
+        return Ok(());
+    }
+    let _lock = start(store)?;
     for custody in store.batches() {
         if has_no_words(store, custody) {
             let parts = store.parts("contents", custody);
@@ -253,6 +286,7 @@ fn make(
     let folder = folder_of(store, &custody.batch);
     let key = store.access().contents_key(&custody.batch)?;
     forget(store, &custody.batch)?;
+    derived::begin(&store.layout().root, LIST)?;
     fs::create_dir_all(&folder).map_err(StoreError::io("creating", &folder))?;
     for (number, groups) in groups.chunks(GROUPS_A_FILE).enumerate() {
         let path = |beginning: &str| folder.join(format!("{beginning}{number:05}.new"));
@@ -286,6 +320,7 @@ pub fn forget(store: &Store, batch: &str) -> Result<(), StoreError> {
     if !folder.is_dir() {
         return Ok(());
     }
+    derived::begin(&store.layout().root, LIST)?;
     fs::remove_dir_all(&folder).map_err(StoreError::io("removing", &folder))?;
     write_list(store)
 }

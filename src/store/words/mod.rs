@@ -357,6 +357,7 @@ pub fn check_words(store: &Store) -> Vec<Damage> {
 /// # Errors
 /// The store cannot be read or written.
 pub fn remake_words(store: &Store) -> Result<Vec<Damage>, StoreError> {
+    let _lock = start(store)?;
     let mut damages = Vec::new();
     for custody in store.batches() {
         if has_no_words(store, custody) {

@@ -147,7 +147,7 @@ pub(super) fn add_headers<'a>(event: &mut Event<'a>, headers: &Pairs<'a>) {
 /// Known shapes: `/invoices/4711`, OData `A_SupplierInvoice(SupplierInvoice='4711',FiscalYear='2026')`,
 /// Salesforce `/sobjects/Case/500…`.
 pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
-    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let (path, query) = path_of(uri).split_once('?').unwrap_or((path_of(uri), ""));
     if path.ends_with("/$batch") && event.kind == Kind::Write {
         // OData puts several calls into the body of one.
         event.kind = Kind::Other;
@@ -181,6 +181,18 @@ pub(super) fn add_uri<'a>(event: &mut Event<'a>, uri: &str) {
             add_named(event, &decode(name), Cow::Owned(value));
         }
     }
+}
+
+/// A URL from its path on (RFC 3986, section 3): gateways log the path alone, or the whole.
+pub(super) fn path_of(url: &str) -> &str {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url;
+    };
+    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    if scheme.is_empty() || !scheme.chars().all(is_scheme) {
+        return url;
+    }
+    rest.find(['/', '?']).map_or("/", |at| &rest[at..])
 }
 
 /// Query parameters whose value opens something: it stays in the raw record, which is protected.
@@ -353,6 +365,12 @@ mod tests {
             keys("/api/v1/search?order_id=SO-123&limit=100"),
             [(KeyKind::Order, "SO-123".to_owned())]
         );
+        assert_eq!(
+            keys("https://erp.example:8443/erp/invoices/4711?x=1"),
+            [(KeyKind::Invoice, "4711".to_owned())]
+        );
+        assert_eq!(path_of("https://erp.example:8443"), "/");
+        assert_eq!(path_of("/go?to=http://x/y"), "/go?to=http://x/y");
         assert_eq!(
             keys("/api/shipments/SHP-1"),
             [(KeyKind::Object, "shipments/SHP-1".to_owned())]

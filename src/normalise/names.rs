@@ -217,6 +217,10 @@ pub(crate) fn add_changed(event: &mut Event<'_>) {
         for part in id.split('/') {
             event.key(KeyKind::Value, part.to_owned());
         }
+        // A description has the number among words: "Sales Order 4711".
+        if id.contains(char::is_whitespace) {
+            add_learned(event, &id);
+        }
     }
 }
 

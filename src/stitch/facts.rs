@@ -42,6 +42,9 @@ pub(super) struct Facts {
     names: Vec<String>,
 }
 
+/// Formats whose exports are of many services.
+const COLLECTED: [&str; 2] = ["langfuse", "otlp_json"];
+
 /// Numbers for texts that recur.
 #[derive(Default)]
 struct Names(HashMap<String, u32>);
@@ -87,6 +90,18 @@ fn is_request(action: &str) -> bool {
     const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "MERGE"];
     let method = action.split_once(' ').map(|(method, _)| method);
     method.is_some_and(|method| METHODS.contains(&method))
+}
+
+/// The part of an object's name that tells it apart: behind the last slash, the one word with a digit of a description
+/// (`Sales Order 4711`).
+fn named_object(object: &str) -> &str {
+    let name = object.rsplit('/').next().unwrap_or_default();
+    let has_digit = |word: &&str| word.bytes().any(|byte| byte.is_ascii_digit());
+    let mut words = name.split_whitespace().filter(has_digit);
+    match (words.next(), words.next()) {
+        (Some(word), None) => word,
+        _ => name,
+    }
 }
 
 /// A dump, or what was in one, by its digest.
@@ -229,7 +244,9 @@ impl Facts {
                 let (format, actor) = (text(formats, row), text(actors, row));
                 // An export of telemetry is of many services, each with a clock of its own.
                 let clock = match format {
-                    "otlp_json" => names.number(&format!("{format} {actor}")),
+                    format if COLLECTED.contains(&format) => {
+                        names.number(&format!("{format} {actor}"))
+                    }
                     _ => names.number(format),
                 };
                 facts.formats.push(clock);
@@ -241,8 +258,7 @@ impl Facts {
                 facts.tools.push(names.number(text(tools, row)));
                 facts.actors.push(names.number(actor));
                 let object = text(object_ids, row);
-                let object = object.rsplit('/').next().unwrap_or_default();
-                let object = evidence_value(object).unwrap_or_default();
+                let object = evidence_value(named_object(object)).unwrap_or_default();
                 let number = objects_by_name.number(&object);
                 facts.objects.push(number);
                 if number as usize > facts.object_names.len() {
@@ -374,6 +390,20 @@ mod tests {
         }
         write_route(&mut out, "f", &"ä".repeat(300), "o");
         assert_eq!(out.chars().filter(|c| *c == 'ä').count(), 200);
+    }
+
+    #[test]
+    fn an_object_is_told_by_its_number() {
+        for (object, wanted) in [
+            ("4711", "4711"),
+            ("A_Order/4711", "4711"),
+            ("Sales Order SO-4711", "SO-4711"),
+            ("Invoice 4711 line 2", "Invoice 4711 line 2"),
+            ("Terms of payment", "Terms of payment"),
+            ("", ""),
+        ] {
+            assert_eq!(named_object(object), wanted);
+        }
     }
 
     #[test]

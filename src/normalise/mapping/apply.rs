@@ -12,7 +12,7 @@ use crate::model::{ActorType, Amount, Change, ContentPart, Event, KeyKind, Kind,
 use crate::normalise::chat::messages;
 use crate::normalise::formats::exchange::{Exchange, exchange, whole_body};
 use crate::normalise::http::{
-    add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status,
+    add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status, path_of,
 };
 use crate::normalise::names::{add_arguments, add_mentions};
 use crate::normalise::{MapError, Pairs, Record, personal_kinds, sap, sql};
@@ -163,8 +163,12 @@ fn event<'r>(
 
 fn contents(rules: &Rules, scope: Scope<'_>, event: &mut Event<'_>) {
     for (name, value) in &rules.contents {
-        let Some(part) = ContentPart::from_name(name) else {
-            continue;
+        // Writers of traces have one pair of fields for all steps: of a tool they are what it was called with and what it gave back.
+        let part = match (ContentPart::from_name(name), event.kind) {
+            (Some(ContentPart::Prompt), Kind::ToolCall) => ContentPart::Arguments,
+            (Some(ContentPart::Output), Kind::ToolCall) => ContentPart::Result,
+            (Some(part), _) => part,
+            (None, _) => continue,
         };
         for text in value.all(scope) {
             match part {
@@ -257,7 +261,7 @@ fn request<'a>(http: &Requests, scope: Scope<'_>, event: &mut Event<'a>) {
         event.kind = kind_of_method(method);
     }
     if let Some(uri) = uri {
-        let plain = uri.split('?').next().unwrap_or(&uri);
+        let plain = path_of(&uri).split('?').next().unwrap_or_default();
         event.action = Some(Cow::Owned(match &method {
             Some(method) => format!("{method} {plain}"),
             None => plain.to_owned(),

@@ -11,6 +11,7 @@ impl Model<'_> {
     /// The offset of each pair of record kinds: where the differences pile up.
     pub(super) fn estimate_offsets(&mut self) {
         const RARE: usize = 3;
+        const OF_ONE_TASK: usize = 16;
         let mut samples: BTreeMap<(u32, u32), Sample> = BTreeMap::new();
         // The steps of a fragment have each their own time.
         let steps = self
@@ -29,8 +30,14 @@ impl Model<'_> {
                     continue;
                 }
                 let calls = calls.iter().map(|at| *at as usize);
-                let roots: BTreeSet<u32> = calls.clone().map(|at| self.calls[at].root).collect();
-                if roots.len() <= RARE {
+                let mut roots: Vec<u32> = calls.clone().map(|at| self.calls[at].root).collect();
+                roots.sort_unstable();
+                // Requests that are in no task yet may be of one each, or several of one.
+                let placed = roots.partition_point(|root| *root != NONE);
+                let alone = (roots.len() - placed).div_ceil(OF_ONE_TASK);
+                roots.truncate(placed);
+                roots.dedup();
+                if roots.len() + alone <= RARE {
                     partners.extend(calls);
                 }
             }

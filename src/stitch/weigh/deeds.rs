@@ -79,19 +79,23 @@ impl Model<'_> {
         pairs
     }
 
-    /// By when each call was done: the model was asked again, by records of the same format.
+    /// By when each call was done: the model was asked again, by records of the same format. Where a format does not say
+    /// when models had answered, that is the best that is known of when they did: a long answer takes longer than any tool.
     pub(super) fn bound_calls(&mut self) {
         let mut asked: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
-        for call in self
-            .calls
-            .iter()
-            .filter(|call| call.thinks && call.root != NONE)
-        {
-            let start = self.facts.times[call.event as usize].unwrap_or(i64::MAX);
-            asked
-                .entry((call.root, call.format))
-                .or_default()
-                .push(start);
+        let mut ended: BTreeSet<u32> = BTreeSet::new();
+        for call in self.calls.iter().filter(|call| call.thinks) {
+            let at = call.event as usize;
+            if self.facts.ends[at].is_some() {
+                ended.insert(call.format);
+            }
+            if call.root != NONE {
+                let start = self.facts.times[at].unwrap_or(i64::MAX);
+                asked
+                    .entry((call.root, call.format))
+                    .or_default()
+                    .push(start);
+            }
         }
         for times in asked.values_mut() {
             times.sort_unstable();
@@ -100,6 +104,9 @@ impl Model<'_> {
             if let Some(times) = asked.get(&(call.root, call.format)) {
                 let next = times.partition_point(|time| *time <= call.time);
                 call.until = times.get(next).copied().unwrap_or(i64::MAX);
+                if call.until != i64::MAX && !ended.contains(&call.format) {
+                    call.time = call.until;
+                }
             }
         }
     }

@@ -287,6 +287,9 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
         offset.after
     };
     let peak = (-off.abs() / side).exp() / (offset.before + offset.after);
+    // Retries, and clocks that were taken for more exact than they are.
+    let wide = (4.0 * offset.spread()).max(AROUND);
+    let around = (-off.abs() / wide).exp() / (2.0 * wide);
     // Some wait: for an approval, a queue, a retry.
     let tail = if off > 0.0 {
         (-off / WAIT).exp() / WAIT
@@ -297,7 +300,7 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let late = off > call.until.saturating_sub(call.time) as f64 + 2.0 * offset.after;
     let tail = if late { tail * LATE } else { tail };
-    let density = 0.75 * peak + 0.2 * tail;
+    let density = 0.73 * peak + 0.02 * around + 0.2 * tail;
     let weight = ((density + 0.05 / window) * window).log2();
     // What comes before its cause is none, beyond what the clocks leave open.
     if off < -4.0 * offset.before - 1e6 {

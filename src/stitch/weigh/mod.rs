@@ -80,6 +80,8 @@ const WAIT: f64 = 30e6;
 const LATE: f64 = 0.1;
 /// What a clock that counts in seconds is off by, at most (microseconds).
 const ROUNDED: f64 = 5e5;
+/// How far from the usual time what is tried again is, at least (microseconds).
+const AROUND: f64 = 1e6;
 /// How far clocks are apart of which nothing is known (microseconds).
 const UNKNOWN: f64 = 6e6;
 /// Bits against a call that names another object of the kind that the action was done to.

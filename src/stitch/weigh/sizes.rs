@@ -10,6 +10,8 @@ const LEAST: usize = 4;
 const AHEAD: usize = 2;
 /// Least share of the answers that have to show it.
 const SHARE: f64 = 0.2;
+/// The share of answers like the service's that is expected of a route nothing is known of.
+const UNSEEN: f64 = 0.5;
 /// Most bits against a call whose result has another size.
 const MOST_AGAINST: f64 = 6.0;
 
@@ -200,11 +202,15 @@ impl Model<'_> {
         let (having, all) = without((wrapping.having, wrapping.all));
         let usual = (having + 1.0) / (all + 2.0);
         let (having, all) = without(*of_route);
-        let share = (having + 2.0 * usual) / (all + 2.0);
         if agrees {
+            let share = (having + 2.0 * usual) / (all + 2.0);
             let alike = self.calls_of_result.get(&result).map_or(1, Vec::len);
             (evidence::rarity(self.results, alike) + share.log2()).max(0.0)
         } else {
+            // Answers that agree are chosen by it, others of the service are not: a route has to show by itself that it passes
+            // its answers on as they are.
+            let unseen = usual.min(UNSEEN);
+            let share = (having + 2.0 * unseen) / (all + 2.0);
             (1.0 - share).log2().clamp(-MOST_AGAINST, 0.0)
         }
     }

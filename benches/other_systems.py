@@ -133,7 +133,9 @@ def bedrock(r):
 
 def langfuse(r):
     span = r["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-    a = {x["key"]: list(x["value"].values())[0] for x in span["attributes"]}
+    values = lambda attributes: {x["key"]: list(x["value"].values())[0] for x in attributes}
+    a = values(span["attributes"])
+    service = values(r["resourceSpans"][0]["resource"]["attributes"]).get("service.name")
     kinds = {"chat": "GENERATION", "execute_tool": "TOOL", "invoke_agent": "AGENT"}
     time = lambda ns: zulu(dt.datetime.fromtimestamp(int(ns) / 1e9, dt.timezone.utc))
     made = {
@@ -148,8 +150,10 @@ def langfuse(r):
         "userId": a.get("enduser.pseudo.id"),
         "model": a.get("gen_ai.request.model"),
         "level": "DEFAULT",
-        "metadata": {"tool_call_id": a["gen_ai.tool.call.id"]} if "gen_ai.tool.call.id" in a else {},
+        "metadata": {"resourceAttributes": {"service.name": service}},
     }
+    if "gen_ai.tool.call.id" in a:
+        made["metadata"]["tool_call_id"] = a["gen_ai.tool.call.id"]
     for name, key in (
         ("input", "gen_ai.input.messages"),
         ("output", "gen_ai.output.messages"),
@@ -166,14 +170,14 @@ def langfuse(r):
             "input": int(a["gen_ai.usage.input_tokens"]),
             "output": int(a["gen_ai.usage.output_tokens"]),
         }
-    return {k: v for k, v in made.items() if v is not None}
+    return made
 
 
 def apim(r):
     asked, head = r["request"], r["request"]["headers"]
     made = {
         "method": asked["method"],
-        "url": renamed(asked["url"]),
+        "url": renamed("/".join(asked["url"].split("/")[:3]) + asked["uri"]),
         "responseCode": r["response"]["status"],
         "backendResponseCode": r["response"]["status"],
         "apiId": renamed(r["service"]["name"]),
@@ -263,8 +267,8 @@ def sys_audit(name):
 
 def sysapproval(r):
     made = {
-        "sys_id": SF.sub(sys_id, r["ID"]),
-        "sysapproval": SF.sub(sys_id, r["PROCESSINSTANCEID"]),
+        # One record an approval, exported as it was after each step.
+        "sys_id": SF.sub(sys_id, r["PROCESSINSTANCEID"]),
         "source_table": "sales_order",
         "document_id": r["TARGETOBJECTID"],
         "state": {"Started": "requested", "Approved": "approved", "Rejected": "rejected"}.get(r["STEPSTATUS"], r["STEPSTATUS"]),

@@ -109,6 +109,132 @@ fn content_and_time_join_what_ids_do_not() {
 
 /// Pairs of conversations at the same second. Each asks for an order by its number, then searches for nothing
 /// that its request would tell; how long the result was is all that tells the two searches apart.
+/// Seconds after eight as `2026-03-02 08:01:05`.
+fn clock(seconds: usize) -> String {
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!("2026-03-02 08:{minutes:02}:{seconds:02}")
+}
+
+#[test]
+fn traces_and_audit_reports_of_other_systems_are_joined_as_well() {
+    let case = Case::new();
+    let mut traces = String::new();
+    let mut report = "Date,User Name,Event Type,Business Object Type,Object Description,Attribute,Old Value,New Value,Product\n".to_owned();
+    let mut gateway = String::new();
+    let mut save = |seconds: usize, user: &str, order: usize, street: &str| {
+        for attribute in ["", "AddressLine1"] {
+            let after = if attribute.is_empty() { "" } else { street };
+            report.push_str(&format!(
+                "{},{user},Object Data Update,Sales Order,Sales Order {order},{attribute},,{after},Orders\n",
+                clock(seconds)
+            ));
+        }
+    };
+    for n in 0..12 {
+        let (order, seconds) = (4_500_100 + n * 7, n * 47);
+        let street = format!("{} Birch Lane", 100 + n);
+        let at = |later: usize| clock(seconds + later).replace(' ', "T") + "Z";
+        let plan = json!({"id": format!("plan-{n}"), "traceId": format!("trace-{n:04}"), "parentObservationId": null,
+            "type": "GENERATION", "name": "plan", "startTime": at(0), "endTime": at(1), "model": "m",
+            "input": [{"role": "user", "content": format!("I moved, number {n}")}], "output": "ok"});
+        let run = json!({"id": format!("run-{n}"), "traceId": format!("trace-{n:04}"), "parentObservationId": format!("plan-{n}"),
+            "type": "TOOL", "name": "change_address", "startTime": at(1), "endTime": at(2),
+            "input": {"order_id": format!("#W{order}"), "street": street}, "output": {"done": true}});
+        traces.push_str(&format!("{plan}\n{run}\n"));
+        let request = json!({"time": clock(seconds + 31).replace(' ', "T") + ".250Z", "category": "GatewayLogs",
+            "correlationId": format!("c-{n:08}"), "callerIpAddress": "192.0.2.7",
+            "properties": {"method": "PATCH", "url": format!("https://orders.example:8443/api/orders/{order}"),
+                "responseCode": 204, "requestBody": json!({"street": street}).to_string()}});
+        gateway.push_str(&format!("{request}\n"));
+        save(seconds + 7, "AGENT", order, &street);
+    }
+    // A clerk changes an order that an agent has just changed.
+    save(9, "CLERK", 4_500_107, "1 Elm Street");
+    case.ingest(
+        &["--tz", "oracle=UTC"],
+        &[
+            &case.write("langfuse.jsonl", traces),
+            &case.write("fusion.csv", report),
+            &case.write("apim.jsonl", gateway),
+        ],
+        0,
+    );
+    let task = task_of(&case);
+    for n in 0..12 {
+        let of = task("langfuse.jsonl", 2 * n + 1);
+        for (file, record) in [
+            ("langfuse.jsonl", 2 * n + 2),
+            ("fusion.csv", 2 * n + 1),
+            ("fusion.csv", 2 * n + 2),
+            ("apim.jsonl", n + 1),
+        ] {
+            assert_eq!(task(file, record), of, "{file} {record}");
+        }
+    }
+    assert_eq!(task("fusion.csv", 25), task("fusion.csv", 26));
+    assert!((0..12).all(|n| task("langfuse.jsonl", 2 * n + 1) != task("fusion.csv", 25)));
+}
+
+#[test]
+fn where_a_log_has_no_ends_a_deed_follows_the_answer_and_not_the_question() {
+    // Answers take four to sixteen seconds, which the log does not say; each call is made twice, with the same arguments.
+    let case = Case::new();
+    let (mut log, mut report) = (String::new(), "Date,User Name,Event Type,Business Object Type,Object Description,Attribute,Old Value,New Value,Product\n".to_owned());
+    for n in 0..12 {
+        let order = 4_500_100 + n * 7;
+        let mut seconds = n * 71;
+        let mut messages = vec![json!({"role": "user", "content": format!("I moved, number {n}")})];
+        for call in 0..3 {
+            let used = json!({"type": "tool_use", "id": format!("toolu_{n:08}{call}"), "name": "change_address",
+                "input": {"order_id": format!("#W{order}"), "street": format!("{} Birch Lane", 100 + n)}});
+            let said = if call < 2 {
+                used
+            } else {
+                json!({"type": "text", "text": "done"})
+            };
+            let answer = json!({"id": format!("msg_{n:08}{call}"), "type": "message", "role": "assistant", "model": "m", "content": [said]});
+            let record = json!({"schemaType": "ModelInvocationLog", "schemaVersion": "1.0",
+                "timestamp": clock(seconds).replace(' ', "T") + "Z", "requestId": format!("req-{n:08}{call}"),
+                "operation": "InvokeModel", "modelId": "anthropic.m", "requestMetadata": {"conversation_id": format!("conversation-{n}")},
+                "input": {"inputBodyJson": {"anthropic_version": "bedrock-2023-05-31", "messages": messages}},
+                "output": {"outputBodyJson": answer}});
+            log.push_str(&format!("{record}\n"));
+            messages.push(json!({"role": "assistant", "content": [answer["content"][0]]}));
+            messages.push(json!({"role": "user", "content": [{"type": "tool_result",
+                "tool_use_id": format!("toolu_{n:08}{call}"), "content": "ok"}]}));
+            if call < 2 {
+                seconds += 4 + (n * 5 + call * 7) % 13;
+                report.push_str(&format!(
+                    "{},AGENT,Object Data Update,Sales Order,Sales Order {order},AddressLine1,,{} Birch Lane,Orders\n",
+                    clock(seconds + 30),
+                    100 + n
+                ));
+                seconds += 1;
+            }
+        }
+    }
+    case.ingest(
+        &["--tz", "oracle=UTC"],
+        &[
+            &case.write("bedrock.jsonl", log),
+            &case.write("fusion.csv", report),
+        ],
+        0,
+    );
+    let causes = case.output(&["export", "causes"]);
+    for n in 0..12 {
+        for call in 1..3 {
+            let wanted = format!("bedrock.jsonl,{},", 3 * n + call);
+            let effect = format!("fusion.csv,{},", 2 * n + call);
+            let found = causes.lines().find(|line| line.contains(&effect));
+            assert!(
+                found.is_some_and(|line| line.contains(&wanted)),
+                "{effect} {found:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     const WRAPPING: usize = 150;

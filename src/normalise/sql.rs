@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use sqlparser::dialect::{Dialect, GenericDialect, MySqlDialect};
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::http::add_traceparent;
-use crate::model::{ContentPart, Event, Kind};
+use super::names::{add_evidence, add_named, is_amount_name};
+use crate::model::{Amount, Change, ContentPart, Event, KeyKind, Kind};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
@@ -59,7 +62,8 @@ pub(super) fn kind_of_statement(statement: &str) -> Kind {
     }
 }
 
-/// Sets kind, action, object and trace from a statement, and keeps it as content.
+/// Sets kind, action, object, trace and what is changed from a statement, takes the values that it names, and keeps it
+/// as content.
 pub(super) fn add_statement(event: &mut Event<'_>, statement: &str) {
     event.kind = kind_of_statement(statement);
     if event.kind != Kind::Other {
@@ -85,9 +89,169 @@ pub(super) fn add_statement(event: &mut Event<'_>, statement: &str) {
     {
         add_traceparent(event, &Cow::Owned(header.as_str().to_owned()));
     }
+    add_values(event, statement);
     event
         .contents
         .push((ContentPart::Arguments, Cow::Owned(statement.to_owned())));
+}
+
+/// Longest statement whose values are looked for.
+const LONGEST: usize = 64 << 10;
+/// Most values that are taken of one.
+const MOST: usize = 48;
+
+/// The tokens of a statement but blanks and comments, as far as it can be cut: logs end statements early.
+fn tokens(statement: &str) -> Vec<Token> {
+    let cut = |dialect: &dyn Dialect| {
+        let mut found = Vec::new();
+        let cut = Tokenizer::new(dialect, statement).tokenize_with_location_into_buf(&mut found);
+        (found, cut.is_ok())
+    };
+    let (mut found, whole) = cut(&GenericDialect {});
+    if !whole {
+        // MySQL escapes with a backslash.
+        let (other, whole) = cut(&MySqlDialect {});
+        if whole {
+            found = other;
+        }
+    }
+    let tokens = found.into_iter().map(|found| found.token);
+    tokens
+        .filter(|token| !matches!(token, Token::Whitespace(_)))
+        .collect()
+}
+
+/// The value of a literal.
+fn literal(token: &Token) -> Option<&str> {
+    match token {
+        Token::SingleQuotedString(text)
+        | Token::NationalStringLiteral(text)
+        | Token::EscapedStringLiteral(text)
+        | Token::Number(text, _) => Some(text),
+        Token::DollarQuotedString(text) => Some(&text.value),
+        _ => None,
+    }
+}
+
+/// What a statement sets, and the values it names, as keys and evidence.
+fn add_values(event: &mut Event<'_>, statement: &str) {
+    if statement.len() > LONGEST {
+        return;
+    }
+    let tokens = tokens(statement);
+    let word = |at: usize| match tokens.get(at) {
+        Some(Token::Word(word)) => Some(word.value.as_str()),
+        _ => None,
+    };
+    let is = |at: usize, name: &str| word(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
+    let find = |name: &str| (0..tokens.len()).find(|at| is(*at, name));
+    let (set, condition) = (find("set"), find("where"));
+    let updates = is(0, "update") || is(0, "merge") || is(0, "with");
+    // What stands behind `SET` and before `WHERE` is set.
+    let sets = |at: usize| {
+        updates && set.is_some_and(|set| set < at) && condition.is_none_or(|end| at < end)
+    };
+    let mut changes: Vec<(String, String)> = Vec::new();
+    for (at, value) in tokens
+        .iter()
+        .enumerate()
+        .filter_map(|(at, token)| Some((at, literal(token)?)))
+        .take(MOST)
+    {
+        if matches!(tokens[at], Token::Number(..)) {
+            // Smaller numbers tell nothing.
+            if value.len() >= 3 {
+                event.key(KeyKind::Value, value.to_owned());
+            }
+        } else {
+            add_evidence(event, value);
+        }
+        // `column = 'value'`
+        if let Some(name) = at.checked_sub(2).and_then(word)
+            && tokens[at - 1] == Token::Eq
+        {
+            if sets(at) {
+                changes.push((name.to_owned(), value.to_owned()));
+            }
+            add_named(event, name, Cow::Owned(value.to_owned()));
+        }
+    }
+    if is(0, "insert") || is(0, "replace") {
+        changes.extend(inserted(&tokens));
+    }
+    for (name, value) in changes {
+        if is_amount_name(&name) {
+            event.amount = event.amount.or_else(|| Amount::parse(&value));
+        }
+        event.changes.push(Change {
+            field: Cow::Owned(name),
+            before: None,
+            after: Some(Cow::Owned(value)),
+        });
+    }
+}
+
+/// Columns and values of the first row of an `INSERT INTO t (a, b) VALUES (1, 2)`.
+fn inserted(tokens: &[Token]) -> Vec<(String, String)> {
+    /// What stands between a bracket and the next that closes one, by its commas.
+    fn list(tokens: &[Token]) -> Option<(Vec<&[Token]>, &[Token])> {
+        let open = tokens.iter().position(|token| *token == Token::LParen)?;
+        let inside = &tokens[open + 1..];
+        let mut depth = 0usize;
+        let close = inside.iter().position(|token| {
+            match token {
+                Token::LParen => depth += 1,
+                Token::RParen if depth == 0 => return true,
+                Token::RParen => depth -= 1,
+                _ => {}
+            }
+            false
+        })?;
+        let cells = inside[..close].split(|token| *token == Token::Comma);
+        Some((cells.collect(), &inside[close + 1..]))
+    }
+    let Some((columns, rest)) = list(tokens) else {
+        return Vec::new();
+    };
+    let Some((values, _)) = list(rest) else {
+        return Vec::new();
+    };
+    let pairs = columns.iter().zip(&values).take(MOST);
+    pairs
+        .filter_map(|(column, value)| match (column, value) {
+            ([.., Token::Word(name)], [value]) => {
+                Some((name.value.clone(), literal(value)?.to_owned()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// What the parameters of a statement were, as a log has them beside it: ` #1(4):4711` (Oracle's binds, with the length
+/// of each), `$1 = '4711'` (PostgreSQL), or a list with commas (pgaudit).
+pub(super) fn add_parameters(event: &mut Event<'_>, text: &str) {
+    if text.len() > LONGEST {
+        return;
+    }
+    let mut values: Vec<String> = Vec::new();
+    if text.trim_start().starts_with("#1(") {
+        let mut rest = text;
+        while let Some((head, behind)) = rest.split_once("):") {
+            let length = head.rsplit('(').next().and_then(|len| len.parse().ok());
+            let Some(value) = length.and_then(|length: usize| behind.get(..length)) else {
+                break;
+            };
+            values.push(value.to_owned());
+            rest = &behind[value.len()..];
+        }
+    } else if text.contains("$1") {
+        values.extend(tokens(text).iter().filter_map(literal).map(str::to_owned));
+    } else {
+        values.extend(text.split(',').map(str::to_owned));
+    }
+    for value in values.iter().take(MOST) {
+        add_evidence(event, value);
+    }
 }
 
 #[cfg(test)]
@@ -115,6 +279,83 @@ mod tests {
             add_statement(&mut event, statement);
             assert_eq!(event.kind, kind, "{statement}");
             assert_eq!(event.object.id.as_deref(), table, "{statement}");
+        }
+    }
+
+    fn values(event: &Event<'_>) -> Vec<String> {
+        let keys = event.keys.iter();
+        let values = keys.filter(|(kind, _)| *kind == KeyKind::Value);
+        values.map(|(_, value)| value.to_string()).collect()
+    }
+
+    fn changes(event: &Event<'_>) -> Vec<(String, String)> {
+        let after = |change: &Change<'_>| change.after.as_deref().unwrap_or_default().to_owned();
+        let changes = event.changes.iter();
+        changes
+            .map(|change| (change.field.to_string(), after(change)))
+            .collect()
+    }
+
+    #[test]
+    fn what_a_statement_sets_and_names() {
+        for (statement, wanted, set) in [
+            (
+                "UPDATE t SET street = 'O''Hara Lane 12', n=n+1 WHERE t.order_no = 4500100",
+                vec!["O'Hara Lane 12", "4500100"],
+                vec![("street", "O'Hara Lane 12")],
+            ),
+            (
+                "insert into t (id, note, at) values (4711, 'paid twice', now())",
+                vec!["4711", "paid twice"],
+                vec![("id", "4711"), ("note", "paid twice")],
+            ),
+            (
+                "select * from t where a = 'x/y-1' -- 'no'",
+                vec!["x/y-1"],
+                vec![],
+            ),
+            (
+                r"update t set a = 'it\'s late' where b = 'bcd'",
+                vec!["it's late", "bcd"],
+                vec![("a", "it's late")],
+            ),
+            // Cut by the log.
+            (
+                "update t set a = 'first', b = 'sec",
+                vec!["first"],
+                vec![("a", "first")],
+            ),
+            ("update t set a = $1 where b = ?", vec![], vec![]),
+            ("", vec![], vec![]),
+        ] {
+            let mut event = Event::new(Kind::Other);
+            add_statement(&mut event, statement);
+            assert_eq!(values(&event), wanted, "{statement}");
+            let set: Vec<(String, String)> = set
+                .into_iter()
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .collect();
+            assert_eq!(changes(&event), set, "{statement}");
+        }
+    }
+
+    #[test]
+    fn parameters_beside_a_statement() {
+        for (text, wanted) in [
+            (
+                " #1(4):4711 #2(14):120 Birch Lane",
+                vec!["4711", "120 Birch Lane"],
+            ),
+            (" #1(90):47", vec![]),
+            (
+                "parameters: $1 = '4711', $2 = NULL, $3 = 'a, b'",
+                vec!["4711", "a, b"],
+            ),
+            ("4711,Birch Lane", vec!["4711", "Birch Lane"]),
+        ] {
+            let mut event = Event::new(Kind::Other);
+            add_parameters(&mut event, text);
+            assert_eq!(values(&event), wanted, "{text}");
         }
     }
 

@@ -70,10 +70,14 @@ fn event<'r>(
     if let Some(http) = &rules.http {
         request(http, scope, &mut event);
     }
-    if let Some(statement) = &rules.sql
-        && let Some(statement) = statement.get(scope)
+    if let Some(rules) = &rules.sql
+        && let Some(statement) = rules.statement.get(scope)
     {
         sql::add_statement(&mut event, &statement);
+        let parameters = rules.parameters.as_ref();
+        if let Some(parameters) = parameters.and_then(|parameters| parameters.get(scope)) {
+            sql::add_parameters(&mut event, &parameters);
+        }
     }
     let mut as_stored = false;
     for (column, value) in &rules.event {

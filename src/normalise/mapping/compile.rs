@@ -82,7 +82,10 @@ pub(super) fn rules(file: &File) -> Result<Rules, Fault> {
             None => None,
         },
         sql: match &file.sql {
-            Some(sql) => Some(Value::compile(&sql.statement)?),
+            Some(sql) => Some(Statements {
+                statement: Value::compile(&sql.statement)?,
+                parameters: optional(&sql.parameters)?,
+            }),
             None => None,
         },
         call: match &file.call {

@@ -140,6 +140,8 @@ pub(super) struct Http {
 #[serde(deny_unknown_fields)]
 pub(super) struct Sql {
     pub statement: Expr,
+    /// What its parameters were.
+    pub parameters: Option<Expr>,
 }
 
 /// A model call with the bodies of a vendor.

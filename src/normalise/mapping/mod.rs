@@ -124,6 +124,11 @@ struct Requests {
     body: Option<Value>,
 }
 
+struct Statements {
+    statement: Value,
+    parameters: Option<Value>,
+}
+
 struct Bodies {
     request: Option<Path>,
     response: Option<Path>,
@@ -160,7 +165,7 @@ struct Rules {
     time: Option<Times>,
     event: Vec<(&'static str, Value)>,
     http: Option<Requests>,
-    sql: Option<Value>,
+    sql: Option<Statements>,
     call: Option<Bodies>,
     contents: Vec<(&'static str, Value)>,
     changes: Vec<ChangeRows>,

@@ -212,6 +212,10 @@ pub(crate) fn add_changed(event: &mut Event<'_>) {
         .collect();
     for value in values {
         add_evidence(event, &value);
+        // A text names what it is about: "cancel order SO-4711".
+        if value.contains(char::is_whitespace) && value.bytes().any(|byte| byte.is_ascii_digit()) {
+            add_learned(event, &value);
+        }
     }
     if let Some(id) = event.object.id.as_deref().map(str::to_owned) {
         for part in id.split('/') {

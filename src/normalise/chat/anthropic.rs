@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text};
-use super::{Answer, Ask, Prefix, ToolCall, ToolResult, configuration_digest, sse_data};
+use super::{
+    Answer, Ask, MOST_CONTINUED, Prefix, ToolCall, ToolResult, configuration_digest, sse_data,
+};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -105,7 +107,7 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
                 .iter()
                 .filter(|later| is_answer(later))
                 .count()
-                < 3
+                < MOST_CONTINUED
         {
             ask.continues.push(continued(&so_far, content));
         }

@@ -59,9 +59,12 @@ pub struct Ask<'a> {
     pub so_far: Option<Prefix>,
 }
 
+/// Answers that a request is known to go on from, the last ones: requests between can be lost.
+const MOST_CONTINUED: usize = 3;
+
 /// A conversation so far: what one request sends, the next one repeats, so that its digest joins
 /// them without any id. Messages count as they stand in the request, the answer by its text and
-/// the ids of its calls, because it stands there in another form.
+/// the marks of its calls, because it stands there in another form.
 #[derive(Clone, Debug, Default)]
 pub struct Prefix(Vec<u8>);
 
@@ -132,6 +135,16 @@ pub struct ToolCall<'a> {
     pub result: Option<Cow<'a, str>>,
     /// The call waits for a person's approval.
     pub asks_approval: bool,
+}
+
+impl ToolCall<'_> {
+    /// What tells it from the others of an answer that a later request repeats: its id, or the tool's name where the
+    /// vendor gives none.
+    #[must_use]
+    pub fn mark(&self) -> &str {
+        let mark = self.id.as_deref().or(self.name.as_deref());
+        mark.unwrap_or_default()
+    }
 }
 
 /// Knowledge that the vendor fetched for the model.
@@ -309,7 +322,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     if let Some(so_far) = &ask.so_far
         && (!answer.text.is_empty() || !answer.calls.is_empty())
     {
-        let calls = answer.calls.iter().filter_map(|call| call.id.as_deref());
+        let calls = answer.calls.iter().map(ToolCall::mark);
         inference.key(KeyKind::Prefix, so_far.with_answer(&answer.text, calls));
     }
     inference.error = answer.error.clone().map(Cow::Owned);

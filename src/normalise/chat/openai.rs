@@ -7,7 +7,10 @@ use std::collections::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Ask, Prefix, ToolCall, ToolResult, configuration_digest, sse_data, text_of};
+use super::{
+    Answer, Ask, MOST_CONTINUED, Prefix, ToolCall, ToolResult, configuration_digest, sse_data,
+    text_of,
+};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -147,7 +150,7 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
                 .iter()
                 .filter(|later| role(later) == "assistant")
                 .count()
-                < 3
+                < MOST_CONTINUED
         {
             ask.continues.push(continued(&so_far, message));
         }
@@ -215,7 +218,13 @@ fn continued(so_far: &Prefix, answer: &Message<'_>) -> String {
         .tool_calls
         .and_then(|raw| serde_json::from_str(raw.get()).ok())
         .unwrap_or_default();
-    so_far.with_answer(&text, calls.iter().filter_map(|call| call.id.as_deref()))
+    let mark = |call: &'_ Call<'_>| -> String {
+        let name = call.function.as_ref().and_then(|of| of.name.as_deref());
+        let mark = call.id.as_deref().filter(|id| !id.is_empty()).or(name);
+        mark.unwrap_or_default().to_owned()
+    };
+    let marks: Vec<String> = calls.iter().map(mark).collect();
+    so_far.with_answer(&text, marks.iter().map(String::as_str))
 }
 
 /// Sorts metadata into ids with a place of their own and the rest.

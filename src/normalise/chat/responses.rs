@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text, take_metadata};
 use super::{
-    Answer, Ask, Decision, Retrieval, ToolCall, ToolResult, configuration_digest, sse_data, text_of,
+    Answer, Ask, Decision, MOST_CONTINUED, Prefix, Retrieval, ToolCall, ToolResult,
+    configuration_digest, sse_data, text_of,
 };
 use crate::normalise::json::{Pairs, Text};
 
@@ -152,6 +153,11 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
 fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<()> {
     if !input.get().starts_with('[') {
         ask.prompts.push(text_of(input));
+        if ask.previous.is_none() {
+            let mut so_far = Prefix::default();
+            so_far.message(&["", "user", input.get(), "", "", ""]);
+            ask.so_far = Some(so_far);
+        }
         return Ok(());
     }
     let items: Vec<Item<'a>> = serde_json::from_str(input.get())?;
@@ -163,6 +169,9 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
             )
     };
     let last_answer = items.iter().rposition(is_answer);
+    if ask.previous.is_none() {
+        remember(ask, &items, is_answer);
+    }
     for (at, item) in items.into_iter().enumerate() {
         let is_new = last_answer.is_none_or(|last| at > last);
         match (item.kind.as_deref(), item.role.as_deref()) {
@@ -184,6 +193,52 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
         }
     }
     Ok(())
+}
+
+/// Takes what the next request will repeat, and what this one repeats of earlier answers: the items that stand together.
+fn remember(ask: &mut Ask<'_>, items: &[Item<'_>], is_answer: impl Fn(&Item<'_>) -> bool) {
+    let mut so_far = Prefix::default();
+    let groups: Vec<&[Item<'_>]> = items
+        .chunk_by(|a, b| is_answer(a) == is_answer(b))
+        .collect();
+    let mut left = groups.iter().filter(|group| is_answer(&group[0])).count();
+    for group in groups {
+        if is_answer(&group[0]) {
+            left -= 1;
+            if left < MOST_CONTINUED {
+                let texts = group
+                    .iter()
+                    .filter(|item| item.role.is_some())
+                    .filter_map(|item| item.content)
+                    .map(message_text);
+                let text: String = texts.collect();
+                let mark = |item: &'_ Item<'_>| {
+                    let ids = [&item.call_id, &item.id, &item.name].into_iter().flatten();
+                    let mut ids = ids.map(|id| &*id.0).filter(|id| !id.is_empty());
+                    ids.next().unwrap_or_default().to_owned()
+                };
+                let calls = group.iter().filter(|item| {
+                    matches!(item.kind.as_deref(), Some("function_call" | "mcp_call"))
+                });
+                let marks: Vec<String> = calls.map(mark).collect();
+                let marks = marks.iter().map(String::as_str);
+                ask.continues.push(so_far.with_answer(&text, marks));
+            }
+        }
+        for item in group {
+            // An item with a role is a message, whether it says so or not.
+            let kind = item.kind.as_deref().filter(|kind| *kind != "message");
+            so_far.message(&[
+                kind.unwrap_or_default(),
+                item.role.as_deref().unwrap_or_default(),
+                item.content.map_or("", RawValue::get),
+                item.call_id.as_deref().unwrap_or_default(),
+                item.arguments.as_deref().unwrap_or_default(),
+                item.output.map_or("", RawValue::get),
+            ]);
+        }
+    }
+    ask.so_far = (!items.is_empty()).then_some(so_far);
 }
 
 /// Reads a response body, whole or streamed.

@@ -6,7 +6,10 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::{Answer, Ask, Retrieval, ToolCall, ToolResult, configuration_digest, openai, sse_data};
+use super::{
+    Answer, Ask, MOST_CONTINUED, Prefix, Retrieval, ToolCall, ToolResult, configuration_digest,
+    openai, sse_data,
+};
 
 /// Which of these forms a body is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +192,32 @@ fn parameters(value: &Value, places: &[&str]) -> Vec<(&'static str, Cow<'static,
     out
 }
 
+/// Takes what the next request will repeat, and what this one repeats of earlier answers: their texts, and the marks of
+/// the tools that they asked for.
+fn remember(
+    ask: &mut Ask<'static>,
+    messages: &[Value],
+    answers: &str,
+    said: impl Fn(&Value) -> (String, Vec<String>),
+) {
+    let role = |message: &Value| text(message, &["role"]).unwrap_or_default();
+    let mut so_far = Prefix::default();
+    let mut left = messages.iter().filter(|m| role(m) == answers).count();
+    for message in messages {
+        let role = role(message);
+        if role == answers {
+            left -= 1;
+            if left < MOST_CONTINUED {
+                let (text, marks) = said(message);
+                let marks = marks.iter().map(String::as_str);
+                ask.continues.push(so_far.with_answer(&text, marks));
+            }
+        }
+        so_far.message(&[&role, &message.to_string()]);
+    }
+    ask.so_far = (!messages.is_empty()).then_some(so_far);
+}
+
 fn gemini_ask(value: &Value) -> Ask<'static> {
     let mut ask = Ask {
         model: owned(text(value, &["model"])),
@@ -218,6 +247,18 @@ fn gemini_ask(value: &Value) -> Ask<'static> {
             }
         }
     }
+    remember(&mut ask, contents, "model", |content| {
+        let (mut said, mut marks) = (String::new(), Vec::new());
+        for part in list(content, &["parts"]) {
+            if at(part, &["thought"]) != Some(&Value::Bool(true)) {
+                said.push_str(&text(part, &["text"]).unwrap_or_default());
+            }
+            if let Some(call) = at(part, &["functionCall", "function_call"]) {
+                marks.push(text(call, &["id", "name"]).unwrap_or_default());
+            }
+        }
+        (said, marks)
+    });
     ask.tools = list(value, &["tools"])
         .iter()
         .map(|tool| list(tool, &["functionDeclarations", "function_declarations"]).len())
@@ -255,6 +296,13 @@ fn bedrock_ask(value: &Value) -> Ask<'static> {
             }
         }
     }
+    remember(&mut ask, messages, "assistant", |message| {
+        let parts = list(message, &["content"]);
+        let said = parts.iter().filter_map(|part| text(part, &["text"]));
+        let calls = parts.iter().filter_map(|part| at(part, &["toolUse"]));
+        let mark = |call| text(call, &["toolUseId", "name"]).unwrap_or_default();
+        (said.collect(), calls.map(mark).collect())
+    });
     ask.prompts
         .extend(owned(text(value, &["inputText", "prompt"])));
     ask.tools = list(value, &["toolConfig.tools"]).len();

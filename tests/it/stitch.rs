@@ -236,6 +236,72 @@ fn where_a_log_has_no_ends_a_deed_follows_the_answer_and_not_the_question() {
 }
 
 #[test]
+fn requests_that_repeat_their_conversation_are_joined_in_any_vendors_form() {
+    // Two conversations of three requests each, side by side, with no id but those of the answers.
+    let case = Case::new();
+    let (mut gemini, mut responses, mut converse) = (String::new(), String::new(), String::new());
+    for step in 0..3 {
+        for of in 0..2 {
+            let at = format!("2026-03-02T08:00:{:02}Z", step * 10 + of);
+            let asks = |step: usize| json!({"order": format!("SO-{of}{step}00")});
+            let contents: Vec<_> = std::iter::once(json!({"role": "user", "parts": [{"text": format!("start {of}")}]}))
+                .chain((0..step).flat_map(|step| [
+                    json!({"role": "model", "parts": [{"text": "let me see"}, {"functionCall": {"name": "look", "args": asks(step)}}]}),
+                    json!({"role": "user", "parts": [{"functionResponse": {"name": "look", "response": {"found": step}}}]}),
+                ]))
+                .collect();
+            gemini.push_str(&format!("{}\n", json!({"url": "https://g/v1beta/models/gemini-2.5-pro:generateContent", "timestamp": at,
+                "request": {"contents": contents},
+                "response": {"responseId": format!("gemini-response-{of}{step}"), "candidates": [{"content": {"role": "model",
+                    "parts": [{"text": "let me see"}, {"functionCall": {"name": "look", "args": asks(step)}}]}}]}})));
+            let input: Vec<_> = std::iter::once(json!({"role": "user", "content": format!("start {of}")}))
+                .chain((0..step).flat_map(|step| [
+                    json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "let me see"}]}),
+                    json!({"type": "function_call", "call_id": format!("call_{of}{step}"), "name": "look", "arguments": asks(step).to_string()}),
+                    json!({"type": "function_call_output", "call_id": format!("call_{of}{step}"), "output": "found"}),
+                ]))
+                .collect();
+            responses.push_str(&format!("{}\n", json!({"timestamp": at, "request": {"model": "m", "input": input},
+                "response": {"id": format!("resp_0000000000{of}{step}"), "object": "response", "model": "m", "output": [
+                    {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "let me see"}]},
+                    {"type": "function_call", "id": format!("fc_{of}{step}"), "call_id": format!("call_{of}{step}"), "name": "look", "arguments": asks(step).to_string()}]}})));
+            let used = |step: usize| {
+                json!({"role": "assistant", "content": [{"text": "let me see"},
+                {"toolUse": {"toolUseId": format!("t{of}{step}"), "name": "look", "input": asks(step)}}]})
+            };
+            let messages: Vec<_> = std::iter::once(json!({"role": "user", "content": [{"text": format!("start {of}")}]}))
+                .chain((0..step).flat_map(|step| [
+                    used(step),
+                    json!({"role": "user", "content": [{"toolResult": {"toolUseId": format!("t{of}{step}"), "content": [{"text": "found"}]}}]}),
+                ]))
+                .collect();
+            converse.push_str(&format!("{}\n", json!({"schemaType": "ModelInvocationLog", "schemaVersion": "1.0", "timestamp": at,
+                "requestId": format!("r-{of}{step}-000000"), "operation": "Converse", "modelId": "amazon.nova-pro-v1:0",
+                "input": {"inputBodyJson": {"messages": messages}},
+                "output": {"outputBodyJson": {"output": {"message": used(step)}, "stopReason": "tool_use"}}})));
+        }
+    }
+    let files = [
+        ("gemini.jsonl", gemini),
+        ("responses.jsonl", responses),
+        ("converse.jsonl", converse),
+    ];
+    let paths = files.map(|(name, text)| case.write(name, text));
+    case.ingest(&[], &paths.each_ref().map(std::path::PathBuf::as_path), 0);
+    let task = task_of(&case);
+    for file in ["gemini.jsonl", "responses.jsonl", "converse.jsonl"] {
+        for record in 3..=6 {
+            assert_eq!(
+                task(file, record),
+                task(file, record - 2),
+                "{file} {record}"
+            );
+        }
+        assert_ne!(task(file, 1), task(file, 2), "{file}");
+    }
+}
+
+#[test]
 fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     const WRAPPING: usize = 150;
     let case = Case::new();

@@ -25,6 +25,10 @@ pub(super) struct Action {
     pub(super) tokens: Values,
     /// Whether one of them says something.
     pub(super) telling: bool,
+    /// Those of them that are names in the route of the request that it is.
+    pub(super) words: Vec<u32>,
+    /// Whether one does that is more than the name of its route, as far as a request on its way could have it.
+    pub(super) telling_beside_route: bool,
     /// The value that names its object.
     pub(super) object: Option<u32>,
     /// The run of a tool, without what asked for it.
@@ -45,6 +49,14 @@ pub(super) struct Action {
 }
 
 impl Action {
+    /// Whether it has a value that such a call usually has as well.
+    pub(super) fn tells(&self, call: &Call) -> bool {
+        match call.is_relayed() {
+            true => self.telling_beside_route,
+            false => self.telling,
+        }
+    }
+
     /// Does something to it and to each of its steps.
     pub(super) fn each(&mut self, mut act: impl FnMut(&mut Self)) {
         act(self);
@@ -99,6 +111,8 @@ pub(super) fn actions(
             object: None,
             is_tool: facts.kind(first) == Kind::ToolCall,
             telling: false,
+            words: Vec::new(),
+            telling_beside_route: false,
             named: Vec::new(),
             steps: Vec::new(),
             size: None,

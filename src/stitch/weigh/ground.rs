@@ -129,6 +129,13 @@ impl<'f> Ground<'f> {
         self.agent[self.roots[event as usize] as usize]
     }
 
+    /// The names in a route that are values of their requests too: tools are often called like them.
+    pub(super) fn words_of_route(&self, route: u32) -> Vec<u32> {
+        let name = self.facts.name(route);
+        let words = name.split([' ', '/']).filter_map(evidence_value);
+        words.filter_map(|word| self.names.find(&word)).collect()
+    }
+
     fn find_calls(&mut self) {
         let facts = self.facts;
         for event in (0u32..).take(self.roots.len()) {

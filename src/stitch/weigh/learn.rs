@@ -70,7 +70,7 @@ impl Model<'_> {
             *self.routes.entry((tool, route)).or_default() += share;
             let (call, action) = (&self.calls[*at], &self.actions[*number]);
             self.likeness.learn(call, action, *share);
-            if action.telling && !call.silent {
+            if action.tells(call) && !call.silent {
                 let agrees = self.agrees(call, action);
                 let formats = (call.format, action.format);
                 let counts = self.formats_agreeing.entry(formats).or_default();

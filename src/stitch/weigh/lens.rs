@@ -76,7 +76,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         let pair = self.pair(call);
         let own = self.lesson(call);
         let of_tool = self.of_tool(call, own);
-        let against = match self.action.telling && !pair.telling && !call.silent {
+        let against = match self.action.tells(call) && !pair.telling && !call.silent {
             true => of_tool.disagreement,
             false => 0.0,
         };
@@ -96,7 +96,7 @@ impl<'l, 'f> Lens<'l, 'f> {
     /// Bits of the values that agree, and of none that do.
     pub(super) fn content(&mut self, call: &Call) -> f64 {
         let pair = self.pair(call);
-        if self.action.telling && !pair.telling && !call.silent {
+        if self.action.tells(call) && !pair.telling && !call.silent {
             let own = self.lesson(call);
             pair.values + self.of_tool(call, own).disagreement
         } else {
@@ -225,10 +225,15 @@ impl Model<'_> {
     /// What is said of a call and an action whatever is learned.
     fn pair(&self, call: &Call, action: &Action, bits: &mut Vec<f64>) -> Pair {
         bits.clear();
-        let mut telling = false;
+        let (mut telling, mut of_route) = (false, 0.0_f64);
         for token in action.tokens.iter() {
             if call.tokens.contains(token) {
                 let of_token = self.call_bits(token);
+                // The route of two requests is weighed by itself.
+                if call.is_relayed() && action.words.contains(&token) {
+                    of_route = of_route.max(of_token.min(SAME_ROUTE));
+                    continue;
+                }
                 telling |= of_token >= TELLING;
                 bits.push(of_token);
                 continue;
@@ -247,7 +252,7 @@ impl Model<'_> {
         Pair {
             call: u32::try_from(call.number).unwrap_or(u32::MAX),
             root: call.root,
-            values: values.sum(),
+            values: values.sum::<f64>() + of_route,
             telling,
             names_other: self.names_other(call, action),
         }
@@ -295,6 +300,11 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
         (-off / WAIT).exp() / WAIT
     } else {
         0.0
+    };
+    // Two systems that a request passes see it at one time.
+    let tail = match call.is_relayed() && !action.words.is_empty() {
+        true => tail * RELAYED,
+        false => tail,
     };
     // What is done after the model has gone on is rare: something that was not waited for.
     #[allow(clippy::cast_precision_loss)]

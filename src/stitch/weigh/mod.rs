@@ -78,6 +78,8 @@ const MOST_LESSONS: usize = 20_000;
 const WAIT: f64 = 30e6;
 /// The share of what waits that is done after the model was asked again.
 const LATE: f64 = 0.1;
+/// The share of requests on their way from system to system that wait, beside that of what calls cause.
+const RELAYED: f64 = 0.05;
 /// What a clock that counts in seconds is off by, at most (microseconds).
 const ROUNDED: f64 = 5e5;
 /// How far from the usual time what is tried again is, at least (microseconds).
@@ -88,6 +90,8 @@ const UNKNOWN: f64 = 6e6;
 const OTHER_OBJECT: f64 = 8.0;
 /// Bits from which on a value that agrees tells something.
 const TELLING: f64 = 3.0;
+/// Most bits of the words that two requests have in common because they have one route.
+const SAME_ROUTE: f64 = 2.0;
 /// Most bits against a call of which nothing agrees.
 const MOST_AGAINST: f64 = 6.0;
 /// Systems that a request passes through at most.
@@ -122,6 +126,13 @@ struct Call {
     result: Option<i64>,
     /// The system that a request was for, by number.
     service: u32,
+}
+
+impl Call {
+    /// Whether it is a request on its way.
+    fn is_relayed(&self) -> bool {
+        !self.by_model && !self.thinks
+    }
 }
 
 /// Numbers of values, sorted.
@@ -464,11 +475,21 @@ impl<'f> Model<'f> {
             .iter()
             .map(|calls| evidence::rarity(all, calls.len()))
             .collect();
-        let bits_of_token = &self.bits_of_token;
+        let (bits_of_token, facts) = (&self.bits_of_token, self.facts);
+        let mut words_of_route: HashMap<u32, Vec<u32>> = HashMap::new();
         for action in &mut self.actions {
             action.each(|one| {
-                let mut bits = one.tokens.iter().map(|token| bits_of_token[token as usize]);
-                one.telling = bits.any(|bits| bits >= TELLING);
+                let tells = |token: &u32| bits_of_token[*token as usize] >= TELLING;
+                one.telling = one.tokens.iter().any(|token| tells(&token));
+                if facts.is_request(one.events[0] as usize) {
+                    let words = words_of_route.entry(one.route).or_insert_with(|| {
+                        let words = self.ground.words_of_route(one.route).into_iter();
+                        words.filter_map(|word| self.values.find(word)).collect()
+                    });
+                    one.words = words.clone();
+                }
+                let mut beside = one.tokens.iter().filter(|token| !one.words.contains(token));
+                one.telling_beside_route = beside.any(|token| tells(&token));
             });
         }
         self.bound_calls();

@@ -76,7 +76,7 @@ impl Model<'_> {
     /// The likelihood of a cause is its share among all that could have been it, and none. What is
     /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
     pub(super) fn assign(&self, threshold: f64) -> (Vec<Option<Choice>>, Vec<Weights>) {
-        let least = (threshold / (1.0 - threshold)).log2();
+        let least = (threshold / (1.0 - threshold)).log2() / DEPENDENT;
         let weights: Vec<Weights> = self.of_each(|action| {
             if action.settled {
                 return Vec::new();
@@ -299,10 +299,10 @@ impl Model<'_> {
                 .then_with(|| self.call_id(b.2).cmp(&self.call_id(a.2)))
         })?;
         // None of them weighs nothing.
-        let all: f64 = best.iter().map(|of| (of.1 - weight).exp2()).sum();
+        let all: f64 = best.iter().map(|of| odds(of.1 - weight)).sum();
         let rivals = best.iter().filter(|of| of.0 != root).map(|of| of.3);
         let rival = rivals.fold(f64::MIN, f64::max);
-        Some((at, weight, 1.0 / (all + (-weight).exp2()), weight - rival))
+        Some((at, weight, 1.0 / (all + odds(-weight)), weight - rival))
     }
 
     /// Whether a call is itself an effect of an action, as far as causes are chosen: two systems on the way of one

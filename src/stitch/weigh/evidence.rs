@@ -104,16 +104,16 @@ impl Model<'_> {
         }
         let all: f64 = best_of
             .values()
-            .map(|weight| (weight - most).exp2())
+            .map(|weight| odds(weight - most))
             .sum::<f64>()
-            + (-most).exp2();
+            + odds(-most);
         let best = match choice {
             Some(choice) => (choice.call, choice.bits),
             None => weights[0],
         };
         let root = self.calls[best.0].root;
         let other = weights.iter().find(|(at, _)| self.calls[*at].root != root);
-        let share = |weight: f64| (weight - most).exp2() / all;
+        let share = |weight: f64| odds(weight - most) / all;
         let probability = choice.map_or_else(|| share(best.1), |choice| choice.probability);
         Some(Weighing {
             taken: choice.is_some(),
@@ -134,9 +134,7 @@ impl Model<'_> {
             .collect();
         values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let (prior, actor) = (self.prior(action), self.actor_weight(action));
-        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
-        let gap = (action.time - call.time) as f64 / 1e6;
-        let offset = self.offsets.get(&(call.format, action.format));
+        let (gap, offset) = self.seconds_between(call, action);
         let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
         let mut lens = Lens::new(self, action);
         let [content, route, object, size, time] = lens.parts(call).map(rounded);
@@ -156,8 +154,25 @@ impl Model<'_> {
             bits: rounded(lens.weight(call) + prior + actor),
             probability: (probability * 1e4).floor() / 1e4,
             gap: (gap * 1e3).round() / 1e3,
-            offset: offset.map_or(0.0, |offset| (offset.us / 1e3).round() / 1e3),
+            offset: (offset * 1e3).round() / 1e3,
         }
+    }
+
+    /// Seconds from a call, as it is recorded, to an action, and what is usual.
+    fn seconds_between(&self, call: &Call, action: &Action) -> (f64, f64) {
+        // A call of a log that does not say when models answered is weighed by a later time than it is shown with.
+        let recorded = self.facts.times[call.event as usize];
+        let later = match call.by_model {
+            true => call.time - recorded.unwrap_or(call.time),
+            false => 0,
+        };
+        let offset = self.offsets.get(&(call.format, action.format));
+        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+        let seconds = |us: i64| us as f64 / 1e6;
+        (
+            seconds(action.time - call.time + later),
+            offset.map_or(0.0, |offset| offset.us / 1e6) + seconds(later),
+        )
     }
 
     pub(super) fn why(&self, call: &Call, action: &Action, bits: f64) -> String {
@@ -169,12 +184,7 @@ impl Model<'_> {
             .collect();
         shared.sort_unstable();
         let values: Vec<&str> = shared.iter().take(3).map(|(_, name)| *name).collect();
-        #[allow(clippy::cast_precision_loss)]
-        let gap = (action.time - call.time) as f64 / 1e6;
-        let offset = self
-            .offsets
-            .get(&(call.format, action.format))
-            .map_or(0.0, |offset| offset.us / 1e6);
+        let (gap, offset) = self.seconds_between(call, action);
         let agreed = if values.is_empty() {
             "time and route".to_owned()
         } else {

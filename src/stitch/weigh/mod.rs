@@ -62,6 +62,8 @@ const REPEAT: f64 = 3.0;
 /// The same for what a system says was changed: a second attempt that follows a change is rare, somebody else who
 /// changes the same object is not.
 const CHANGED_AGAIN: f64 = 7.0;
+/// The share of a sum of bits that holds: what agrees depends on each other, more than a sum knows.
+const DEPENDENT: f64 = 0.8;
 /// Bits by which a cause must be ahead of the best one in another task.
 const MARGIN: f64 = 2.0;
 /// The share of the likeliest call of an action's own task from which on it is told as the cause, with that likelihood.
@@ -519,6 +521,11 @@ struct Choice {
     call: usize,
     bits: f64,
     probability: f64,
+}
+
+/// What a sum of bits makes of even odds.
+fn odds(bits: f64) -> f64 {
+    (bits * DEPENDENT).exp2()
 }
 
 fn milli(bits: f64) -> i64 {

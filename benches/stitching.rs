@@ -1,11 +1,11 @@
 //! Stitches labelled data and prints the scores.
 //!
 //! ```text
-//! cargo bench --bench stitching                       # ../shared/stitch-dev, and harder renderings of it
+//! cargo bench --bench stitching                       # ../shared/stitch-dev, harder renderings of it, and other systems
 //! TRAIL_STITCH_DATA=DIR cargo bench --bench stitching # another folder of presets beside a score.py
 //! ```
 //!
-//! Needs `python3` for `score.py`, which comes with the data, and `benches/harder.py`.
+//! Needs `python3` for `score.py`, which comes with the data, `benches/harder.py` and `benches/other_systems.py`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,20 +45,36 @@ fn main() -> Outcome<()> {
     println!("|{}", " --- |".repeat(FIGURES.len() + 3));
     for (preset, seed, density) in [("easy", "2", "0.1"), ("medium", "1", "0.24")] {
         let folder = data.join(preset);
-        measure(&data, &folder, preset, work.path())?;
         let harder = work.path().join(format!("harder-{preset}"));
-        let made = Command::new("python3")
-            .arg(project.join("benches/harder.py"))
-            .args([&folder, &harder])
-            .args([seed, density])
-            .output()?;
-        if made.status.success() {
-            measure(&data, &harder, &format!("{preset}, harder"), work.path())?;
-        } else {
-            println!("{}", String::from_utf8_lossy(&made.stderr));
+        render("harder", &folder, &harder, &[seed, density])?;
+        for (folder, name) in [
+            (folder, preset.to_owned()),
+            (harder, format!("{preset}, harder")),
+        ] {
+            measure(&data, &folder, &name, work.path())?;
+            for systems in ["suites", "databases"] {
+                let other = work.path().join(format!("{name} {systems}"));
+                render("other_systems", &folder, &other, &[systems])?;
+                measure(&data, &other, &format!("{name}, {systems}"), work.path())?;
+            }
         }
     }
     Ok(())
+}
+
+/// Runs one of the scripts that render a preset anew.
+fn render(script: &str, from: &Path, to: &Path, arguments: &[&str]) -> Outcome<()> {
+    let script = format!("{}/benches/{script}.py", env!("CARGO_MANIFEST_DIR"));
+    let mut python = Command::new("python3");
+    let made = python
+        .arg(&script)
+        .args([from, to])
+        .args(arguments)
+        .output()?;
+    match made.status.success() {
+        true => Ok(()),
+        false => Err(format!("{script}: {}", String::from_utf8_lossy(&made.stderr)).into()),
+    }
 }
 
 fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
@@ -71,7 +87,10 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
         lenient: false,
         dates: DateOrders::default(),
         keys: trail::config::KeyPatterns::default(),
-        zones: Zones::new(&Config::default(), &["sap=Europe/Berlin".to_owned()])?,
+        zones: Zones::new(
+            &Config::default(),
+            &["sap=Europe/Berlin".to_owned(), "oracle=UTC".to_owned()],
+        )?,
         limits: Limits::default(),
         signer: None,
         roles: std::collections::BTreeMap::new(),

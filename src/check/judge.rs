@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::correlate::correlate;
 use super::exceptions::Excepted;
-use super::record::{AsLogged, AsSigma};
 use super::rules::{Level, Logic, Policy, Rule};
-use super::select::{Hits, RawHit, as_json, raw_hits, select, selections_of};
+use super::select::{Hits, raw_hits, select, selections_of};
 use super::task::{Breach, Seen, broken, describe, may_break, surely_kept};
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, cores, read_contents,
-    read_events, side_by_side,
+    Col, CustodyFile, EventRef, EventSlice, EventView, Store, StoreError, cores, read_events,
+    side_by_side,
 };
 
 /// What a store looks like under a policy.
@@ -274,7 +274,7 @@ pub fn sort_findings(findings: &mut [Finding]) {
 
 /// Events read together: each reading goes through all part files, so few large ones are best; an
 /// event takes about 1 KB while it is held.
-const READ_AT_ONCE: usize = 100_000;
+pub(super) const READ_AT_ONCE: usize = 100_000;
 
 fn judge_tasks(
     store: &Store,
@@ -352,7 +352,7 @@ pub(super) fn one_finding(breaches: Vec<Breach>) -> Option<Breach> {
 }
 
 /// Policies that events name, with their versions.
-fn policies<'v, 't: 'v>(events: impl Iterator<Item = &'v EventView<'t>>) -> Vec<String> {
+pub(super) fn policies<'v, 't: 'v>(events: impl Iterator<Item = &'v EventView<'t>>) -> Vec<String> {
     let mut names = BTreeSet::new();
     for event in events {
         let parts = [event.text(Col::PolicyId), event.text(Col::PolicyVersion)];
@@ -402,112 +402,6 @@ fn single_findings(
     Ok(())
 }
 
-/// Time and number of an event that a rule matches, and file and number of its record if the rule looks
-/// at that.
-type Matching = (i64, u32, Option<(i32, i64)>);
-
-/// Runs the correlations over the events that the rules they build on match, in order of time.
-fn correlate(
-    store: &Store,
-    index: &TaskIndex,
-    policy: &Policy,
-    hits: &Hits,
-    raw: &[RawHit],
-    findings: &mut Vec<Finding>,
-) -> Result<(), StoreError> {
-    let Some(collection) = &policy.correlated else {
-        return Ok(());
-    };
-    let damaged = |error: rsigma_eval::EvalError| StoreError::Damaged {
-        path: policy.name.clone().into(),
-        reason: error.to_string(),
-    };
-    let mut engine = rsigma_eval::CorrelationEngine::new(rsigma_eval::CorrelationConfig::default());
-    engine.add_collection(collection).map_err(damaged)?;
-    // Events that a rule over normalised fields matches, and records that a public rule matches.
-    let mut matching: Vec<Matching> = raw
-        .iter()
-        .filter(|hit| policy.bases.contains(&policy.rules[hit.rule].id))
-        .filter_map(|hit| {
-            let event = index.number(hit.place)?;
-            Some((index.time(event)?, event, Some(hit.record)))
-        })
-        .collect();
-    let bases: Vec<_> = policy
-        .rules
-        .iter()
-        .filter(|rule| policy.bases.contains(&rule.id))
-        .filter_map(|rule| match rule.logic {
-            Logic::Event(selection) => Some(selection),
-            _ => None,
-        })
-        .collect();
-    matching.extend((0u32..).take(index.events()).filter_map(|event| {
-        let fits = hits.of(event).iter().any(|fit| bases.contains(fit));
-        Some((fits.then(|| index.time(event))??, event, None))
-    }));
-    matching.sort_unstable();
-    matching.dedup();
-    for group in matching.chunks(READ_AT_ONCE) {
-        let places: Vec<EventRef> = group
-            .iter()
-            .map(|(_, event, _)| index.place(*event))
-            .collect();
-        let set = read_events(store, &places)?;
-        for (view, (time, event, record)) in set.iter().zip(group) {
-            let seconds = time.div_euclid(1_000_000);
-            let results = match record {
-                None => engine.process_event_at(&AsSigma(&view), seconds),
-                Some((file, ordinal)) => {
-                    let batch = view.place().batch;
-                    let json = raw_record(store, batch, *file, *ordinal)?;
-                    let json = rsigma_eval::JsonEvent::borrow(&json);
-                    engine.process_event_at(&AsLogged { json }, seconds)
-                }
-            };
-            for result in results {
-                let rsigma_eval::ResultBody::Correlation(body) = &result.body else {
-                    continue;
-                };
-                let id = result.header.rule_id.as_deref();
-                let Some(rule) = policy
-                    .rules
-                    .iter()
-                    .find(|rule| Some(rule.id.as_str()) == id)
-                else {
-                    continue;
-                };
-                let by: Vec<String> = body
-                    .group_key
-                    .iter()
-                    .map(|(field, value)| format!("{field} {value}"))
-                    .collect();
-                let task = index
-                    .task_at(index.place(*event))
-                    .map(|task| index.id(task).to_string());
-                findings.push(Finding {
-                    rule: rule.id.clone(),
-                    title: rule.title.clone(),
-                    level: rule.level,
-                    message: format!(
-                        "{} within {} s for {}; the last: {}",
-                        body.aggregated_value,
-                        body.timespan_secs,
-                        by.join(", "),
-                        describe(&view)
-                    ),
-                    task: task.unwrap_or_default(),
-                    time: Some(crate::model::time::format_utc(*time)),
-                    tags: rule.tags.clone(),
-                    policy_then: policies(std::iter::once(&view)),
-                    evidence: vec![proof(store, &view)],
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 /// Id of the finding that the proof that a dump carries does not hold.
 pub const BROKEN_PROOF: &str = "trail-source-proof";
 
@@ -537,22 +431,6 @@ fn broken_proofs(store: &Store) -> Vec<Finding> {
             }],
         })
         .collect()
-}
-
-/// A record as it was logged.
-fn raw_record(
-    store: &Store,
-    batch: usize,
-    file: i32,
-    ordinal: i64,
-) -> Result<serde_json::Value, StoreError> {
-    let contents = read_contents(store, batch, file, ordinal)?;
-    let raw = contents.iter().find(|row| row.content == "raw");
-    let files = store.batches().get(batch).map(|custody| &custody.files);
-    let file = files.and_then(|files| files.get(usize::try_from(file).ok()?));
-    Ok(raw
-        .and_then(|row| as_json(file, &row.value))
-        .unwrap_or_default())
 }
 
 /// Judges a task whose events, all of them in their order, were read already.
@@ -599,7 +477,7 @@ fn missing_kinds(rule: &Rule, index: &TaskIndex) -> Vec<&'static str> {
     missing.map(|kind| kind.as_str()).collect()
 }
 
-fn proof(store: &Store, event: &EventView<'_>) -> Proof {
+pub(super) fn proof(store: &Store, event: &EventView<'_>) -> Proof {
     let batch = store.batches().get(event.place().batch);
     let file = batch.and_then(|batch| batch.files.get(usize::try_from(event.file()).ok()?));
     Proof {

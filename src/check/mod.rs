@@ -5,6 +5,7 @@
 //! *not evaluable*: silence is not compliance.
 
 mod conditions;
+mod correlate;
 mod examples;
 mod exceptions;
 mod fields;

@@ -6,6 +6,7 @@
 
 mod pipeline;
 mod preview;
+mod reader;
 mod recognise;
 mod work;
 

@@ -10,7 +10,8 @@ use ratatui::text::Line as TextLine;
 use ratatui::widgets::{Block, List, ListItem, ListState, Paragraph, Wrap};
 
 use super::safe::{count, cut, terminal};
-use super::timeline::{Line, Selector, TaskBlock, TimelineRequest, timeline};
+use super::task_block::{Line, TaskBlock};
+use super::timeline::{Selector, TimelineRequest, timeline};
 use crate::check::Policy;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;

@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::outputs::{findings_markdown, timeline_csv, timeline_markdown};
+use super::findings::findings_markdown;
+use super::outputs::{timeline_csv, timeline_markdown};
 use super::timeline::Timeline;
 use super::timeline_html;
 use crate::check::Verdict;

@@ -11,7 +11,7 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 
 use super::safe::{cut, terminal};
-use super::timeline::{evidence, likelihood};
+use super::task_block::{evidence, likelihood};
 use crate::model::KeyKind;
 use crate::model::time::format_utc;
 use crate::stitch::{Candidate, TaskIndex};

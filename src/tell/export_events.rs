@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use serde_json::{Map, Value, json};
 
 use super::safe::csv_cell;
-use super::timeline::evidence;
+use super::task_block::evidence;
 use crate::model::Digest;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::outputs::{cells, head_lines, matched_lines};
 use super::safe::terminal;
-use super::timeline::{Line, TaskBlock, Timeline};
+use super::task_block::{Line, TaskBlock};
+use super::timeline::Timeline;
 use crate::model::Digest;
 use crate::model::time::{Time, Zoneless, format_in};
 

@@ -9,6 +9,7 @@ mod export;
 mod export_columns;
 mod export_events;
 mod figures;
+mod findings;
 mod framework;
 mod gaps;
 mod halves;
@@ -29,6 +30,7 @@ mod sql_asked;
 mod sql_scan;
 mod stats;
 mod stitching;
+mod task_block;
 mod task_traits;
 mod templated;
 mod timeline;
@@ -41,14 +43,14 @@ pub use export::{export_causes, export_tasks};
 pub use export_columns::export_columns;
 pub use export_events::{EventForm, ExportError, Exported, export_events};
 pub use figures::{check_kept_figures, make_figures, remake_figures};
+pub use findings::{
+    findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
+};
 pub use framework::{Facts, Framework, Values, framework_values, frameworks};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;
 pub use integrity::integrity_text;
 pub use ocel_sqlite::ocel_sqlite;
-pub use outputs::{
-    findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
-};
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
 pub use replay::{Breach, Replay, Step, Text, replay, replay_summary, step_text};
 pub use report::report_values;
@@ -58,10 +60,8 @@ pub use sequences::{Missing, missing_numbers};
 pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
 pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
+pub use task_block::{ChangeLine, Head, Line, TaskBlock};
 pub use templated::{
     CASE, Chart, EXECUTIVE, FRAMEWORK, Material, REPORT, case_values, executive_values, render,
 };
-pub use timeline::{
-    ChangeLine, Head, Line, Matched, Selector, TaskBlock, Timeline, TimelineError, TimelineRequest,
-    timeline,
-};
+pub use timeline::{Matched, Selector, Timeline, TimelineError, TimelineRequest, timeline};

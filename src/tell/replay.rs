@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::safe::{cut, terminal};
-use super::timeline::{ChangeLine, Line, Selector, TimelineError, TimelineRequest, timeline};
+use super::task_block::{ChangeLine, Line};
+use super::timeline::{Selector, TimelineError, TimelineRequest, timeline};
 use crate::check::{Level, Policy, Record, breaches_at_end};
 use crate::config::Config;
 use crate::gate::Answer;

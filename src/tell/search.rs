@@ -20,7 +20,7 @@ use crate::store::{
     Col, Custody, EventRef, EventView, Store, StoreError, TextFooters, Wanted, may_have_records,
     read_events, scan_part_columns, side_by_side, texts_with,
 };
-use crate::tell::timeline::evidence;
+use crate::tell::task_block::evidence;
 
 /// What is searched for; all of it must hold.
 #[derive(Clone, Debug, Default)]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::chart::stacked_bars;
 use super::figures::{Figure, figures};
-use super::outputs::findings_markdown;
+use super::findings::findings_markdown;
 use super::safe::{count, markdown, terminal};
 use super::timeline::Timeline;
 use crate::check::{Finding, Verdict};

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::json::Pairs;
-use super::names::{add_evidence, add_named, is_amount_name, kind_of_name, looks_like_id};
+use super::names::{
+    add_evidence, add_named, is_amount_name, kind_of_name, looks_like_id, opens_something,
+};
 use super::salesforce;
 use crate::model::{Event, KeyKind, Kind, Outcome};
 
@@ -197,37 +199,10 @@ pub(super) fn path_of(url: &str) -> &str {
 
 /// Query parameters whose value opens something: it stays in the raw record, which is protected.
 fn is_secret_name(name: &str) -> bool {
-    const SECRETS: &[&str] = &[
-        "token",
-        "code",
-        "key",
-        "apikey",
-        "api_key",
-        "api-key",
-        "secret",
-        "password",
-        "passwd",
-        "pwd",
-        "sig",
-        "signature",
-        "sid",
-        "session",
-        "jsessionid",
-        "auth",
-        "authorization",
-        "assertion",
-    ];
-    const ENDS: &[&str] = &[
-        "_token",
-        "-token",
-        "_secret",
-        "-secret",
-        "password",
-        "-signature",
-        "-credential",
-    ];
-    let name = name.to_ascii_lowercase();
-    SECRETS.contains(&name.as_str()) || ENDS.iter().any(|end| name.ends_with(end))
+    // In a query these are of a log-in; elsewhere they may be anything.
+    const IN_QUERIES: &[&str] = &["code", "key", "sid", "session", "jsessionid"];
+    let is = |secret: &&str| secret.eq_ignore_ascii_case(name);
+    IN_QUERIES.iter().any(|secret| is(secret)) || opens_something(name)
 }
 
 /// A URL without the values of parameters that open something.

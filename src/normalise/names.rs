@@ -228,6 +228,36 @@ pub(crate) fn add_changed(event: &mut Event<'_>) {
     }
 }
 
+/// Whether a value under that name opens something: it is no evidence, and stays in the raw record, which is protected.
+pub(super) fn opens_something(name: &str) -> bool {
+    const NAMES: &[&str] = &[
+        "token",
+        "apikey",
+        "api_key",
+        "api-key",
+        "secret",
+        "pwd",
+        "sig",
+        "signature",
+        "auth",
+        "authorization",
+        "assertion",
+    ];
+    const ENDS: &[&str] = &[
+        "_token",
+        "-token",
+        "_secret",
+        "-secret",
+        "-signature",
+        "-credential",
+    ];
+    const PARTS: &[&str] = &["password", "passwd"];
+    let name = name.to_ascii_lowercase();
+    NAMES.contains(&name.as_str())
+        || ENDS.iter().any(|end| name.ends_with(end))
+        || PARTS.iter().any(|part| name.contains(part))
+}
+
 /// Whether a field of that name holds an amount of money.
 pub(super) fn is_amount_name(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();

@@ -8,7 +8,7 @@ use sqlparser::dialect::{Dialect, GenericDialect, MySqlDialect};
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::http::add_traceparent;
-use super::names::{add_evidence, add_named, is_amount_name};
+use super::names::{add_evidence, add_named, is_amount_name, opens_something};
 use crate::model::{Amount, Change, ContentPart, Event, KeyKind, Kind};
 
 fn pattern(text: &str) -> Regex {
@@ -62,9 +62,9 @@ pub(super) fn kind_of_statement(statement: &str) -> Kind {
     }
 }
 
-/// Sets kind, action, object, trace and what is changed from a statement, takes the values that it names, and keeps it
-/// as content.
-pub(super) fn add_statement(event: &mut Event<'_>, statement: &str) {
+/// Sets kind, action, object, trace and what is changed from a statement, takes the values that it names and those bound
+/// to it, and keeps it as content.
+pub(super) fn add_statement(event: &mut Event<'_>, statement: &str, parameters: Option<&str>) {
     event.kind = kind_of_statement(statement);
     if event.kind != Kind::Other {
         let word = statement
@@ -89,7 +89,17 @@ pub(super) fn add_statement(event: &mut Event<'_>, statement: &str) {
     {
         add_traceparent(event, &Cow::Owned(header.as_str().to_owned()));
     }
-    add_values(event, statement);
+    let tokens = match statement.len() <= LONGEST {
+        true => tokens(statement),
+        false => Vec::new(),
+    };
+    // Users and roles are set up with what they log in with.
+    if event.kind != Kind::Configuration {
+        add_values(event, &tokens);
+        if let Some(parameters) = parameters.filter(|_| !names_secret(&tokens)) {
+            add_parameters(event, parameters);
+        }
+    }
     event
         .contents
         .push((ContentPart::Arguments, Cow::Owned(statement.to_owned())));
@@ -133,12 +143,19 @@ fn literal(token: &Token) -> Option<&str> {
     }
 }
 
+/// Whether a statement has to do with what opens something: then only values of other columns are taken.
+fn names_secret(tokens: &[Token]) -> bool {
+    tokens.iter().any(|token| match token {
+        Token::Word(word) => {
+            opens_something(&word.value) || word.value.eq_ignore_ascii_case("identified")
+        }
+        _ => false,
+    })
+}
+
 /// What a statement sets, and the values it names, as keys and evidence.
-fn add_values(event: &mut Event<'_>, statement: &str) {
-    if statement.len() > LONGEST {
-        return;
-    }
-    let tokens = tokens(statement);
+fn add_values(event: &mut Event<'_>, tokens: &[Token]) {
+    let guarded = names_secret(tokens);
     let word = |at: usize| match tokens.get(at) {
         Some(Token::Word(word)) => Some(word.value.as_str()),
         _ => None,
@@ -151,13 +168,24 @@ fn add_values(event: &mut Event<'_>, statement: &str) {
     let sets = |at: usize| {
         updates && set.is_some_and(|set| set < at) && condition.is_none_or(|end| at < end)
     };
-    let mut changes: Vec<(String, String)> = Vec::new();
+    let mut changes: Vec<(String, Option<String>)> = Vec::new();
     for (at, value) in tokens
         .iter()
         .enumerate()
         .filter_map(|(at, token)| Some((at, literal(token)?)))
         .take(MOST)
     {
+        // `column = 'value'`
+        let column = at
+            .checked_sub(2)
+            .filter(|_| tokens[at - 1] == Token::Eq)
+            .and_then(word);
+        if guarded && column.is_none_or(opens_something) {
+            // That it was changed is to be seen; to what is not.
+            let field = column.filter(|_| sets(at));
+            changes.extend(field.map(|field| (field.to_owned(), None)));
+            continue;
+        }
         if matches!(tokens[at], Token::Number(..)) {
             // Smaller numbers tell nothing.
             if value.len() >= 3 {
@@ -166,33 +194,30 @@ fn add_values(event: &mut Event<'_>, statement: &str) {
         } else {
             add_evidence(event, value);
         }
-        // `column = 'value'`
-        if let Some(name) = at.checked_sub(2).and_then(word)
-            && tokens[at - 1] == Token::Eq
-        {
+        if let Some(name) = column {
             if sets(at) {
-                changes.push((name.to_owned(), value.to_owned()));
+                changes.push((name.to_owned(), Some(value.to_owned())));
             }
             add_named(event, name, Cow::Owned(value.to_owned()));
         }
     }
     if is(0, "insert") || is(0, "replace") {
-        changes.extend(inserted(&tokens));
+        changes.extend(inserted(tokens));
     }
     for (name, value) in changes {
-        if is_amount_name(&name) {
-            event.amount = event.amount.or_else(|| Amount::parse(&value));
+        if let Some(value) = value.as_deref().filter(|_| is_amount_name(&name)) {
+            event.amount = event.amount.or_else(|| Amount::parse(value));
         }
         event.changes.push(Change {
             field: Cow::Owned(name),
             before: None,
-            after: Some(Cow::Owned(value)),
+            after: value.map(Cow::Owned),
         });
     }
 }
 
 /// Columns and values of the first row of an `INSERT INTO t (a, b) VALUES (1, 2)`.
-fn inserted(tokens: &[Token]) -> Vec<(String, String)> {
+fn inserted(tokens: &[Token]) -> Vec<(String, Option<String>)> {
     /// What stands between a bracket and the next that closes one, by its commas.
     fn list(tokens: &[Token]) -> Option<(Vec<&[Token]>, &[Token])> {
         let open = tokens.iter().position(|token| *token == Token::LParen)?;
@@ -219,8 +244,8 @@ fn inserted(tokens: &[Token]) -> Vec<(String, String)> {
     let pairs = columns.iter().zip(&values).take(MOST);
     pairs
         .filter_map(|(column, value)| match (column, value) {
-            ([.., Token::Word(name)], [value]) => {
-                Some((name.value.clone(), literal(value)?.to_owned()))
+            ([.., Token::Word(name)], [value]) if !opens_something(&name.value) => {
+                Some((name.value.clone(), Some(literal(value)?.to_owned())))
             }
             _ => None,
         })
@@ -229,7 +254,7 @@ fn inserted(tokens: &[Token]) -> Vec<(String, String)> {
 
 /// What the parameters of a statement were, as a log has them beside it: ` #1(4):4711` (Oracle's binds, with the length
 /// of each), `$1 = '4711'` (PostgreSQL), or a list with commas (pgaudit).
-pub(super) fn add_parameters(event: &mut Event<'_>, text: &str) {
+fn add_parameters(event: &mut Event<'_>, text: &str) {
     if text.len() > LONGEST {
         return;
     }
@@ -256,6 +281,8 @@ pub(super) fn add_parameters(event: &mut Event<'_>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy;
+
     use super::*;
 
     #[test]
@@ -276,7 +303,7 @@ mod tests {
             ("commit", Kind::Other, None),
         ] {
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, statement);
+            add_statement(&mut event, statement, None);
             assert_eq!(event.kind, kind, "{statement}");
             assert_eq!(event.object.id.as_deref(), table, "{statement}");
         }
@@ -329,13 +356,72 @@ mod tests {
             ("", vec![], vec![]),
         ] {
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, statement);
+            add_statement(&mut event, statement, None);
             assert_eq!(values(&event), wanted, "{statement}");
             let set: Vec<(String, String)> = set
                 .into_iter()
                 .map(|(a, b)| (a.to_owned(), b.to_owned()))
                 .collect();
             assert_eq!(changes(&event), set, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_opens_something_is_not_taken() {
+        for (statement, parameters, wanted) in [
+            ("ALTER USER bob IDENTIFIED BY 'Hunter2-4711'", None, vec![]),
+            ("ALTER ROLE bob WITH PASSWORD 'Hunter2-4711'", None, vec![]),
+            (
+                "update users set password = 'Hunter2-4711', city = 'Oslo' where id = 4711",
+                None,
+                vec!["Oslo", "4711"],
+            ),
+            (
+                "select 1 from users where password_hash = crypt('Hunter2-4711', salt)",
+                None,
+                vec![],
+            ),
+            (
+                "insert into t (api_token, name) values ('Hunter2-4711', 'bob smith')",
+                None,
+                vec![],
+            ),
+            (
+                "update users set password = $1 where id = $2",
+                Some("$1 = 'Hunter2-4711', $2 = '4711'"),
+                vec![],
+            ),
+            (
+                "update users set city = $1",
+                Some("$1 = 'Oslo'"),
+                vec!["Oslo"],
+            ),
+        ] {
+            let mut event = Event::new(Kind::Other);
+            add_statement(&mut event, statement, parameters);
+            assert_eq!(values(&event), wanted, "{statement}");
+            let shown = |change: &Change<'_>| change.after.as_deref() != Some("Hunter2-4711");
+            assert!(event.changes.iter().all(shown), "{statement}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_statement_stops_it(
+            parts in proptest::collection::vec(
+                proptest::prop_oneof![
+                    proptest::sample::select(vec![
+                        "update ", "set ", "where ", "insert into t(", "values(", "'", "\"", "$a$", "$1", "(", ")", "/*", "*/",
+                        "--", "#1(", "):", "=", "\\", "'x'", "q'[", "u&'", "0x", "1e", ".", "\u{e9}",
+                    ]).prop_map(str::to_owned),
+                    ".{0,4}",
+                ],
+                0..40,
+            ),
+        ) {
+            let text = parts.concat();
+            let mut event = Event::new(Kind::Other);
+            add_statement(&mut event, &text, Some(&text));
         }
     }
 
@@ -365,6 +451,7 @@ mod tests {
         add_statement(
             &mut event,
             "select 1 /*traceparent='00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'*/",
+            None,
         );
         assert_eq!(
             event.trace.as_deref(),

@@ -73,11 +73,9 @@ fn event<'r>(
     if let Some(rules) = &rules.sql
         && let Some(statement) = rules.statement.get(scope)
     {
-        sql::add_statement(&mut event, &statement);
         let parameters = rules.parameters.as_ref();
-        if let Some(parameters) = parameters.and_then(|parameters| parameters.get(scope)) {
-            sql::add_parameters(&mut event, &parameters);
-        }
+        let parameters = parameters.and_then(|parameters| parameters.get(scope));
+        sql::add_statement(&mut event, &statement, parameters.as_deref());
     }
     let mut as_stored = false;
     for (column, value) in &rules.event {

@@ -282,6 +282,22 @@ pub(super) fn decode(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Takes out of a JSON value what opens something. Its depth is what serde_json reads, 128 at most.
+fn hide_secrets(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Array(items) => items.iter_mut().for_each(hide_secrets),
+        serde_json::Value::Object(members) => {
+            for (name, value) in members {
+                match opens_something(name) {
+                    true => *value = serde_json::Value::from("REDACTED"),
+                    false => hide_secrets(value),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
 /// Adds the changed fields of a JSON body (values after only: a request does not know the old ones).
 pub(super) fn add_body<'a>(event: &mut Event<'a>, body: &str) {
     let Ok(serde_json::Value::Object(members)) = serde_json::from_str(body) else {
@@ -290,17 +306,22 @@ pub(super) fn add_body<'a>(event: &mut Event<'a>, body: &str) {
     super::names::add_arguments(event, body);
     for (field, value) in members.into_iter().take(64) {
         let after = match value {
-            serde_json::Value::String(text) => text,
-            serde_json::Value::Null => String::new(),
-            other => other.to_string(),
+            // That it was changed is to be seen; to what is not.
+            _ if opens_something(&field) => None,
+            serde_json::Value::String(text) => Some(text),
+            serde_json::Value::Null => Some(String::new()),
+            mut other => {
+                hide_secrets(&mut other);
+                Some(other.to_string())
+            }
         };
-        if is_amount_name(&field) {
-            event.amount = event.amount.or_else(|| crate::model::Amount::parse(&after));
+        if let Some(after) = after.as_deref().filter(|_| is_amount_name(&field)) {
+            event.amount = event.amount.or_else(|| crate::model::Amount::parse(after));
         }
         event.changes.push(crate::model::Change {
             field: Cow::Owned(field),
             before: None,
-            after: Some(Cow::Owned(after)),
+            after: after.map(Cow::Owned),
         });
     }
 }
@@ -361,6 +382,23 @@ mod tests {
         );
         assert!(traceparent("00-00000000000000000000000000000000-00f067aa0ba902b7-01").is_none());
         assert!(traceparent("-").is_none());
+    }
+
+    #[test]
+    fn a_body_does_not_show_what_opens_something() {
+        let mut event = Event::new(Kind::Write);
+        add_body(
+            &mut event,
+            r#"{"name":"bob smith","password":"Hunter2-4711","login":{"api_key":"Hunter2-4711"}}"#,
+        );
+        let keys: Vec<&str> = event.keys.iter().map(|(_, value)| &**value).collect();
+        assert_eq!(keys, ["bob smith"]);
+        let changes = event.changes.iter();
+        let changes: Vec<_> = changes
+            .map(|change| (&*change.field, change.after.as_deref()))
+            .collect();
+        assert!(changes.contains(&("password", None)), "{changes:?}");
+        assert!(!format!("{changes:?}").contains("Hunter2"), "{changes:?}");
     }
 
     #[test]

@@ -110,7 +110,8 @@ pub(crate) fn add_arguments(event: &mut Event<'_>, arguments: &str) {
 fn add_value(event: &mut Event<'_>, name: &str, value: &Value, depth: u8) {
     match value {
         Value::Object(members) if depth < 4 => {
-            for (name, value) in members.iter().take(64) {
+            let members = members.iter().filter(|(name, _)| !opens_something(name));
+            for (name, value) in members.take(64) {
                 add_value(event, name, value, depth + 1);
             }
         }

@@ -6,9 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text};
-use super::{
-    Answer, Ask, MOST_CONTINUED, Prefix, ToolCall, ToolResult, configuration_digest, sse_data,
-};
+use super::{Answer, Ask, Conversation, ToolCall, ToolResult, configuration_digest, sse_data};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -99,21 +97,16 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     if last_answer.is_none() && !system.is_empty() {
         ask.instructions.push(system.clone());
     }
-    let mut so_far = Prefix::default();
-    for (at, message) in request.messages.iter().enumerate() {
+    let answers = request.messages.iter().filter(|message| is_answer(message));
+    let mut conversation = Conversation::with_answers(answers.count());
+    for message in &request.messages {
         let content = message.content.map_or("", RawValue::get);
-        if is_answer(message)
-            && request.messages[at + 1..]
-                .iter()
-                .filter(|later| is_answer(later))
-                .count()
-                < MOST_CONTINUED
-        {
-            ask.continues.push(continued(&so_far, content));
+        if is_answer(message) {
+            conversation.answer(|| said(content));
         }
-        so_far.message(&[message.role.as_deref().unwrap_or_default(), content]);
+        conversation.message(&[message.role.as_deref().unwrap_or_default(), content]);
     }
-    ask.so_far = (!request.messages.is_empty()).then_some(so_far);
+    conversation.done(&mut ask);
     for message in &request.messages[last_answer.map_or(0, |at| at + 1)..] {
         if let Some(content) = message.content {
             take_user_content(&mut ask, content)?;
@@ -141,8 +134,8 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     Ok(ask)
 }
 
-/// The digest of a conversation that an earlier answer, repeated in a request, went on with.
-fn continued(so_far: &Prefix, content: &str) -> String {
+/// Text of an answer that a request repeats, and the marks of its calls.
+fn said(content: &str) -> (String, Vec<String>) {
     let blocks: Vec<Block<'_>> = serde_json::from_str(content).unwrap_or_default();
     let text: String = if blocks.is_empty() {
         serde_json::from_str::<Text<'_>>(content)
@@ -154,7 +147,8 @@ fn continued(so_far: &Prefix, content: &str) -> String {
             .filter(|block| block.kind.as_deref() == Some("text"));
         texts.filter_map(|block| block.text.as_deref()).collect()
     };
-    so_far.with_answer(&text, blocks.iter().filter_map(|block| block.id.as_deref()))
+    let ids = blocks.iter().filter_map(|block| block.id.as_deref());
+    (text, ids.map(str::to_owned).collect())
 }
 
 /// Adds what a user message says: text, and results of tools.

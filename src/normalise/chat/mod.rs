@@ -4,6 +4,7 @@
 //! is new; the rest was in the request before it and gives no events again.
 
 pub mod anthropic;
+mod conversation;
 pub mod messages;
 pub mod openai;
 pub mod responses;
@@ -21,6 +22,7 @@ use super::{injection_signs, personal_kinds};
 use crate::model::time::Time;
 use crate::model::{ActorType, ContentPart, Digest, Event, KeyKind, Kind, Outcome};
 
+pub use conversation::{Conversation, Prefix};
 pub(super) use stream::sse_data;
 
 /// What a model was asked.
@@ -57,47 +59,6 @@ pub struct Ask<'a> {
     pub continues: Vec<String>,
     /// The conversation so far, for the digest that the next request will repeat.
     pub so_far: Option<Prefix>,
-}
-
-/// Answers that a request is known to go on from, the last ones: requests between can be lost.
-const MOST_CONTINUED: usize = 3;
-
-/// A conversation so far: what one request sends, the next one repeats, so that its digest joins
-/// them without any id. Messages count as they stand in the request, the answer by its text and
-/// the marks of its calls, because it stands there in another form.
-#[derive(Clone, Debug, Default)]
-pub struct Prefix(Vec<u8>);
-
-impl Prefix {
-    /// Adds a message: its parts as they stand in the request. Gives its digest.
-    pub fn message(&mut self, parts: &[&str]) -> Digest {
-        // Each message is a digest of its own, so that they cannot run into each other.
-        let digest = Digest::of_parts(parts);
-        self.0.extend_from_slice(&digest.0[..16]);
-        digest
-    }
-
-    /// The digest if the conversation goes on with that answer.
-    #[must_use]
-    pub fn with_answer<'c>(&self, text: &str, calls: impl Iterator<Item = &'c str>) -> String {
-        let mut bytes = Vec::with_capacity(self.0.len() + text.len() + 64);
-        bytes.extend_from_slice(&self.0);
-        bytes.push(0);
-        // Blanks do not count. Each byte is written, and the next one over it where it was a blank: that
-        // needs no branch, of which a text has one in five wrong.
-        let mut end = bytes.len();
-        bytes.resize(end + text.len(), 0);
-        for byte in text.bytes() {
-            bytes[end] = byte;
-            end += usize::from(!byte.is_ascii_whitespace());
-        }
-        bytes.truncate(end);
-        for id in calls {
-            bytes.push(0);
-            bytes.extend_from_slice(id.as_bytes());
-        }
-        Digest::of(&bytes).short(32)
-    }
 }
 
 /// Result of a tool, as it was given back to the model.

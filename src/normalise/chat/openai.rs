@@ -8,8 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    Answer, Ask, MOST_CONTINUED, Prefix, ToolCall, ToolResult, configuration_digest, sse_data,
-    text_of,
+    Answer, Ask, Conversation, ToolCall, ToolResult, configuration_digest, sse_data, text_of,
 };
 use crate::normalise::json::{Pairs, Text};
 
@@ -143,18 +142,14 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
         .iter()
         .rposition(|message| role(message) == "assistant");
     let mut system = String::new();
-    let mut so_far = Prefix::default();
+    let is_answer = |message: &&Message<'_>| role(message) == "assistant";
+    let answers = request.messages.iter().filter(is_answer).count();
+    let mut conversation = Conversation::with_answers(answers);
     for (at, message) in request.messages.iter().enumerate() {
-        if role(message) == "assistant"
-            && request.messages[at + 1..]
-                .iter()
-                .filter(|later| role(later) == "assistant")
-                .count()
-                < MOST_CONTINUED
-        {
-            ask.continues.push(continued(&so_far, message));
+        if is_answer(&message) {
+            conversation.answer(|| said(message));
         }
-        let digest = so_far.message(&[
+        let digest = conversation.message(&[
             role(message),
             message.content.map_or("", RawValue::get),
             message.tool_calls.map_or("", RawValue::get),
@@ -178,7 +173,7 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
             _ => {}
         }
     }
-    ask.so_far = (!request.messages.is_empty()).then_some(so_far);
+    conversation.done(&mut ask);
     if request.messages.is_empty()
         && let Some(prompt) = request.prompt
     {
@@ -211,8 +206,8 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     Ok(ask)
 }
 
-/// The digest of a conversation that an earlier answer, repeated in a request, went on with.
-fn continued(so_far: &Prefix, answer: &Message<'_>) -> String {
+/// Text of an answer that a request repeats, and the marks of its calls.
+fn said(answer: &Message<'_>) -> (String, Vec<String>) {
     let text = answer.content.map(message_text).unwrap_or_default();
     let calls: Vec<Call<'_>> = answer
         .tool_calls
@@ -223,8 +218,7 @@ fn continued(so_far: &Prefix, answer: &Message<'_>) -> String {
         let mark = call.id.as_deref().filter(|id| !id.is_empty()).or(name);
         mark.unwrap_or_default().to_owned()
     };
-    let marks: Vec<String> = calls.iter().map(mark).collect();
-    so_far.with_answer(&text, marks.iter().map(String::as_str))
+    (text.into_owned(), calls.iter().map(mark).collect())
 }
 
 /// Sorts metadata into ids with a place of their own and the rest.

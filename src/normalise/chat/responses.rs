@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text, take_metadata};
 use super::{
-    Answer, Ask, Decision, MOST_CONTINUED, Prefix, Retrieval, ToolCall, ToolResult,
-    configuration_digest, sse_data, text_of,
+    Answer, Ask, Conversation, Decision, Retrieval, ToolCall, ToolResult, configuration_digest,
+    sse_data, text_of,
 };
 use crate::normalise::json::{Pairs, Text};
 
@@ -154,9 +154,9 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
     if !input.get().starts_with('[') {
         ask.prompts.push(text_of(input));
         if ask.previous.is_none() {
-            let mut so_far = Prefix::default();
-            so_far.message(&["", "user", input.get(), "", "", ""]);
-            ask.so_far = Some(so_far);
+            let mut conversation = Conversation::with_answers(0);
+            conversation.message(&["", "user", input.get(), "", "", ""]);
+            conversation.done(ask);
         }
         return Ok(());
     }
@@ -197,38 +197,17 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
 
 /// Takes what the next request will repeat, and what this one repeats of earlier answers: the items that stand together.
 fn remember(ask: &mut Ask<'_>, items: &[Item<'_>], is_answer: impl Fn(&Item<'_>) -> bool) {
-    let mut so_far = Prefix::default();
-    let groups: Vec<&[Item<'_>]> = items
-        .chunk_by(|a, b| is_answer(a) == is_answer(b))
-        .collect();
-    let mut left = groups.iter().filter(|group| is_answer(&group[0])).count();
-    for group in groups {
+    let groups = || items.chunk_by(|a, b| is_answer(a) == is_answer(b));
+    let answers = groups().filter(|group| is_answer(&group[0])).count();
+    let mut conversation = Conversation::with_answers(answers);
+    for group in groups() {
         if is_answer(&group[0]) {
-            left -= 1;
-            if left < MOST_CONTINUED {
-                let texts = group
-                    .iter()
-                    .filter(|item| item.role.is_some())
-                    .filter_map(|item| item.content)
-                    .map(message_text);
-                let text: String = texts.collect();
-                let mark = |item: &'_ Item<'_>| {
-                    let ids = [&item.call_id, &item.id, &item.name].into_iter().flatten();
-                    let mut ids = ids.map(|id| &*id.0).filter(|id| !id.is_empty());
-                    ids.next().unwrap_or_default().to_owned()
-                };
-                let calls = group.iter().filter(|item| {
-                    matches!(item.kind.as_deref(), Some("function_call" | "mcp_call"))
-                });
-                let marks: Vec<String> = calls.map(mark).collect();
-                let marks = marks.iter().map(String::as_str);
-                ask.continues.push(so_far.with_answer(&text, marks));
-            }
+            conversation.answer(|| said(group));
         }
         for item in group {
             // An item with a role is a message, whether it says so or not.
             let kind = item.kind.as_deref().filter(|kind| *kind != "message");
-            so_far.message(&[
+            conversation.message(&[
                 kind.unwrap_or_default(),
                 item.role.as_deref().unwrap_or_default(),
                 item.content.map_or("", RawValue::get),
@@ -238,7 +217,22 @@ fn remember(ask: &mut Ask<'_>, items: &[Item<'_>], is_answer: impl Fn(&Item<'_>)
             ]);
         }
     }
-    ask.so_far = (!items.is_empty()).then_some(so_far);
+    conversation.done(ask);
+}
+
+/// Text of an answer that a request repeats, and the marks of its calls.
+fn said(items: &[Item<'_>]) -> (String, Vec<String>) {
+    let messages = items.iter().filter(|item| item.role.is_some());
+    let texts = messages.filter_map(|item| item.content).map(message_text);
+    let mark = |item: &'_ Item<'_>| {
+        let ids = [&item.call_id, &item.id, &item.name].into_iter().flatten();
+        let mut ids = ids.map(|id| &*id.0).filter(|id| !id.is_empty());
+        ids.next().unwrap_or_default().to_owned()
+    };
+    let calls = items
+        .iter()
+        .filter(|item| matches!(item.kind.as_deref(), Some("function_call" | "mcp_call")));
+    (texts.collect(), calls.map(mark).collect())
 }
 
 /// Reads a response body, whole or streamed.

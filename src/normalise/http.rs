@@ -202,7 +202,7 @@ fn is_secret_name(name: &str) -> bool {
     // In a query these are of a log-in; elsewhere they may be anything.
     const IN_QUERIES: &[&str] = &["code", "key", "sid", "session", "jsessionid"];
     let is = |secret: &&str| secret.eq_ignore_ascii_case(name);
-    IN_QUERIES.iter().any(|secret| is(secret)) || opens_something(name)
+    IN_QUERIES.iter().any(is) || opens_something(name)
 }
 
 /// A URL without the values of parameters that open something.

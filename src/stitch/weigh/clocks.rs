@@ -84,6 +84,46 @@ impl Model<'_> {
         }
     }
 
+    /// Offsets of gateways and the systems behind them where no value tells of them, as of records that are only just
+    /// made: most changes are as far behind a request that writes as the others are.
+    pub(super) fn estimate_by_rhythm(&mut self) {
+        /// Further apart than that are no two clocks (microseconds).
+        const REACH: i64 = 180_000_000;
+        /// More changes than that tell no more.
+        const ENOUGH: usize = 512;
+        let mut asked: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        for call in &self.calls {
+            if call.is_relayed() && self.facts.kind(call.event) == Kind::Write {
+                asked.entry(call.format).or_default().push(call.time);
+            }
+        }
+        asked.values_mut().for_each(|times| times.sort_unstable());
+        let mut changed: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
+        for action in self.actions.iter().filter(|action| self.is_change(action)) {
+            changed.entry(action.format).or_default().push(action.time);
+        }
+        for (to, changes) in &changed {
+            let stride = changes.len().div_ceil(ENOUGH).max(1);
+            let changes: Vec<i64> = changes.iter().copied().step_by(stride).collect();
+            for (from, asked) in &asked {
+                if from == to || self.offsets.contains_key(&(*from, *to)) {
+                    continue;
+                }
+                let near = |time: &i64| {
+                    let first = asked.partition_point(|asked| *asked < time - REACH);
+                    let end = asked.partition_point(|asked| *asked <= time + REACH);
+                    let time = *time;
+                    asked[first..end].iter().map(move |asked| (time - asked, time))
+                };
+                let gaps: Vec<(i64, i64)> = changes.iter().flat_map(near).collect();
+                let least = changes.len().min(asked.len()) / 2;
+                if let Some(offset) = rhythm(gaps, least, REACH) {
+                    self.offsets.insert((*from, *to), offset);
+                }
+            }
+        }
+    }
+
     /// Offsets of pairs with too little in common, over two others: clocks add up.
     pub(super) fn complete_offsets(&mut self) {
         let known: BTreeMap<(u32, u32), Offset> = self
@@ -91,6 +131,7 @@ impl Model<'_> {
             .iter()
             .map(|(pair, offset)| (*pair, *offset))
             .collect();
+        self.drift = drift(&known);
         let calls: BTreeSet<u32> = self.calls.iter().map(|call| call.format).collect();
         let mut actions: BTreeSet<u32> = self.actions.iter().map(|action| action.format).collect();
         actions.extend(&calls);
@@ -249,6 +290,15 @@ impl Model<'_> {
     }
 }
 
+/// How far the clocks that are known are apart, in the mean: the scale of a Laplace distribution (microseconds).
+fn drift(known: &BTreeMap<(u32, u32), Offset>) -> f64 {
+    let apart = known.iter().filter(|((from, to), _)| from != to);
+    let apart: Vec<f64> = apart.map(|(_, offset)| offset.us.abs()).collect();
+    #[allow(clippy::cast_precision_loss)] // Pairs of kinds of record.
+    let mean = apart.iter().sum::<f64>() / apart.len().max(1) as f64;
+    mean.max(UNKNOWN)
+}
+
 /// Where differences of time pile up: the window that holds most more of them than chance gives, if that stands out. Clocks
 /// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two.
 pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
@@ -275,6 +325,41 @@ pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
     let (_, width, center) = best?;
     let near = |gap: &i64| (gap - center).abs() <= 3 * width / 2;
     Some(middle(gaps.into_iter().filter(near).collect()))
+}
+
+/// Where differences of time pile up, each with the time of the change: in a window that at least so many different
+/// changes, behind as many different requests, lie in, and far more than chance would give.
+fn rhythm(mut gaps: Vec<(i64, i64)>, least: usize, reach: i64) -> Option<Offset> {
+    const WIDTHS: [i64; 3] = [200_000, 1_000_000, 2_000_000];
+    const LEAST: usize = 5;
+    /// How many such windows chance may give, in all of the differences that are looked at.
+    const BY_CHANCE: f64 = 1e-3;
+    gaps.sort_unstable();
+    let times: Vec<i64> = gaps.iter().map(|(gap, _)| *gap).collect();
+    for width in WIDTHS {
+        let (from, to) = densest(&times, width);
+        let distinct = |of: &dyn Fn(&(i64, i64)) -> i64| {
+            let distinct: BTreeSet<i64> = gaps[from..to].iter().map(of).collect();
+            distinct.len()
+        };
+        let found = distinct(&|(_, time)| *time).min(distinct(&|(gap, time)| time - gap));
+        if found < least.max(LEAST) {
+            continue;
+        }
+        #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
+        let (windows, found, all) = (
+            2.0 * reach as f64 / width as f64,
+            found as f64,
+            gaps.len() as f64,
+        );
+        let chance = all / windows;
+        // Chernoff's bound for Poisson counts.
+        let nats = found * (found / chance).ln() - (found - chance);
+        if found > chance && windows * (-nats).exp() < BY_CHANCE {
+            return Some(middle(times[from..to].to_vec()));
+        }
+    }
+    None
 }
 
 /// First and last place of the most differences that lie within a width.

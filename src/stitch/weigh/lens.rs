@@ -187,12 +187,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         let known = self.model.offsets.get(&(format, self.action.format));
         let of_format = OfFormat {
             format,
-            offset: known.copied().unwrap_or(Offset {
-                us: 0.0,
-                before: UNKNOWN,
-                after: UNKNOWN,
-                pairs: 0,
-            }),
+            offset: known.copied().unwrap_or_else(|| Offset::unknown(self.model.drift)),
             wrapped: self.model.wrapped(format, self.action),
         };
         self.formats.push(of_format);
@@ -292,6 +287,17 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
         offset.after
     };
     let peak = (-off.abs() / side).exp() / (offset.before + offset.after);
+    // Of a call of a log that does not say when models answered, its tool ran at any time until the model was asked
+    // again, mostly shortly before.
+    #[allow(clippy::cast_precision_loss)]
+    let unsaid = (call.time - call.since) as f64;
+    let peak = if unsaid > 0.0 {
+        let within = off > -unsaid - offset.before && off < offset.after;
+        let any_time = 1.0 / (unsaid + offset.before + offset.after);
+        (1.0 - UNSAID) * peak + UNSAID * any_time * f64::from(u8::from(within))
+    } else {
+        peak
+    };
     // Retries, and clocks that were taken for more exact than they are.
     let wide = (4.0 * offset.spread()).max(AROUND);
     let around = (-off.abs() / wide).exp() / (2.0 * wide);
@@ -313,7 +319,7 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
     let density = 0.73 * peak + 0.02 * around + 0.2 * tail;
     let weight = ((density + 0.05 / window) * window).log2();
     // What comes before its cause is none, beyond what the clocks leave open.
-    if off < -4.0 * offset.before - 1e6 {
+    if off < -unsaid - 4.0 * offset.before - 1e6 {
         weight - 4.0
     } else {
         weight

@@ -80,13 +80,15 @@ const MOST_LESSONS: usize = 20_000;
 const WAIT: f64 = 30e6;
 /// The share of what waits that is done after the model was asked again.
 const LATE: f64 = 0.1;
+/// The share of what calls cause at any time until the model is asked again.
+const UNSAID: f64 = 0.3;
 /// The share of requests on their way from system to system that wait, beside that of what calls cause.
 const RELAYED: f64 = 0.05;
 /// What a clock that counts in seconds is off by, at most (microseconds).
 const ROUNDED: f64 = 5e5;
 /// How far from the usual time what is tried again is, at least (microseconds).
 const AROUND: f64 = 1e6;
-/// How far clocks are apart of which nothing is known (microseconds).
+/// How far clocks are apart of which nothing is known, at least (microseconds).
 const UNKNOWN: f64 = 6e6;
 /// Bits against a call that names another object of the kind that the action was done to.
 const OTHER_OBJECT: f64 = 8.0;
@@ -117,6 +119,8 @@ struct Call {
     /// A call of a model: the cause of the spans in which its tools ran.
     thinks: bool,
     time: i64,
+    /// When the model was asked for it, where its log does not say when it answered; else the same.
+    since: i64,
     /// When its task's model was asked next: what the call did was done by then, unless something waits.
     until: i64,
     format: u32,
@@ -173,6 +177,16 @@ struct Offset {
 }
 
 impl Offset {
+    /// That of two clocks of which nothing is known but how far others are apart.
+    const fn unknown(drift: f64) -> Self {
+        Self {
+            us: 0.0,
+            before: drift,
+            after: drift,
+            pairs: 0,
+        }
+    }
+
     fn spread(self) -> f64 {
         self.before.max(self.after)
     }
@@ -217,6 +231,8 @@ struct Model<'f> {
     by_format: BTreeMap<(u32, bool), Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
     offsets: HashMap<(u32, u32), Offset>,
+    /// How far clocks are apart, as far as it is known (microseconds).
+    drift: f64,
     /// Differences of time that rare values make, of clocks too little is known of to see where they pile up.
     few: BTreeMap<(u32, u32), Vec<i64>>,
     routes: HashMap<(u32, u32), f64>,
@@ -313,6 +329,7 @@ impl<'f> Model<'f> {
     /// What is told of a cell.
     fn told(mut self, threshold: f64) -> Told {
         self.estimate_offsets();
+        self.estimate_by_rhythm();
         self.complete_offsets();
         self.learn_sizes(&[]);
         // Expectation: the causes under what is known. Maximisation: what they say of clocks, routes and
@@ -378,6 +395,7 @@ impl<'f> Model<'f> {
                         NONE
                     },
                     time,
+                    since: time,
                     until: i64::MAX,
                     format: facts.formats[event as usize],
                     tool: if facts.kind(event) == Kind::ToolCall {
@@ -440,6 +458,7 @@ impl<'f> Model<'f> {
             classes: HashMap::new(),
             class_counts: HashMap::new(),
             offsets: HashMap::new(),
+            drift: UNKNOWN,
             few: BTreeMap::new(),
             routes: HashMap::new(),
             likeness: Likeness::default(),

@@ -63,8 +63,13 @@ pub(super) fn kind_of_statement(statement: &str) -> Kind {
 }
 
 /// Sets kind, action, object, trace and what is changed from a statement, takes the values that it names and those bound
-/// to it, and keeps it as content.
-pub(super) fn add_statement(event: &mut Event<'_>, statement: &str, parameters: Option<&str>) {
+/// to it, and keeps it as content. Statements that change the same row are one change where `save` is the same.
+pub(super) fn add_statement(
+    event: &mut Event<'_>,
+    statement: &str,
+    parameters: Option<&str>,
+    save: Option<String>,
+) {
     event.kind = kind_of_statement(statement);
     if event.kind != Kind::Other {
         let word = statement
@@ -99,6 +104,12 @@ pub(super) fn add_statement(event: &mut Event<'_>, statement: &str, parameters: 
         if let Some(parameters) = parameters.filter(|_| !names_secret(&tokens)) {
             add_parameters(event, parameters);
         }
+    }
+    if event.kind == Kind::Write
+        && let (Some(save), Some(row)) = (save, row(&tokens))
+    {
+        let table = event.object.id.as_deref().unwrap_or_default();
+        event.key(KeyKind::Transaction, format!("{save}/{table}/{row}"));
     }
     event
         .contents
@@ -151,6 +162,30 @@ fn names_secret(tokens: &[Token]) -> bool {
         }
         _ => false,
     })
+}
+
+/// The row that a statement changes: the first value that it inserts, or that a condition begins with
+/// (`WHERE t.id = 4711`).
+fn row(tokens: &[Token]) -> Option<Cow<'_, str>> {
+    let is = |token: &Token, name: &str| match token {
+        Token::Word(word) => word.value.eq_ignore_ascii_case(name),
+        _ => false,
+    };
+    let first = tokens.first()?;
+    if is(first, "insert") || is(first, "replace") {
+        let (_, value) = inserted(tokens).into_iter().next()?;
+        return value.map(Cow::Owned);
+    }
+    let condition = tokens.iter().position(|token| is(token, "where"))?;
+    let condition = &tokens[condition + 1..];
+    let equals = condition.iter().position(|token| *token == Token::Eq)?;
+    let is_column = |token: &Token| match token {
+        Token::Word(word) => !opens_something(&word.value),
+        token => *token == Token::Period,
+    };
+    let column = condition[..equals].iter().all(is_column);
+    let value = condition.get(equals + 1).and_then(literal);
+    value.filter(|_| column).map(Cow::Borrowed)
 }
 
 /// What a statement sets, and the values it names, as keys and evidence.
@@ -303,7 +338,7 @@ mod tests {
             ("commit", Kind::Other, None),
         ] {
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, statement, None);
+            add_statement(&mut event, statement, None, None);
             assert_eq!(event.kind, kind, "{statement}");
             assert_eq!(event.object.id.as_deref(), table, "{statement}");
         }
@@ -356,7 +391,7 @@ mod tests {
             ("", vec![], vec![]),
         ] {
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, statement, None);
+            add_statement(&mut event, statement, None, None);
             assert_eq!(values(&event), wanted, "{statement}");
             let set: Vec<(String, String)> = set
                 .into_iter()
@@ -398,7 +433,7 @@ mod tests {
             ),
         ] {
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, statement, parameters);
+            add_statement(&mut event, statement, parameters, None);
             assert_eq!(values(&event), wanted, "{statement}");
             let shown = |change: &Change<'_>| change.after.as_deref() != Some("Hunter2-4711");
             assert!(event.changes.iter().all(shown), "{statement}");
@@ -421,7 +456,7 @@ mod tests {
         ) {
             let text = parts.concat();
             let mut event = Event::new(Kind::Other);
-            add_statement(&mut event, &text, Some(&text));
+            add_statement(&mut event, &text, Some(&text), None);
         }
     }
 
@@ -442,6 +477,25 @@ mod tests {
             let mut event = Event::new(Kind::Other);
             add_parameters(&mut event, text);
             assert_eq!(values(&event), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn statements_on_one_row_are_one_save() {
+        for (statement, wanted) in [
+            ("insert into shop.t (id, note) values ('A-1', 'x')", Some("9/shop.t/A-1")),
+            ("update shop.t set note = 'y' where t.id = 'A-1' and n = 2", Some("9/shop.t/A-1")),
+            ("delete from shop.t where id = 4711", Some("9/shop.t/4711")),
+            ("update shop.t set note = 'y' where length(id) = 3", None),
+            ("update shop.t set note = 'y' where token = 'abc'", None),
+            ("update shop.t set note = 'y'", None),
+            ("select * from shop.t where id = 4711", None),
+        ] {
+            let mut event = Event::new(Kind::Other);
+            add_statement(&mut event, statement, None, Some("9".to_owned()));
+            let mut keys = event.keys.iter();
+            let save = keys.find(|(kind, _)| *kind == KeyKind::Transaction);
+            assert_eq!(save.map(|(_, value)| &**value), wanted, "{statement}");
         }
     }
 

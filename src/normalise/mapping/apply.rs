@@ -73,9 +73,9 @@ fn event<'r>(
     if let Some(rules) = &rules.sql
         && let Some(statement) = rules.statement.get(scope)
     {
-        let parameters = rules.parameters.as_ref();
-        let parameters = parameters.and_then(|parameters| parameters.get(scope));
-        sql::add_statement(&mut event, &statement, parameters.as_deref());
+        let beside = |value: &Option<super::Value>| value.as_ref()?.get(scope);
+        let (parameters, save) = (beside(&rules.parameters), beside(&rules.save));
+        sql::add_statement(&mut event, &statement, parameters.as_deref(), save);
     }
     let mut as_stored = false;
     for (column, value) in &rules.event {

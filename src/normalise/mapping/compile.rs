@@ -85,6 +85,7 @@ pub(super) fn rules(file: &File) -> Result<Rules, Fault> {
             Some(sql) => Some(Statements {
                 statement: Value::compile(&sql.statement)?,
                 parameters: optional(&sql.parameters)?,
+                save: optional(&sql.save)?,
             }),
             None => None,
         },

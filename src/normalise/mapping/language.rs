@@ -142,6 +142,8 @@ pub(super) struct Sql {
     pub statement: Expr,
     /// What its parameters were.
     pub parameters: Option<Expr>,
+    /// Connection and second: statements of both on the same row are one save.
+    pub save: Option<Expr>,
 }
 
 /// A model call with the bodies of a vendor.

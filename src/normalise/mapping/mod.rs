@@ -127,6 +127,7 @@ struct Requests {
 struct Statements {
     statement: Value,
     parameters: Option<Value>,
+    save: Option<Value>,
 }
 
 struct Bodies {

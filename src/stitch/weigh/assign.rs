@@ -352,9 +352,8 @@ impl Model<'_> {
     /// What is told of the actions that are decided in this cell.
     pub(super) fn outcome(&self, chosen: &[Option<Choice>], weights: &[Weights]) -> Told {
         let actions = self.of_each(|action| {
-            let choice = chosen.get(action.number).copied().flatten();
             let weights = weights.get(action.number).map_or(&[][..], Vec::as_slice);
-            let told = action.own.then(|| self.told_of(action, choice, weights));
+            let told = action.own.then(|| self.told_of(action, chosen, weights));
             told.filter(|told| !told.is_empty())
         });
         Told {
@@ -363,7 +362,13 @@ impl Model<'_> {
         }
     }
 
-    fn told_of(&self, action: &Action, choice: Option<Choice>, weights: &[(usize, f64)]) -> ToldOf {
+    fn told_of(
+        &self,
+        action: &Action,
+        chosen: &[Option<Choice>],
+        weights: &[(usize, f64)],
+    ) -> ToldOf {
+        let choice = chosen.get(action.number).copied().flatten();
         let place = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let (mut joined, mut weighing) = (None, None);
         let cause = if action.settled {
@@ -378,7 +383,7 @@ impl Model<'_> {
                     return Some((choice.call, choice.probability));
                 }
                 // A request on its way: behind it is one of its task's calls.
-                let (call, share) = self.cause_in(action, call.root)?;
+                let (call, share) = self.cause_behind(action, choice.call, chosen)?;
                 Some((call, share * choice.probability))
             })
         };
@@ -420,6 +425,31 @@ impl Model<'_> {
             .into_iter()
             .map(|(weight, at)| ((weight - most).exp2() / all, at))
             .collect()
+    }
+
+    /// The call of a model behind a request that an action has for its cause: what the request itself was found to have, or
+    /// that of its task which fits the action, whichever is the more likely.
+    fn cause_behind(
+        &self,
+        action: &Action,
+        request: usize,
+        chosen: &[Option<Choice>],
+    ) -> Option<(usize, f64)> {
+        let fits = self.cause_in(action, self.calls[request].root);
+        let (mut at, mut share) = (request, 1.0);
+        for _ in 0..MOST_STAGES {
+            let stage = self.action_of_call[at].map(|stage| stage as usize);
+            let next = stage.and_then(|stage| chosen.get(stage).copied().flatten());
+            let Some(next) = next else { break };
+            (at, share) = (next.call, share * next.probability);
+            if self.calls[at].by_model {
+                return match fits {
+                    Some(fits) if fits.1 > share => Some(fits),
+                    _ => Some((at, share)),
+                };
+            }
+        }
+        fits
     }
 
     /// The cause among the calls of the action's own task, if one stands out.

@@ -31,6 +31,8 @@ pub(super) struct Action {
     pub(super) telling_beside_route: bool,
     /// The value that names its object.
     pub(super) object: Option<u32>,
+    /// A request that a gateway or server logged.
+    pub(super) is_request: bool,
     /// The run of a tool, without what asked for it.
     pub(super) is_tool: bool,
     /// Calls that an id of the call itself joins to it.
@@ -109,6 +111,7 @@ pub(super) fn actions(
                 .map(|token| values.number(*token))
                 .collect(),
             object: None,
+            is_request: facts.is_request(first as usize),
             is_tool: facts.kind(first) == Kind::ToolCall,
             telling: false,
             words: Vec::new(),

@@ -77,12 +77,13 @@ impl Model<'_> {
     /// sure takes its call away from what is not, which may then be sure too: so it goes in rounds.
     pub(super) fn assign(&self, threshold: f64) -> (Vec<Option<Choice>>, Vec<Weights>) {
         let least = (threshold / (1.0 - threshold)).log2() / DEPENDENT;
-        let weights: Vec<Weights> = self.of_each(|action| {
+        let mut weights: Vec<Weights> = self.of_each(|action| {
             if action.settled {
                 return Vec::new();
             }
             self.weights(action)
         });
+        self.orient(&mut weights);
         let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
         // An id joins the actions of a fragment: they are in one task, that of the surest.
         let mut task_of: HashMap<u32, u32> = HashMap::new();
@@ -161,6 +162,40 @@ impl Model<'_> {
             }
         }
         (chosen, weights)
+    }
+
+    /// Two systems on the way of one request may each look like the cause of the other: the one of which more is known that is
+    /// no request on its way comes first. Otherwise each would take from the other what joins both to a task.
+    fn orient(&self, weights: &mut [Weights]) {
+        let grounded = |weights: &Weights| {
+            let grounded = weights.iter().filter(|(at, _)| self.action_of_call[*at].is_none());
+            grounded.map(|(_, weight)| milli(*weight)).max()
+        };
+        let known: Vec<Option<i64>> = weights.iter().map(grounded).collect();
+        let mut pairs: Vec<(usize, usize, usize)> = Vec::new();
+        for (number, weights) in weights.iter().enumerate() {
+            for (at, _) in weights {
+                let stage = self.action_of_call[*at].map(|stage| stage as usize);
+                if let Some(stage) = stage.filter(|stage| *stage != number) {
+                    pairs.push((number, stage, *at));
+                }
+            }
+        }
+        pairs.sort_unstable();
+        let mutual = |pair: &&(usize, usize, usize)| {
+            let back = (pair.1, pair.0, 0);
+            let next = pairs.get(pairs.partition_point(|other| *other < back));
+            next.is_some_and(|next| (next.0, next.1) == (back.0, back.1))
+        };
+        let rank = |number: usize| (known[number], self.action_id(number));
+        let first = |pair: &&(usize, usize, usize)| rank(pair.0) > rank(pair.1);
+        let mut drop: Vec<(usize, usize)> =
+            pairs.iter().filter(mutual).filter(first).map(|pair| (pair.0, pair.2)).collect();
+        drop.sort_unstable();
+        for (number, weights) in weights.iter_mut().enumerate() {
+            let is_kept = |of: &(usize, f64)| drop.binary_search(&(number, of.0)).is_err();
+            weights.retain(is_kept);
+        }
     }
 
     /// What `ask` gives for each action, in their order. Where cores have no cell of their own they look at actions of this

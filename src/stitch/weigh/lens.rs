@@ -308,7 +308,7 @@ fn time_weight(call: &Call, action: &Action, offset: Offset) -> f64 {
         0.0
     };
     // Two systems that a request passes see it at one time.
-    let tail = match call.is_relayed() && !action.words.is_empty() {
+    let tail = match call.is_relayed() && action.is_request {
         true => tail * RELAYED,
         false => tail,
     };

@@ -496,13 +496,13 @@ impl<'f> Model<'f> {
             .iter()
             .map(|calls| evidence::rarity(all, calls.len()))
             .collect();
-        let (bits_of_token, facts) = (&self.bits_of_token, self.facts);
+        let bits_of_token = &self.bits_of_token;
         let mut words_of_route: HashMap<u32, Vec<u32>> = HashMap::new();
         for action in &mut self.actions {
             action.each(|one| {
                 let tells = |token: &u32| bits_of_token[*token as usize] >= TELLING;
                 one.telling = one.tokens.iter().any(|token| tells(&token));
-                if facts.is_request(one.events[0] as usize) {
+                if one.is_request {
                     let words = words_of_route.entry(one.route).or_insert_with(|| {
                         let words = self.ground.words_of_route(one.route).into_iter();
                         words.filter_map(|word| self.values.find(word)).collect()

@@ -174,6 +174,8 @@ impl Model<'_> {
     /// Offsets of kinds of record that nothing is known of, from another of the same system, which mostly has one clock:
     /// the one that most rare values agree with, if any do.
     fn borrow_offsets(&mut self, calls: &BTreeSet<u32>, actions: &BTreeSet<u32>) {
+        /// What differences of time by chance are spread over (microseconds).
+        const REACH: f64 = 360e6;
         let mut borrowed: Vec<((u32, u32), Offset)> = Vec::new();
         for action in actions {
             let source = self.facts.source_of.get(action);
@@ -191,7 +193,27 @@ impl Model<'_> {
             };
             let likely = others.iter().map(|other| (shown(other), *other));
             let likely = likely.max_by_key(|(found, other)| (*found, std::cmp::Reverse(*other)));
-            let Some((_, likely)) = likely.filter(|(found, _)| *found > 0) else {
+            // As many as by chance show that it is another system's clock.
+            let shows = |other: u32| {
+                let (mut found, mut by_chance) = (0.0, 0.0);
+                for call in calls {
+                    if let (Some(gaps), Some(offset)) =
+                        (self.few.get(&(*call, *action)), offset(*call, other))
+                    {
+                        let (from, to) = offset.around();
+                        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes, and counts.
+                        let fits = |gap: &&i64| (from..to).contains(&(**gap as f64));
+                        #[allow(clippy::cast_precision_loss)]
+                        let (fit, all) =
+                            (gaps.iter().filter(fits).count() as f64, gaps.len() as f64);
+                        found += fit;
+                        by_chance += all * (to - from) / REACH;
+                    }
+                }
+                found > 2.0 * by_chance
+            };
+            let Some((_, likely)) = likely.filter(|(found, likely)| *found > 0 && shows(*likely))
+            else {
                 continue;
             };
             for call in calls {

@@ -191,6 +191,12 @@ impl Offset {
         self.before.max(self.after)
     }
 
+    /// Differences of time that fit without having waited, from the least to the most.
+    fn around(self) -> (f64, f64) {
+        let (before, after) = (self.before * 3.0 + ROUNDED, self.after * 3.0 + ROUNDED);
+        (self.us - before, self.us + after)
+    }
+
     /// Whether a difference of time fits, that of an effect which waited included.
     fn allows(self, gap: i64) -> bool {
         #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.

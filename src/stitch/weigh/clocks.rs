@@ -168,7 +168,47 @@ impl Model<'_> {
                 }
             }
         }
+        self.pool_offsets(&calls, &actions);
         self.borrow_offsets(&calls, &actions);
+    }
+
+    /// Offsets of kinds of record that have too little in common with each kind of call, from what all of them show together:
+    /// differences of time to several clocks are those to one, as far as these are known to each other.
+    fn pool_offsets(&mut self, calls: &BTreeSet<u32>, actions: &BTreeSet<u32>) {
+        let mut pooled: Vec<((u32, u32), Offset)> = Vec::new();
+        for action in actions {
+            let known = |call: &&u32| self.offsets.contains_key(&(**call, *action));
+            if calls.iter().any(|call| known(&call)) {
+                continue;
+            }
+            let gaps = |call: &u32| self.few.get(&(*call, *action)).map_or(&[][..], Vec::as_slice);
+            let most = calls.iter().max_by_key(|call| (gaps(call).len(), std::cmp::Reverse(**call)));
+            let Some(most) = most.filter(|most| !gaps(most).is_empty()) else {
+                continue;
+            };
+            let apart = |call: &u32| match call == most {
+                true => Some(Offset { us: 0.0, before: 0.0, after: 0.0, pairs: 0 }),
+                false => self.offsets.get(&(*most, *call)).copied(),
+            };
+            #[allow(clippy::cast_possible_truncation)] // Minutes in microseconds.
+            let all = calls.iter().filter_map(|call| Some((gaps(call), apart(call)?.us as i64)));
+            let all: Vec<i64> = all
+                .flat_map(|(gaps, apart)| gaps.iter().map(move |gap| gap + apart))
+                .collect();
+            let Some(offset) = mode(all) else { continue };
+            for call in calls {
+                pooled.extend(apart(call).map(|apart| {
+                    let sum = Offset {
+                        us: offset.us - apart.us,
+                        before: offset.before + apart.before,
+                        after: offset.after + apart.after,
+                        pairs: 0,
+                    };
+                    ((*call, *action), sum)
+                }));
+            }
+        }
+        self.offsets.extend(pooled);
     }
 
     /// Offsets of kinds of record that nothing is known of, from another of the same system, which mostly has one clock:

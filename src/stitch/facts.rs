@@ -268,7 +268,12 @@ impl Facts {
                 let by_http = is_request(action);
                 facts.changes.push(kind == Kind::Write && !by_http);
                 facts.requests.push(by_http);
-                write_route(&mut route, format, action, text(objects, row));
+                // A table is what kind of thing was changed, not which.
+                let of_kind = match text(objects, row) {
+                    "table" | "database" => text(object_ids, row),
+                    kind => kind,
+                };
+                write_route(&mut route, format, action, of_kind);
                 facts.routes.push(names.number(&route));
             }
         })?;

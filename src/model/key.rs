@@ -224,8 +224,11 @@ fn address(value: &str) -> Option<Cow<'_, str>> {
     })
 }
 
-/// Lower case, and UUIDs without dashes, so that a trace id and the UUID made of it are equal.
+/// Lower case, UUIDs without dashes, and trace ids without the word that the OpenAI Agents SDK puts before them, so that a
+/// trace id and what is made of it are equal.
 fn hex_id(value: &str) -> Cow<'_, str> {
+    let is_w3c = |id: &&str| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    let value = value.strip_prefix("trace_").filter(is_w3c).unwrap_or(value);
     let bytes = value.as_bytes();
     let uuid = bytes.len() == 36
         && bytes.iter().enumerate().all(|(i, b)| match i {
@@ -423,6 +426,16 @@ mod tests {
         for text in ["-", "null", "00000000000000000000000000000000", " ", "test"] {
             assert!(normalise_key(KeyKind::Trace, text).is_none(), "{text}");
         }
+    }
+
+    #[test]
+    fn traces_of_the_agents_sdk_are_those_of_w3c() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let of = |text: &str| normalise_key(KeyKind::Trace, text).map(Cow::into_owned);
+        assert_eq!(of(&format!("trace_{id}")).as_deref(), Some(id));
+        let short = "trace_aaaabbbbccccdddd";
+        assert_eq!(of(short).as_deref(), Some(short));
+        assert_eq!(of("trace_").as_deref(), Some("trace_"));
     }
 
     #[test]

@@ -483,8 +483,14 @@ mod tests {
     #[test]
     fn statements_on_one_row_are_one_save() {
         for (statement, wanted) in [
-            ("insert into shop.t (id, note) values ('A-1', 'x')", Some("9/shop.t/A-1")),
-            ("update shop.t set note = 'y' where t.id = 'A-1' and n = 2", Some("9/shop.t/A-1")),
+            (
+                "insert into shop.t (id, note) values ('A-1', 'x')",
+                Some("9/shop.t/A-1"),
+            ),
+            (
+                "update shop.t set note = 'y' where t.id = 'A-1' and n = 2",
+                Some("9/shop.t/A-1"),
+            ),
             ("delete from shop.t where id = 4711", Some("9/shop.t/4711")),
             ("update shop.t set note = 'y' where length(id) = 3", None),
             ("update shop.t set note = 'y' where token = 'abc'", None),
@@ -505,6 +511,7 @@ mod tests {
         add_statement(
             &mut event,
             "select 1 /*traceparent='00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'*/",
+            None,
             None,
         );
         assert_eq!(

@@ -168,7 +168,9 @@ impl Model<'_> {
     /// no request on its way comes first. Otherwise each would take from the other what joins both to a task.
     fn orient(&self, weights: &mut [Weights]) {
         let grounded = |weights: &Weights| {
-            let grounded = weights.iter().filter(|(at, _)| self.action_of_call[*at].is_none());
+            let grounded = weights
+                .iter()
+                .filter(|(at, _)| self.action_of_call[*at].is_none());
             grounded.map(|(_, weight)| milli(*weight)).max()
         };
         let known: Vec<Option<i64>> = weights.iter().map(grounded).collect();
@@ -189,8 +191,12 @@ impl Model<'_> {
         };
         let rank = |number: usize| (known[number], self.action_id(number));
         let first = |pair: &&(usize, usize, usize)| rank(pair.0) > rank(pair.1);
-        let mut drop: Vec<(usize, usize)> =
-            pairs.iter().filter(mutual).filter(first).map(|pair| (pair.0, pair.2)).collect();
+        let mut drop: Vec<(usize, usize)> = pairs
+            .iter()
+            .filter(mutual)
+            .filter(first)
+            .map(|pair| (pair.0, pair.2))
+            .collect();
         drop.sort_unstable();
         for (number, weights) in weights.iter_mut().enumerate() {
             let is_kept = |of: &(usize, f64)| drop.binary_search(&(number, of.0)).is_err();

@@ -2,6 +2,7 @@
 //! then the median of likely pairs; sums over other clocks where a pair has too little in common, or where what waits blurs
 //! it; and the clock of another kind of record of the same system where nothing else is known.
 
+use super::gaps::{drift, middle, mode, rhythm};
 use super::*;
 
 /// When effects were, and how far behind their causes (microseconds).
@@ -113,7 +114,9 @@ impl Model<'_> {
                     let first = asked.partition_point(|asked| *asked < time - REACH);
                     let end = asked.partition_point(|asked| *asked <= time + REACH);
                     let time = *time;
-                    asked[first..end].iter().map(move |asked| (time - asked, time))
+                    asked[first..end]
+                        .iter()
+                        .map(move |asked| (time - asked, time))
                 };
                 let gaps: Vec<(i64, i64)> = changes.iter().flat_map(near).collect();
                 let least = changes.len().min(asked.len()) / 2;
@@ -181,17 +184,30 @@ impl Model<'_> {
             if calls.iter().any(|call| known(&call)) {
                 continue;
             }
-            let gaps = |call: &u32| self.few.get(&(*call, *action)).map_or(&[][..], Vec::as_slice);
-            let most = calls.iter().max_by_key(|call| (gaps(call).len(), std::cmp::Reverse(**call)));
+            let gaps = |call: &u32| {
+                self.few
+                    .get(&(*call, *action))
+                    .map_or(&[][..], Vec::as_slice)
+            };
+            let most = calls
+                .iter()
+                .max_by_key(|call| (gaps(call).len(), std::cmp::Reverse(**call)));
             let Some(most) = most.filter(|most| !gaps(most).is_empty()) else {
                 continue;
             };
             let apart = |call: &u32| match call == most {
-                true => Some(Offset { us: 0.0, before: 0.0, after: 0.0, pairs: 0 }),
+                true => Some(Offset {
+                    us: 0.0,
+                    before: 0.0,
+                    after: 0.0,
+                    pairs: 0,
+                }),
                 false => self.offsets.get(&(*most, *call)).copied(),
             };
             #[allow(clippy::cast_possible_truncation)] // Minutes in microseconds.
-            let all = calls.iter().filter_map(|call| Some((gaps(call), apart(call)?.us as i64)));
+            let all = calls
+                .iter()
+                .filter_map(|call| Some((gaps(call), apart(call)?.us as i64)));
             let all: Vec<i64> = all
                 .flat_map(|(gaps, apart)| gaps.iter().map(move |gap| gap + apart))
                 .collect();
@@ -241,7 +257,8 @@ impl Model<'_> {
                         (self.few.get(&(*call, *action)), offset(*call, other))
                     {
                         let (from, to) = offset.around();
-                        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes, and counts.
+                        #[allow(clippy::cast_precision_loss)]
+                        // Microseconds of minutes, and counts.
                         let fits = |gap: &&i64| (from..to).contains(&(**gap as f64));
                         #[allow(clippy::cast_precision_loss)]
                         let (fit, all) =
@@ -349,152 +366,5 @@ impl Model<'_> {
             .collect();
         clocks.sort_by(|a, b| (&a.from, &a.to).cmp(&(&b.from, &b.to)));
         clocks
-    }
-}
-
-/// How far the clocks that are known are apart, in the mean: the scale of a Laplace distribution (microseconds).
-fn drift(known: &BTreeMap<(u32, u32), Offset>) -> f64 {
-    let apart = known.iter().filter(|((from, to), _)| from != to);
-    let apart: Vec<f64> = apart.map(|(_, offset)| offset.us.abs()).collect();
-    #[allow(clippy::cast_precision_loss)] // Pairs of kinds of record.
-    let mean = apart.iter().sum::<f64>() / apart.len().max(1) as f64;
-    mean.max(UNKNOWN)
-}
-
-/// Where differences of time pile up: the window that holds most more of them than chance gives, if that stands out. Clocks
-/// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two.
-pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
-    const WIDTHS: [i64; 3] = [100_000, 500_000, 2_000_000];
-    const LEAST: usize = 5;
-    gaps.sort_unstable();
-    #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
-    let by_chance = |width: i64| gaps.len() as f64 * width as f64 / (2.0 * WINDOW as f64);
-    let mut best: Option<(f64, i64, i64)> = None;
-    for width in WIDTHS {
-        let (from, to) = densest(&gaps, width);
-        let chance = by_chance(width);
-        #[allow(clippy::cast_precision_loss)]
-        let found = (to - from) as f64;
-        if to - from < LEAST || found < 3.0 * chance {
-            continue;
-        }
-        // Kulldorff's scan statistic, for Poisson counts.
-        let stands_out = found * (found / chance).ln() - (found - chance);
-        if best.is_none_or(|best| stands_out > best.0) {
-            best = Some((stands_out, width, gaps[(from + to) / 2]));
-        }
-    }
-    let (_, width, center) = best?;
-    let near = |gap: &i64| (gap - center).abs() <= 3 * width / 2;
-    Some(middle(gaps.into_iter().filter(near).collect()))
-}
-
-/// Where differences of time pile up, each with the time of the change: in a window that at least so many different
-/// changes, behind as many different requests, lie in, and far more than chance would give.
-fn rhythm(mut gaps: Vec<(i64, i64)>, least: usize, reach: i64) -> Option<Offset> {
-    const WIDTHS: [i64; 3] = [200_000, 1_000_000, 2_000_000];
-    const LEAST: usize = 5;
-    /// How many such windows chance may give, in all of the differences that are looked at.
-    const BY_CHANCE: f64 = 1e-3;
-    gaps.sort_unstable();
-    let times: Vec<i64> = gaps.iter().map(|(gap, _)| *gap).collect();
-    for width in WIDTHS {
-        let (from, to) = densest(&times, width);
-        let distinct = |of: &dyn Fn(&(i64, i64)) -> i64| {
-            let distinct: BTreeSet<i64> = gaps[from..to].iter().map(of).collect();
-            distinct.len()
-        };
-        let found = distinct(&|(_, time)| *time).min(distinct(&|(gap, time)| time - gap));
-        if found < least.max(LEAST) {
-            continue;
-        }
-        #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
-        let (windows, found, all) = (
-            2.0 * reach as f64 / width as f64,
-            found as f64,
-            gaps.len() as f64,
-        );
-        let chance = all / windows;
-        // Chernoff's bound for Poisson counts.
-        let nats = found * (found / chance).ln() - (found - chance);
-        if found > chance && windows * (-nats).exp() < BY_CHANCE {
-            return Some(middle(times[from..to].to_vec()));
-        }
-    }
-    None
-}
-
-/// First and last place of the most differences that lie within a width.
-fn densest(gaps: &[i64], width: i64) -> (usize, usize) {
-    let (mut best, mut start) = ((0, 0), 0);
-    for end in 0..gaps.len() {
-        while gaps[end] - gaps[start] > width {
-            start += 1;
-        }
-        if end + 1 - start > best.1 - best.0 {
-            best = (start, end + 1);
-        }
-    }
-    best
-}
-
-/// Median of differences, and how far they spread around it.
-pub(super) fn middle(mut near: Vec<i64>) -> Offset {
-    /// What no clock is more exact than, and what is no clock any more (microseconds).
-    const EXACT: f64 = 5e4;
-    const LOOSE: f64 = 5e6;
-    near.sort_unstable();
-    let median = near[near.len() / 2];
-    // The mean distance on a side is the scale of an exponential; the furthest tenth is left out.
-    let scale = |mut distances: Vec<i64>| -> f64 {
-        distances.sort_unstable();
-        distances.truncate((distances.len() * 9).div_ceil(10));
-        #[allow(clippy::cast_precision_loss)] // Seconds in microseconds.
-        let mean = distances.iter().sum::<i64>() as f64 / distances.len().max(1) as f64;
-        mean.clamp(EXACT, LOOSE)
-    };
-    let before = near
-        .iter()
-        .filter(|gap| **gap <= median)
-        .map(|gap| median - gap);
-    let after = near
-        .iter()
-        .filter(|gap| **gap >= median)
-        .map(|gap| gap - median);
-    #[allow(clippy::cast_precision_loss)]
-    Offset {
-        us: median as f64,
-        before: scale(before.collect()),
-        after: scale(after.collect()),
-        pairs: near.len(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn clocks_that_are_exact_pile_up_in_a_narrower_window_than_what_is_common_by_chance() {
-        // Nine by chance within two seconds, and six within fifty milliseconds.
-        let mut gaps: Vec<i64> = (0..9).map(|i| -138_900_000 + i * 210_000).collect();
-        gaps.extend((0..6).map(|i| -135_080_000 + i * 9_000));
-        gaps.extend((0..20).map(|i| i * 9_700_000 - 90_000_000));
-        let offset = mode(gaps).unwrap();
-        assert!((offset.us + 135.06e6).abs() < 5e4, "{}", offset.us);
-        assert!(offset.spread() < 1e5, "{}", offset.spread());
-        // Clocks that count in seconds differ by the same whole seconds each time.
-        let offset = mode(vec![2_000_000; 12]).unwrap();
-        assert!((offset.us - 2e6).abs() < 1.0 && offset.pairs == 12);
-    }
-
-    #[test]
-    fn the_mode_of_gaps() {
-        let mut gaps: Vec<i64> = (0..40).map(|i| 5_200_000 + i * 10_000).collect();
-        gaps.extend((0..60).map(|i| i * 13_000_000 - 400_000_000));
-        let offset = mode(gaps).unwrap();
-        assert!((offset.us - 5.4e6).abs() < 3e5, "{}", offset.us);
-        assert!(mode((0..100).map(|i| i * 9_000_000 - 450_000_000).collect()).is_none());
-        assert!(mode(vec![1, 2, 3]).is_none());
     }
 }

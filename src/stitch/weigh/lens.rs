@@ -187,7 +187,9 @@ impl<'l, 'f> Lens<'l, 'f> {
         let known = self.model.offsets.get(&(format, self.action.format));
         let of_format = OfFormat {
             format,
-            offset: known.copied().unwrap_or_else(|| Offset::unknown(self.model.drift)),
+            offset: known
+                .copied()
+                .unwrap_or_else(|| Offset::unknown(self.model.drift)),
             wrapped: self.model.wrapped(format, self.action),
         };
         self.formats.push(of_format);

@@ -16,6 +16,7 @@ mod cells;
 mod clocks;
 mod deeds;
 mod evidence;
+mod gaps;
 mod ground;
 mod kept;
 mod learn;

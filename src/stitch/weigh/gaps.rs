@@ -1,0 +1,208 @@
+//! What differences of time between two kinds of record show of their clocks: where they pile up, and how far they spread
+//! around it.
+
+use super::*;
+
+/// How far the clocks that are known are apart, in the mean: the scale of a Laplace distribution (microseconds).
+pub(super) fn drift(known: &BTreeMap<(u32, u32), Offset>) -> f64 {
+    let apart = known.iter().filter(|((from, to), _)| from != to);
+    let apart: Vec<f64> = apart.map(|(_, offset)| offset.us.abs()).collect();
+    #[allow(clippy::cast_precision_loss)] // Pairs of kinds of record.
+    let mean = apart.iter().sum::<f64>() / apart.len().max(1) as f64;
+    mean.max(UNKNOWN)
+}
+
+/// Where differences of time pile up: the window that holds most more of them than chance gives, if that stands out. Clocks
+/// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two.
+pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
+    const WIDTHS: [i64; 3] = [100_000, 500_000, 2_000_000];
+    const LEAST: usize = 5;
+    gaps.sort_unstable();
+    #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
+    let by_chance = |width: i64| gaps.len() as f64 * width as f64 / (2.0 * WINDOW as f64);
+    let mut best: Option<(f64, i64, i64)> = None;
+    for width in WIDTHS {
+        let (from, to) = densest(&gaps, width);
+        let chance = by_chance(width);
+        #[allow(clippy::cast_precision_loss)]
+        let found = (to - from) as f64;
+        if to - from < LEAST || found < 3.0 * chance {
+            continue;
+        }
+        // Kulldorff's scan statistic, for Poisson counts.
+        let stands_out = found * (found / chance).ln() - (found - chance);
+        if best.is_none_or(|best| stands_out > best.0) {
+            best = Some((stands_out, width, gaps[(from + to) / 2]));
+        }
+    }
+    let (_, width, center) = best?;
+    let near = |gap: &i64| (gap - center).abs() <= 3 * width / 2;
+    Some(middle(gaps.into_iter().filter(near).collect()))
+}
+
+/// Where differences of time pile up, each with the time of the change: in a window that at least so many different
+/// changes, behind as many different requests, lie in, and far more than chance would give.
+pub(super) fn rhythm(mut gaps: Vec<(i64, i64)>, least: usize, reach: i64) -> Option<Offset> {
+    const WIDTHS: [i64; 3] = [200_000, 1_000_000, 2_000_000];
+    const LEAST: usize = 5;
+    /// How many such windows chance may give, in all of the differences that are looked at.
+    const BY_CHANCE: f64 = 1e-3;
+    gaps.sort_unstable();
+    let times: Vec<i64> = gaps.iter().map(|(gap, _)| *gap).collect();
+    for width in WIDTHS {
+        let (from, to) = densest(&times, width);
+        let distinct = |of: &dyn Fn(&(i64, i64)) -> i64| {
+            let distinct: BTreeSet<i64> = gaps[from..to].iter().map(of).collect();
+            distinct.len()
+        };
+        let found = distinct(&|(_, time)| *time).min(distinct(&|(gap, time)| time - gap));
+        if found < least.max(LEAST) {
+            continue;
+        }
+        #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
+        let (windows, found, all) = (
+            2.0 * reach as f64 / width as f64,
+            found as f64,
+            gaps.len() as f64,
+        );
+        let chance = all / windows;
+        // Chernoff's bound for Poisson counts.
+        let nats = found * (found / chance).ln() - (found - chance);
+        if found > chance && windows * (-nats).exp() < BY_CHANCE {
+            return Some(middle(times[from..to].to_vec()));
+        }
+    }
+    None
+}
+
+/// First and last place of the most differences that lie within a width.
+fn densest(gaps: &[i64], width: i64) -> (usize, usize) {
+    let (mut best, mut start) = ((0, 0), 0);
+    for end in 0..gaps.len() {
+        while gaps[end] - gaps[start] > width {
+            start += 1;
+        }
+        if end + 1 - start > best.1 - best.0 {
+            best = (start, end + 1);
+        }
+    }
+    best
+}
+
+/// Median of differences, and how far they spread around it.
+pub(super) fn middle(mut near: Vec<i64>) -> Offset {
+    /// What no clock is more exact than, and what is no clock any more (microseconds).
+    const EXACT: f64 = 5e4;
+    const LOOSE: f64 = 5e6;
+    near.sort_unstable();
+    let median = near[near.len() / 2];
+    // The mean distance on a side is the scale of an exponential; the furthest tenth is left out.
+    let scale = |mut distances: Vec<i64>| -> f64 {
+        distances.sort_unstable();
+        distances.truncate((distances.len() * 9).div_ceil(10));
+        #[allow(clippy::cast_precision_loss)] // Seconds in microseconds.
+        let mean = distances.iter().sum::<i64>() as f64 / distances.len().max(1) as f64;
+        mean.clamp(EXACT, LOOSE)
+    };
+    let before = near
+        .iter()
+        .filter(|gap| **gap <= median)
+        .map(|gap| median - gap);
+    let after = near
+        .iter()
+        .filter(|gap| **gap >= median)
+        .map(|gap| gap - median);
+    #[allow(clippy::cast_precision_loss)]
+    Offset {
+        us: median as f64,
+        before: scale(before.collect()),
+        after: scale(after.collect()),
+        pairs: near.len(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_that_are_exact_pile_up_in_a_narrower_window_than_what_is_common_by_chance() {
+        // Nine by chance within two seconds, and six within fifty milliseconds.
+        let mut gaps: Vec<i64> = (0..9).map(|i| -138_900_000 + i * 210_000).collect();
+        gaps.extend((0..6).map(|i| -135_080_000 + i * 9_000));
+        gaps.extend((0..20).map(|i| i * 9_700_000 - 90_000_000));
+        let offset = mode(gaps).unwrap();
+        assert!((offset.us + 135.06e6).abs() < 5e4, "{}", offset.us);
+        assert!(offset.spread() < 1e5, "{}", offset.spread());
+        // Clocks that count in seconds differ by the same whole seconds each time.
+        let offset = mode(vec![2_000_000; 12]).unwrap();
+        assert!((offset.us - 2e6).abs() < 1.0 && offset.pairs == 12);
+    }
+
+    #[test]
+    fn requests_and_changes_in_one_rhythm() {
+        const SECOND: i64 = 1_000_000;
+        // Changes at odd times, each 41 s before the request that a gateway of another clock has logged, and all others
+        // within three minutes.
+        let changes: Vec<i64> = [3, 17, 40, 77, 90, 131, 155, 170]
+            .map(|at| at * SECOND)
+            .to_vec();
+        let asked: Vec<i64> = changes.iter().map(|at| at + 41 * SECOND).collect();
+        let gaps = |asked: &[i64]| -> Vec<(i64, i64)> {
+            let of = |change: &i64| {
+                let change = *change;
+                asked
+                    .iter()
+                    .map(move |asked| (change - asked, change))
+                    .collect::<Vec<_>>()
+            };
+            changes.iter().flat_map(of).collect()
+        };
+        let offset = rhythm(gaps(&asked), 4, 180 * SECOND).unwrap();
+        assert!((offset.us + 41e6).abs() < 1e5, "{}", offset.us);
+        // Others that have nothing to do with them.
+        let others = [9, 31, 52, 58, 99, 120, 141, 177].map(|at| at * SECOND);
+        assert!(rhythm(gaps(&others), 4, 180 * SECOND).is_none());
+        // One request that many changes follow is no rhythm.
+        let burst: Vec<(i64, i64)> = (0..20)
+            .map(|n| (5 * SECOND + n, n))
+            .map(|(gap, n)| (gap, gap + n % 2))
+            .collect();
+        assert!(rhythm(burst, 1, 180 * SECOND).is_none());
+        assert!(rhythm(Vec::new(), 0, 180 * SECOND).is_none());
+    }
+
+    #[test]
+    fn clocks_of_which_nothing_is_known_are_as_far_apart_as_the_others() {
+        let offset = |us| Offset {
+            us,
+            before: 1e5,
+            after: 1e5,
+            pairs: 9,
+        };
+        let known = |all: &[((u32, u32), f64)]| {
+            all.iter()
+                .map(|(pair, us)| (*pair, offset(*us)))
+                .collect::<BTreeMap<_, _>>()
+        };
+        assert!((drift(&known(&[])) - UNKNOWN).abs() < 1.0);
+        assert!((drift(&known(&[((1, 2), 1e5), ((2, 1), -1e5)])) - UNKNOWN).abs() < 1.0);
+        let far = known(&[
+            ((1, 2), 40e6),
+            ((2, 1), -40e6),
+            ((1, 3), 10e6),
+            ((2, 2), 0.0),
+        ]);
+        assert!((drift(&far) - 30e6).abs() < 1.0);
+    }
+
+    #[test]
+    fn the_mode_of_gaps() {
+        let mut gaps: Vec<i64> = (0..40).map(|i| 5_200_000 + i * 10_000).collect();
+        gaps.extend((0..60).map(|i| i * 13_000_000 - 400_000_000));
+        let offset = mode(gaps).unwrap();
+        assert!((offset.us - 5.4e6).abs() < 3e5, "{}", offset.us);
+        assert!(mode((0..100).map(|i| i * 9_000_000 - 450_000_000).collect()).is_none());
+        assert!(mode(vec![1, 2, 3]).is_none());
+    }
+}

@@ -52,7 +52,7 @@ fn main() -> Outcome<()> {
             (harder, format!("{preset}, harder")),
         ] {
             measure(&data, &folder, &name, work.path())?;
-            for systems in ["suites", "databases", "enterprise"] {
+            for systems in ["suites", "databases", "enterprise", "cloud"] {
                 let other = work.path().join(format!("{name} {systems}"));
                 render("other_systems", &folder, &other, &[systems])?;
                 measure(&data, &other, &format!("{name}, {systems}"), work.path())?;

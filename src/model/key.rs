@@ -49,6 +49,8 @@ named_enum! {
         Value = "value",
         /// Bytes of an answer, as a gateway counted them or a model was given them: evidence.
         Size = "size",
+        /// What keeps the clock of a record's time, where an export has records of several (`service.name`).
+        Clock = "clock",
     }
 }
 
@@ -127,7 +129,8 @@ pub fn normalise_key(kind: KeyKind, value: &str) -> Option<Cow<'_, str>> {
         | KeyKind::ToolCall
         | KeyKind::Session
         | KeyKind::Transaction
-        | KeyKind::Prefix => Cow::Borrowed(value),
+        | KeyKind::Prefix
+        | KeyKind::Clock => Cow::Borrowed(value),
         KeyKind::Size => {
             let digits = value.bytes().all(|byte| byte.is_ascii_digit());
             return (digits && value.len() <= 12)

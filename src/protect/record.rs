@@ -310,7 +310,7 @@ fn known_values(bytes: &[u8], row: Option<(&Header, &Row)>, events: &[Event<'_>]
         for (kind, value) in &event.keys {
             match kind_of_key(*kind) {
                 Some(personal) => values.push((value.trim().to_owned(), personal)),
-                None if !matches!(kind, KeyKind::Value | KeyKind::Size) => {
+                None if !matches!(kind, KeyKind::Value | KeyKind::Size | KeyKind::Clock) => {
                     structure.insert(value.trim());
                 }
                 None => {}

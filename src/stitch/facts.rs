@@ -9,7 +9,8 @@ use arrow_array::{Array, RecordBatch, StringArray};
 use foldhash::{HashMap, HashMapExt};
 
 use super::index::Places;
-use crate::model::{Digest, Kind, evidence_value};
+use super::keys::Keys;
+use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{CustodyFile, Store, StoreError, scan_columns};
 
 /// What stitching needs to know of each event.
@@ -41,9 +42,6 @@ pub(super) struct Facts {
     /// Names of formats, tools, routes and actors, from 1.
     names: Vec<String>,
 }
-
-/// Formats whose exports are of many services.
-const COLLECTED: [&str; 2] = ["langfuse", "otlp_json"];
 
 /// Numbers for texts that recur.
 #[derive(Default)]
@@ -196,6 +194,17 @@ impl Facts {
             names: Vec::new(),
         };
         let mut names = Names::default();
+        // The clock of each event, from 1, where its record says that it is one of several.
+        let clocks = Keys::read(store, places, KeyKind::Clock)?;
+        let mut clock_of = vec![0u32; if clocks.is_empty() { 0 } else { n }];
+        let mut clock_names: Vec<&str> = Vec::new();
+        for (clock, group) in clocks.groups() {
+            clock_names.push(clock);
+            let number = u32::try_from(clock_names.len()).unwrap_or(u32::MAX);
+            group
+                .iter()
+                .for_each(|row| clock_of[row.1 as usize] = number);
+        }
         let mut objects_by_name = Names::default();
         let mut sources_of = BTreeSet::new();
         let mut last = (0, 0);
@@ -243,11 +252,10 @@ impl Facts {
                 facts.kind_of.push(kind);
                 let (format, actor) = (text(formats, row), text(actors, row));
                 // An export of telemetry is of many services, each with a clock of its own.
-                let clock = match format {
-                    format if COLLECTED.contains(&format) => {
-                        names.number(&format!("{format} {actor}"))
-                    }
-                    _ => names.number(format),
+                let clock = clock_of.get(facts.formats.len()).copied().unwrap_or(0);
+                let clock = match (clock as usize).checked_sub(1) {
+                    Some(clock) => names.number(&format!("{format} {}", clock_names[clock])),
+                    None => names.number(format),
                 };
                 facts.formats.push(clock);
                 let source = names.number(text(sources, row));

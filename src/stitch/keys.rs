@@ -172,6 +172,11 @@ impl Keys {
         }
     }
 
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// The values, in their order, and the keys that have each; the event is the second of a key.
     pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(u32, u32)])> {
         self.rows.chunk_by(|a, b| a.0 == b.0).map(|group| {

@@ -408,6 +408,7 @@ fn of_same_call<'r>(call: &Event<'r>, kind: Kind) -> Event<'r> {
                 | KeyKind::Response
                 | KeyKind::WorkflowRun
                 | KeyKind::User
+                | KeyKind::Clock
         )
     };
     let keys = call.keys.iter().filter(|(kind, _)| shared(*kind));

@@ -239,6 +239,7 @@ fn map_span<'r>(
     for attribute in resource.iter().flat_map(|resource| &resource.attributes) {
         match &*attribute.key {
             "service.name" => {
+                event.key(KeyKind::Clock, attribute.text());
                 event.actor.id = Some(attribute.text());
                 event.actor.kind = Some(ActorType::Service);
             }

@@ -376,7 +376,10 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     row("  seconds between (usual)".to_owned(), &|c| {
         format!("({:+.1}) ({:+.1})", c.gap, c.offset)
     });
-    row("user".to_owned(), &|c| bits(c.actor));
+    row("address, user as in its task".to_owned(), &|c| {
+        bits(c.habits)
+    });
+    row("user's work has causes".to_owned(), &|c| bits(c.actor));
     row("odds before".to_owned(), &|c| bits(c.prior));
     row("sum".to_owned(), &|c| bits(c.bits));
     row("likelihood".to_owned(), &|c| likelihood(c.probability));

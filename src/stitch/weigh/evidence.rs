@@ -137,7 +137,7 @@ impl Model<'_> {
         let (gap, offset) = self.seconds_between(call, action);
         let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
         let mut lens = Lens::new(self, action);
-        let [content, route, object, size, time] = lens.parts(call).map(rounded);
+        let [content, route, object, size, time, habits] = lens.parts(call).map(rounded);
         Candidate {
             event: u32::try_from(at).unwrap_or(u32::MAX),
             values: values
@@ -149,6 +149,7 @@ impl Model<'_> {
             object,
             size,
             time,
+            habits,
             actor: rounded(actor),
             prior: rounded(prior),
             bits: rounded(lens.weight(call) + prior + actor),

@@ -45,6 +45,8 @@ pub(super) struct Ground<'f> {
     /// Bytes of answers and of what calls gave back, by event.
     pub(super) sizes: HashMap<u32, i64>,
     pub(super) results: HashMap<u32, i64>,
+    /// The address that each event came from, by number; 0 for none.
+    addresses: Vec<u32>,
 }
 
 /// Values that are evidence, numbered, and which of them each of so many events has.
@@ -103,6 +105,7 @@ impl<'f> Ground<'f> {
             ids_of_event: Lists::default(),
             sizes: HashMap::new(),
             results: HashMap::new(),
+            addresses: Vec::new(),
         };
         ground.find_calls();
         if ground.calls.is_empty() {
@@ -114,6 +117,7 @@ impl<'f> Ground<'f> {
             let tokens = scope.spawn(|| read_tokens(store, places, events));
             ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
             ground.read_sizes(store, places)?;
+            ground.read_addresses(store, places)?;
             match tokens.join() {
                 Ok(tokens) => tokens,
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -258,6 +262,24 @@ impl<'f> Ground<'f> {
         // Exports are in the order of time, mostly: runs are merged.
         known.sort();
         self.known = known;
+    }
+
+    fn read_addresses(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+        let keys = Keys::read(store, places, KeyKind::Address)?;
+        if !keys.is_empty() {
+            self.addresses = vec![0; self.roots.len()];
+        }
+        for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+            for row in group {
+                self.addresses[row.1 as usize] = number;
+            }
+        }
+        Ok(())
+    }
+
+    /// The address that an event came from, by number; 0 for none.
+    pub(super) fn address(&self, event: u32) -> u32 {
+        self.addresses.get(event as usize).copied().unwrap_or(0)
     }
 
     /// Takes ids of tool calls, and the sizes of results and answers, from the keys.

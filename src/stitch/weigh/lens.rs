@@ -51,6 +51,8 @@ pub(super) struct Lens<'l, 'f> {
     tools: Vec<OfTool>,
     formats: Vec<OfFormat>,
     bits: Vec<f64>,
+    /// The task that habits were asked for last, and their bits.
+    of_root: (u32, f64),
 }
 
 impl<'l, 'f> Lens<'l, 'f> {
@@ -68,6 +70,7 @@ impl<'l, 'f> Lens<'l, 'f> {
             tools: Vec::new(),
             formats: Vec::new(),
             bits: Vec::new(),
+            of_root: (NONE, 0.0),
         }
     }
 
@@ -91,6 +94,7 @@ impl<'l, 'f> Lens<'l, 'f> {
             + object
             + self.size_weight(call, of_format, own)
             + time_weight(call, self.action, of_format.offset)
+            + self.habit(call.root)
     }
 
     /// Bits of the values that agree, and of none that do.
@@ -104,8 +108,8 @@ impl<'l, 'f> Lens<'l, 'f> {
         }
     }
 
-    /// The parts of the weight, for people: content, route, object, size and time.
-    pub(super) fn parts(&mut self, call: &Call) -> [f64; 5] {
+    /// The parts of the weight, for people: content, route, object, size, time and habits.
+    pub(super) fn parts(&mut self, call: &Call) -> [f64; 6] {
         let content = self.content(call);
         let own = self.lesson(call);
         let other = self.pair(call).names_other;
@@ -116,7 +120,16 @@ impl<'l, 'f> Lens<'l, 'f> {
             if other { -OTHER_OBJECT } else { 0.0 },
             self.size_weight(call, of_format, own),
             time_weight(call, self.action, of_format.offset),
+            self.habit(call.root),
         ]
+    }
+
+    /// Bits of the habits of a call's task; calls of one task mostly come one after the other.
+    fn habit(&mut self, root: u32) -> f64 {
+        if self.of_root.0 != root {
+            self.of_root = (root, self.model.habits.bits(self.action, root));
+        }
+        self.of_root.1
     }
 
     fn size_weight(&self, call: &Call, of_format: OfFormat, own: f64) -> f64 {

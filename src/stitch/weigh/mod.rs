@@ -18,6 +18,7 @@ mod deeds;
 mod evidence;
 mod gaps;
 mod ground;
+mod habits;
 mod kept;
 mod learn;
 mod lens;
@@ -34,6 +35,7 @@ use foldhash::{HashMap, HashMapExt};
 use actions::{Action, actions};
 use cells::{Cell, cells};
 use ground::Ground;
+use habits::Habits;
 use lens::Lens;
 use likeness::Likeness;
 use lists::{Lists, Renumbered};
@@ -244,6 +246,7 @@ struct Model<'f> {
     few: BTreeMap<(u32, u32), Vec<i64>>,
     routes: HashMap<(u32, u32), f64>,
     likeness: Likeness,
+    habits: Habits,
     /// By action, the calls that were learned from as its cause, and how likely: a pair does not speak for itself.
     lessons: Vec<Vec<(usize, f64)>>,
     /// Of those pairs, the ones in which the action has values, and those of them that share one.
@@ -365,6 +368,7 @@ impl<'f> Model<'f> {
             self.learn_offsets(&pairs);
             self.complete_offsets();
             self.learn_actors(&chosen);
+            self.learn_habits(&chosen);
             self.learn_sizes(&chosen);
             self.place_requests(&chosen);
             // What is placed later than at first hardly tells of deeds that are not known.
@@ -469,6 +473,7 @@ impl<'f> Model<'f> {
             few: BTreeMap::new(),
             routes: HashMap::new(),
             likeness: Likeness::default(),
+            habits: Habits::default(),
             lessons: Vec::new(),
             agreeing: HashMap::new(),
             formats_agreeing: HashMap::new(),
@@ -535,6 +540,7 @@ impl<'f> Model<'f> {
             let of_format = self.by_format.entry((format, thinks)).or_default();
             of_format.push((times[*at], *at));
         }
+        self.habits = Habits::new(self.ground, &self.actions);
         self.likeness = Likeness::new(self.facts, &self.calls, &self.actions);
         self.name_calls();
         self.take_sizes();

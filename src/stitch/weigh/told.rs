@@ -263,6 +263,9 @@ pub struct Candidate {
     pub size: f64,
     /// The time between, under the clocks' offset.
     pub time: f64,
+    /// That it comes from the address, and was done as the user, of what else is in the task.
+    #[serde(default)]
+    pub habits: f64,
     /// The user's share of work that has a cause.
     pub actor: f64,
     /// The odds before anything is known.

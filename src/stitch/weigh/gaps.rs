@@ -3,6 +3,47 @@
 
 use super::*;
 
+/// Clock offset between a kind of call record and a kind of action record.
+#[derive(Clone, Copy)]
+pub(super) struct Offset {
+    pub(super) us: f64,
+    /// How far the differences lie around it: before it what clocks and rounding do, after it what
+    /// waits as well.
+    pub(super) before: f64,
+    pub(super) after: f64,
+    /// How many pairs it rests on; 0 if on other offsets.
+    pub(super) pairs: usize,
+}
+
+impl Offset {
+    /// That of two clocks of which nothing is known but how far others are apart.
+    pub(super) const fn unknown(drift: f64) -> Self {
+        Self {
+            us: 0.0,
+            before: drift,
+            after: drift,
+            pairs: 0,
+        }
+    }
+
+    pub(super) fn spread(self) -> f64 {
+        self.before.max(self.after)
+    }
+
+    /// Differences of time that fit without having waited, from the least to the most.
+    pub(super) fn around(self) -> (f64, f64) {
+        let (before, after) = (self.before * 3.0 + ROUNDED, self.after * 3.0 + ROUNDED);
+        (self.us - before, self.us + after)
+    }
+
+    /// Whether a difference of time fits, that of an effect which waited included.
+    pub(super) fn allows(self, gap: i64) -> bool {
+        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+        let off = gap as f64 - self.us;
+        off > -self.before * 3.0 - ROUNDED && off < self.after * 3.0 + WAIT
+    }
+}
+
 /// How far the clocks that are known are apart, in the mean: the scale of a Laplace distribution (microseconds).
 pub(super) fn drift(known: &BTreeMap<(u32, u32), Offset>) -> f64 {
     let apart = known.iter().filter(|((from, to), _)| from != to);

@@ -12,6 +12,9 @@
 
 mod actions;
 mod assign;
+mod build;
+mod calls;
+mod causes;
 mod cells;
 mod clocks;
 mod deeds;
@@ -32,8 +35,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::{HashMap, HashMapExt};
 
-use actions::{Action, actions};
+use actions::Action;
+use calls::{Call, Values};
 use cells::{Cell, cells};
+use gaps::Offset;
 use ground::Ground;
 use habits::Habits;
 use lens::Lens;
@@ -109,104 +114,6 @@ const NONE: u32 = u32::MAX;
 const UNLOGGED: f64 = 0.1;
 /// Calls at the time of an action beyond which the time alone tells nothing.
 const CROWD: usize = 100;
-
-/// A tool call, or a request on its way: what can be the cause of something elsewhere.
-struct Call {
-    /// Its place among the calls.
-    number: usize,
-    event: u32,
-    /// Its task; `NONE` for a request that is in none yet.
-    root: u32,
-    /// Asked for by a model, not a request on its way.
-    by_model: bool,
-    /// A call of a model: the cause of the spans in which its tools ran.
-    thinks: bool,
-    time: i64,
-    /// When the model was asked for it, where its log does not say when it answered; else the same.
-    since: i64,
-    /// When its task's model was asked next: what the call did was done by then, unless something waits.
-    until: i64,
-    format: u32,
-    tool: u32,
-    tokens: Values,
-    /// Nothing of what it passed is on record: that no value agrees says nothing then.
-    silent: bool,
-    /// Bytes of what it gave back.
-    result: Option<i64>,
-    /// The system that a request was for, by number.
-    service: u32,
-}
-
-impl Call {
-    /// Whether it is a request on its way.
-    fn is_relayed(&self) -> bool {
-        !self.by_model && !self.thinks
-    }
-}
-
-/// Numbers of values, sorted.
-#[derive(Default)]
-struct Values(Vec<u32>);
-
-impl Values {
-    fn contains(&self, value: u32) -> bool {
-        self.0.binary_search(&value).is_ok()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.0.iter().copied()
-    }
-}
-
-impl FromIterator<u32> for Values {
-    fn from_iter<I: IntoIterator<Item = u32>>(values: I) -> Self {
-        let mut values: Vec<u32> = values.into_iter().collect();
-        values.sort_unstable();
-        values.dedup();
-        Self(values)
-    }
-}
-
-/// Clock offset between a kind of call record and a kind of action record.
-#[derive(Clone, Copy)]
-struct Offset {
-    us: f64,
-    /// How far the differences lie around it: before it what clocks and rounding do, after it what
-    /// waits as well.
-    before: f64,
-    after: f64,
-    /// How many pairs it rests on; 0 if on other offsets.
-    pairs: usize,
-}
-
-impl Offset {
-    /// That of two clocks of which nothing is known but how far others are apart.
-    const fn unknown(drift: f64) -> Self {
-        Self {
-            us: 0.0,
-            before: drift,
-            after: drift,
-            pairs: 0,
-        }
-    }
-
-    fn spread(self) -> f64 {
-        self.before.max(self.after)
-    }
-
-    /// Differences of time that fit without having waited, from the least to the most.
-    fn around(self) -> (f64, f64) {
-        let (before, after) = (self.before * 3.0 + ROUNDED, self.after * 3.0 + ROUNDED);
-        (self.us - before, self.us + after)
-    }
-
-    /// Whether a difference of time fits, that of an effect which waited included.
-    fn allows(self, gap: i64) -> bool {
-        #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
-        let off = gap as f64 - self.us;
-        off > -self.before * 3.0 - ROUNDED && off < self.after * 3.0 + WAIT
-    }
-}
 
 /// What is known of a cell.
 struct Model<'f> {
@@ -377,174 +284,6 @@ impl<'f> Model<'f> {
             }
             round += 1;
         }
-    }
-
-    fn build(ground: &'f Ground<'f>, cell: &Cell, left: &'f AtomicUsize) -> Self {
-        let facts = ground.facts;
-        // Numbers of this cell for values and tasks, in the order in which they come.
-        let mut values = Renumbered::default();
-        let mut tasks: HashMap<u32, u32> = HashMap::new();
-        let mut task = |event: u32| {
-            let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-            *tasks.entry(ground.roots[event as usize]).or_insert(next)
-        };
-        let calls: Vec<Call> = cell
-            .calls
-            .iter()
-            .copied()
-            .enumerate()
-            .map(|(number, (time, event))| {
-                let passed = ground.tokens.get(event);
-                Call {
-                    number,
-                    event,
-                    by_model: facts.kind(event) == Kind::ToolCall,
-                    thinks: facts.kind(event) == Kind::Inference,
-                    root: if ground.in_task(event) {
-                        task(event)
-                    } else {
-                        NONE
-                    },
-                    time,
-                    since: time,
-                    until: i64::MAX,
-                    format: facts.formats[event as usize],
-                    tool: if facts.kind(event) == Kind::ToolCall {
-                        facts.tools[event as usize]
-                    } else {
-                        // Routes and tools are numbered alike: they never share a number.
-                        facts.routes[event as usize]
-                    },
-                    silent: {
-                        let tool = facts.name(facts.tools[event as usize]);
-                        let name = evidence_value(tool).and_then(|name| ground.names.find(&name));
-                        passed.iter().all(|token| name == Some(*token))
-                    },
-                    tokens: passed.iter().map(|token| values.number(*token)).collect(),
-                    result: None,
-                    service: 0,
-                }
-            })
-            .collect();
-        let mut actions = actions(ground, &cell.deeds, &mut task, &mut values);
-        let object_of = |event: u32| {
-            let number = facts.objects[event as usize].checked_sub(1)?;
-            let name = facts.object_names.get(number as usize)?;
-            values.find(ground.names.find(name)?)
-        };
-        for action in &mut actions {
-            action.each(|one| {
-                one.object = one.events.iter().find_map(|event| object_of(*event));
-            });
-        }
-        let roots_of_token: Vec<(u32, u32)> = cell
-            .known
-            .iter()
-            .flat_map(|event| {
-                let root = task(*event);
-                let tokens = ground.tokens.get(*event).iter();
-                tokens
-                    .filter_map(|token| values.find(*token))
-                    .map(move |token| (token, root))
-            })
-            .collect();
-        let mut model = Self {
-            ground,
-            facts,
-            left,
-            calls_of_token: Lists::default(),
-            roots_of_token: Lists::of(values.len(), || roots_of_token.iter().copied()),
-            bits_of_token: Vec::new(),
-            calls_of_root: HashMap::new(),
-            by_time: (0..calls.len()).collect(),
-            by_format: BTreeMap::new(),
-            call_formats: calls.iter().map(|call| call.format).collect(),
-            calls,
-            actions,
-            values,
-            roots: 0,
-            relayed: Vec::new(),
-            action_of_call: Vec::new(),
-            same_deed: HashMap::new(),
-            classes: HashMap::new(),
-            class_counts: HashMap::new(),
-            offsets: HashMap::new(),
-            drift: UNKNOWN,
-            few: BTreeMap::new(),
-            routes: HashMap::new(),
-            likeness: Likeness::default(),
-            habits: Habits::default(),
-            lessons: Vec::new(),
-            agreeing: HashMap::new(),
-            formats_agreeing: HashMap::new(),
-            tool_counts: HashMap::new(),
-            route_counts: HashMap::new(),
-            objects_of_route: HashMap::new(),
-            actors: HashMap::new(),
-            actors_of_format: HashMap::new(),
-            caused: Vec::new(),
-            wrappings: HashMap::new(),
-            wrapped_routes: HashMap::new(),
-            calls_of_result: HashMap::new(),
-            results: 0,
-        };
-        model.prepare();
-        model
-    }
-
-    /// Works out what does not change between rounds.
-    fn prepare(&mut self) {
-        self.group_calls();
-        let calls = &self.calls;
-        self.calls_of_token = Lists::of(self.values.len(), || {
-            (0u32..).zip(calls).flat_map(|(at, call)| {
-                let tokens = call.tokens.iter();
-                tokens.map(move |token| (token, at))
-            })
-        });
-        let all = self.calls.len();
-        self.bits_of_token = self
-            .calls_of_token
-            .iter()
-            .map(|calls| evidence::rarity(all, calls.len()))
-            .collect();
-        let bits_of_token = &self.bits_of_token;
-        let mut words_of_route: HashMap<u32, Vec<u32>> = HashMap::new();
-        for action in &mut self.actions {
-            action.each(|one| {
-                let tells = |token: &u32| bits_of_token[*token as usize] >= TELLING;
-                one.telling = one.tokens.iter().any(|token| tells(&token));
-                if one.is_request {
-                    let words = words_of_route.entry(one.route).or_insert_with(|| {
-                        let words = self.ground.words_of_route(one.route).into_iter();
-                        words.filter_map(|word| self.values.find(word)).collect()
-                    });
-                    one.words = words.clone();
-                }
-                let mut beside = one.tokens.iter().filter(|token| !one.words.contains(token));
-                one.telling_beside_route = beside.any(|token| tells(&token));
-            });
-        }
-        self.bound_calls();
-        for action in &self.actions {
-            if let Some(object) = action.object {
-                let known = self.objects_of_route.entry(action.route).or_default();
-                known.insert(object);
-            }
-        }
-        self.roots = self.calls_of_root.len();
-        let times: Vec<i64> = self.calls.iter().map(|call| call.time).collect();
-        self.by_time.sort_by_key(|at| times[*at]);
-        for at in &self.by_time {
-            let Call { format, thinks, .. } = self.calls[*at];
-            let of_format = self.by_format.entry((format, thinks)).or_default();
-            of_format.push((times[*at], *at));
-        }
-        self.habits = Habits::new(self.ground, &self.actions);
-        self.likeness = Likeness::new(self.facts, &self.calls, &self.actions);
-        self.name_calls();
-        self.take_sizes();
-        self.pair_deeds();
     }
 }
 

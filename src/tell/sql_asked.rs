@@ -8,7 +8,8 @@ use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use polars::polars_utils::slice_enum::Slice;
 use polars::prelude::{
-    AnyValue, DataFrame, Expr, IntoLazy, LiteralValue, Operator, PlSmallStr, Scalar, TimeUnit,
+    AnyValue, DataFrame, DataType, Expr, IntoLazy, LiteralValue, Operator, PlSmallStr, Scalar,
+    TimeUnit,
 };
 use polars_plan::dsl::{BooleanFunction, FileScanIR, FunctionExpr};
 use polars_plan::plans::{
@@ -164,6 +165,8 @@ fn is_plain(condition: &Expr) -> bool {
                 | Expr::Cast { .. }
                 | Expr::Ternary { .. }
                 | Expr::Function { .. }
+                // Lists of values have an empty name of their own.
+                | Expr::Alias(..)
         )
     })
 }
@@ -219,6 +222,14 @@ pub(super) fn may_hold(group: &RowGroupMetaData, condition: &Expr) -> bool {
             .and_then(Statistics::null_count_opt)
             .is_none_or(|nulls| nulls > 0);
     }
+    if let Expr::Function { input, function } = condition
+        && let FunctionExpr::Boolean(BooleanFunction::IsIn { .. }) = function
+        && let [Expr::Column(name), list] = input.as_slice()
+        && let Some(values) = listed(list)
+    {
+        let mut values = values.iter();
+        return values.any(|value| may_compare(group, name, Operator::Eq, value));
+    }
     let Expr::BinaryExpr { left, op, right } = condition else {
         return true;
     };
@@ -240,6 +251,38 @@ pub(super) fn may_hold(group: &RowGroupMetaData, condition: &Expr) -> bool {
         (Expr::Literal(value), Expr::Column(name)) => may_compare(group, name, turned, value),
         _ => true,
     }
+}
+
+/// The values of a list; `None` if it is none, or one of nothing and something.
+fn listed(list: &Expr) -> Option<Vec<LiteralValue>> {
+    let list = match list {
+        Expr::Alias(list, _) => list,
+        list => list,
+    };
+    let Expr::Literal(list) = list else {
+        return None;
+    };
+    let values = match list {
+        LiteralValue::Series(values) => (**values).clone(),
+        LiteralValue::Scalar(list) => match list.value() {
+            AnyValue::List(values) => values.clone(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let values = match values.dtype() {
+        DataType::List(_) if values.len() == 1 => values.list().ok()?.get_as_series(0)?,
+        DataType::List(_) => return None,
+        _ => values,
+    };
+    if values.null_count() > 0 {
+        return None;
+    }
+    let scalar = |value: AnyValue<'_>| {
+        let value = Scalar::new(values.dtype().clone(), value.into_static());
+        LiteralValue::Scalar(value)
+    };
+    Some(values.iter().map(scalar).collect())
 }
 
 fn column_of<'g>(group: &'g RowGroupMetaData, name: &str) -> Option<&'g ColumnChunkMetaData> {

@@ -411,6 +411,14 @@ mod tests {
         for (query, groups) in [
             ("select * from t where n = 42", 1),
             ("select * from t where 42 = n", 1),
+            ("select n from t where n in (4, 5, 97) order by n", 3),
+            (
+                "select n from t where kind in ('kind00', 'none') order by n",
+                2,
+            ),
+            ("select n from t where n in (4, null) order by n", GROUPS),
+            ("select n from t where n not in (4, 5) order by n", GROUPS),
+            ("select n from t where n in (4.0, 97.0) order by n", GROUPS),
             ("select n from t where n > 93 order by n", 2),
             ("select n from t where 93 > n and n >= 90 order by n", 1),
             (
@@ -482,6 +490,10 @@ mod tests {
             ("select n from t order by n limit 200", true),
             (
                 "select * from t where n in (3, 44, 99) order by n limit 2",
+                true,
+            ),
+            (
+                "select n from t where n in (select max(n) from t) order by n limit 2",
                 false,
             ),
             ("select * from t order by kind, n limit 3", true),

@@ -364,17 +364,20 @@ fn table(weighed: &Weighed, columns: usize) -> String {
         let shown = cut(&terminal(name), width);
         row(format!("  value {shown}"), &|candidate| {
             let found = candidate.values.iter().find(|(have, _)| have == name);
-            found.map_or_else(|| "–".to_owned(), |(_, bits)| format!("({bits:+.1})"))
+            found.map_or_else(
+                || "–".to_owned(),
+                |(_, bits)| format!("({})", signed(*bits)),
+            )
         });
     }
-    let bits = |bits: f64| format!("{bits:+.1}");
+    let bits = |bits: f64| signed(bits);
     row("values together".to_owned(), &|c| bits(c.content));
     row("such a call for such a deed".to_owned(), &|c| bits(c.route));
     row("names another object".to_owned(), &|c| bits(c.object));
     row("bytes of the answer".to_owned(), &|c| bits(c.size));
     row("time".to_owned(), &|c| bits(c.time));
     row("  seconds between (usual)".to_owned(), &|c| {
-        format!("({:+.1}) ({:+.1})", c.gap, c.offset)
+        format!("({}) ({})", signed(c.gap), signed(c.offset))
     });
     row("address, user as in its task".to_owned(), &|c| {
         bits(c.habits)
@@ -396,4 +399,9 @@ fn table(weighed: &Weighed, columns: usize) -> String {
         out.push_str(&format!("   runner-up: {}\n", line(event, columns)));
     }
     out
+}
+
+/// A number to a tenth with its sign; nothing is more than nothing.
+fn signed(number: f64) -> String {
+    format!("{:+.1}", (number * 10.0).round() / 10.0 + 0.0)
 }

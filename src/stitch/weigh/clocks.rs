@@ -92,6 +92,8 @@ impl Model<'_> {
         const REACH: i64 = 180_000_000;
         /// More changes than that tell no more.
         const ENOUGH: usize = 512;
+        /// Where more requests than that are near each change, some are at any distance.
+        const CROWDED: usize = 512;
         let mut asked: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         for call in &self.calls {
             if call.is_relayed() && self.facts.kind(call.event) == Kind::Write {
@@ -110,15 +112,20 @@ impl Model<'_> {
                 if from == to || self.offsets.contains_key(&(*from, *to)) {
                     continue;
                 }
-                let near = |time: &i64| {
+                let near = |time: i64| {
                     let first = asked.partition_point(|asked| *asked < time - REACH);
                     let end = asked.partition_point(|asked| *asked <= time + REACH);
-                    let time = *time;
-                    asked[first..end]
-                        .iter()
-                        .map(move |asked| (time - asked, time))
+                    &asked[first..end]
                 };
-                let gaps: Vec<(i64, i64)> = changes.iter().flat_map(near).collect();
+                let found: usize = changes.iter().map(|time| near(*time).len()).sum();
+                if found > CROWDED * changes.len() {
+                    continue;
+                }
+                let gaps = changes.iter().flat_map(|time| {
+                    let asked = near(*time).iter();
+                    asked.map(move |asked| (time - asked, *time))
+                });
+                let gaps: Vec<(i64, i64)> = gaps.collect();
                 let least = changes.len().min(asked.len()) / 2;
                 if let Some(offset) = rhythm(gaps, least, REACH) {
                     self.offsets.insert((*from, *to), offset);

@@ -41,6 +41,10 @@ impl Habits {
             placed: vec![NONE; actions.len()],
             ..Self::default()
         };
+        // Where ids have joined everything there is nothing to place.
+        if actions.iter().all(|action| action.settled) {
+            return habits;
+        }
         for action in actions {
             let mut addresses = action.events.iter().map(|event| ground.address(*event));
             let own = [addresses.find(|of| *of != 0).unwrap_or(0), action.actor];
@@ -135,6 +139,9 @@ impl Habits {
 impl Model<'_> {
     /// What placed work tells of its tasks' habits.
     pub(super) fn learn_habits(&mut self, chosen: &[Option<Choice>]) {
+        if self.habits.of_action.is_empty() {
+            return;
+        }
         let root = |action: &Action| match chosen.get(action.number).copied().flatten() {
             Some(choice) => self.calls[choice.call].root,
             None if action.settled => action.root,

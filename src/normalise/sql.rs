@@ -9,7 +9,7 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::http::add_traceparent;
 use super::names::{add_evidence, add_named, is_amount_name, opens_something};
-use crate::model::{Amount, Change, ContentPart, Event, KeyKind, Kind};
+use crate::model::{Amount, Change, ContentPart, Digest, Event, KeyKind, Kind};
 
 fn pattern(text: &str) -> Regex {
     Regex::new(text).unwrap_or_else(|error| unreachable!("constant pattern: {error}"))
@@ -109,6 +109,12 @@ pub(super) fn add_statement(
         && let (Some(save), Some(row)) = (save, row(&tokens))
     {
         let table = event.object.id.as_deref().unwrap_or_default();
+        // Rows that are named by a text, a person's name or address, are told apart and not told.
+        let is_id = row.len() <= 64 && !row.contains([' ', '@']);
+        let row = match is_id {
+            true => row,
+            false => Cow::Owned(Digest::of(row.as_bytes()).to_string()),
+        };
         event.key(KeyKind::Transaction, format!("{save}/{table}/{row}"));
     }
     event
@@ -492,6 +498,10 @@ mod tests {
                 Some("9/shop.t/A-1"),
             ),
             ("delete from shop.t where id = 4711", Some("9/shop.t/4711")),
+            (
+                "update shop.t set note = 'y' where name = 'Eve Miller'",
+                Some("9/shop.t/c1e857732bb2a3e00878dd7e648774971c8b6034c8d2b20261447cdb6aa49e94"),
+            ),
             ("update shop.t set note = 'y' where length(id) = 3", None),
             ("update shop.t set note = 'y' where token = 'abc'", None),
             ("update shop.t set note = 'y'", None),

@@ -9,6 +9,7 @@ use super::*;
 /// Steps of one fragment that are looked at.
 const MOST_STEPS: usize = 24;
 /// Something done in another system: a change with its rows, one request, one approval.
+#[derive(Default)]
 pub(super) struct Action {
     /// Its place among the actions.
     pub(super) number: usize,
@@ -110,19 +111,10 @@ pub(super) fn actions(
                 .flat_map(|event| ground.tokens.get(*event))
                 .map(|token| values.number(*token))
                 .collect(),
-            object: None,
             is_request: facts.is_request(first as usize),
             is_tool: facts.kind(first) == Kind::ToolCall,
-            telling: false,
-            words: Vec::new(),
-            telling_beside_route: false,
-            named: Vec::new(),
-            steps: Vec::new(),
-            size: None,
-            service: 0,
-            by_value: OnceLock::new(),
-            pairs: Mutex::default(),
             events,
+            ..Action::default()
         }
     };
     let all = deeds.iter().enumerate().map(|(number, deed)| {

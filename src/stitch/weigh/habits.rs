@@ -161,34 +161,13 @@ impl Model<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, OnceLock};
-
     use super::*;
 
     fn action(number: usize) -> Action {
         Action {
             number,
-            events: Vec::new(),
-            root: NONE,
-            settled: false,
-            own: true,
-            time: 0,
             format: 7,
-            route: 1,
-            actor: 0,
-            tokens: Values::default(),
-            telling: false,
-            words: Vec::new(),
-            telling_beside_route: false,
-            object: None,
-            is_request: true,
-            is_tool: false,
-            named: Vec::new(),
-            steps: Vec::new(),
-            size: None,
-            service: 0,
-            by_value: OnceLock::new(),
-            pairs: Mutex::default(),
+            ..Action::default()
         }
     }
 

@@ -65,3 +65,14 @@ class Heads:
             at = dt.datetime.strptime(r["UDATE"] + r["UTIME"], "%Y%m%d%H%M%S").replace(tzinfo=BERLIN)
             self.known.setdefault(r["CHANGENR"], (at.astimezone(dt.timezone.utc), r["USERNAME"]))
         return self.known.get(r["CHANGENR"], (None, ""))
+
+
+def statement_of(change):
+    """A change of one field as SQL, and what tells the save that it is of."""
+    table, key = change["tablename"], quoted(change["documentkey"])
+    if change["fieldname"] == "INSERTED":
+        statement = f"INSERT INTO itsm.{table} (id) VALUES ({key})"
+    else:
+        statement = f"UPDATE itsm.{table} SET {change['fieldname']} = {quoted(change['newvalue'])} WHERE id = {key}"
+    save = change["documentkey"] + change["sys_created_on"] + change["user"]
+    return statement, hashlib.md5(save.encode()).hexdigest()

@@ -154,12 +154,8 @@ def mysql(name):
 
     def of(r):
         a = audit(r)
-        table, key = a["tablename"], quoted(a["documentkey"])
-        if a["fieldname"] == "INSERTED":
-            statement = f"INSERT INTO itsm.{table} (id) VALUES ({key})"
-        else:
-            statement = f"UPDATE itsm.{table} SET {a['fieldname']} = {quoted(a['newvalue'])} WHERE id = {key}"
-        connection = int(hashlib.md5((a["documentkey"] + a["sys_created_on"] + a["user"]).encode()).hexdigest()[:6], 16)
+        statement, save = statement_of(a)
+        connection = int(save[:6], 16)
         return {
             "timestamp": a["sys_created_on"],
             "id": 0,

@@ -160,18 +160,11 @@ def sqlserver(name):
 
     def of(r):
         a = audit(r)
-        table, key = a["tablename"], quoted(a["documentkey"])
-        created = a["fieldname"] == "INSERTED"
-        statement = (
-            f"INSERT INTO itsm.{table} (id) VALUES ({key})"
-            if created
-            else f"UPDATE itsm.{table} SET {a['fieldname']} = {quoted(a['newvalue'])} WHERE id = {key}"
-        )
-        save = (a["documentkey"] + a["sys_created_on"] + a["user"]).encode()
+        statement, save = statement_of(a)
         return {
             "event_time": a["sys_created_on"] + ".0000000",
             "sequence_number": 1,
-            "action_id": "IN" if created else "UP",
+            "action_id": "IN" if a["fieldname"] == "INSERTED" else "UP",
             "succeeded": 1,
             "session_id": 51,
             "server_instance_name": "ITSM1",
@@ -179,9 +172,9 @@ def sqlserver(name):
             "server_principal_name": a["user"],
             "database_name": "itsm",
             "schema_name": "itsm",
-            "object_name": table,
+            "object_name": a["tablename"],
             "statement": statement,
-            "transaction_id": int(hashlib.md5(save).hexdigest()[:7], 16) + 1,
+            "transaction_id": int(save[:7], 16) + 1,
             "client_ip": "192.0.2.30",
             "application_name": "itsm",
         }

@@ -2988,7 +2988,7 @@ _trail() {
             return 0
             ;;
         trail__subcmd__search)
-            opts="-o -q -h --regex --where --kind --source --since --until --tz --by --limit --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
+            opts="-o -q -h --regex --where --kind --source --since --until --tz --by --limit --exact --format --output --store --as --identity --reveal --reason --color --quiet --no-pager --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

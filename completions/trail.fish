@@ -106,6 +106,7 @@ complete -c trail -n "__fish_trail_using_subcommand search" -l reason -d 'Why yo
 complete -c trail -n "__fish_trail_using_subcommand search" -l color -d 'When to colour' -r -f -a "auto\t'Where a terminal shows it, and NO_COLOR is not set'
 always\t'Always'
 never\t'Never'"
+complete -c trail -n "__fish_trail_using_subcommand search" -l exact -d 'Count all events that fit: without it, counting may stop at 10,000 where words stand in very many texts'
 complete -c trail -n "__fish_trail_using_subcommand search" -s q -l quiet -d 'Say only what was asked for: no progress, no summary of what went well'
 complete -c trail -n "__fish_trail_using_subcommand search" -l no-pager -d 'Do not show long answers in a pager (TRAIL_PAGER, PAGER, less)'
 complete -c trail -n "__fish_trail_using_subcommand search" -s h -l help -d 'Print help (see more with \'--help\')'

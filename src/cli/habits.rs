@@ -4,6 +4,8 @@ use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 /// Arguments of all commands.
 #[derive(clap::Args, Clone, Copy, Debug, Default)]
 pub(super) struct Habits {
@@ -58,6 +60,18 @@ pub(super) fn coloured() -> bool {
 /// Whether only what was asked for is said.
 pub(super) fn is_quiet() -> bool {
     habits().quiet
+}
+
+/// A line of progress of that form, which is drawn only where somebody watches.
+pub(super) fn bar(form: &str) -> ProgressBar {
+    let bar = match is_watched() {
+        true => ProgressBar::new(0),
+        false => ProgressBar::hidden(),
+    };
+    bar.set_style(
+        ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    bar
 }
 
 /// Whether a terminal watches long work.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use miette::{Result, miette};
 
 use crate::attest::read_source_keys;
@@ -149,15 +149,8 @@ impl Args {
                 std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
             }),
         };
-        let watched = super::habits::is_watched();
-        let bar = if watched {
-            ProgressBar::new(0)
-        } else {
-            ProgressBar::hidden()
-        };
-        let style = "{bytes}/{total_bytes} at {bytes_per_sec}, {eta} left {msg} {prefix:.dim}";
-        bar.set_style(
-            ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        let bar = super::habits::bar(
+            "{bytes}/{total_bytes} at {bytes_per_sec}, {eta} left {msg} {prefix:.dim}",
         );
         let report = ingest(&request, &Bar(bar.clone()));
         bar.finish_and_clear();

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
@@ -9,7 +10,7 @@ use miette::{IntoDiagnostic, Result, miette};
 use crate::config::{Config, zone_of};
 use crate::store::has_no_words;
 use crate::tell::safe::terminal;
-use crate::tell::{SearchRequest, search, search_csv, search_text};
+use crate::tell::{SearchRequest, SearchSteps, search, search_csv, search_text};
 
 /// Find words, phrases or a regular expression in what was logged
 ///
@@ -52,6 +53,9 @@ pub struct Args {
     /// At most that many events
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
+    /// Count all events that fit: without it, counting may stop at 10,000 where words stand in very many texts
+    #[arg(long)]
+    exact: bool,
     /// Form of the output
     #[arg(long, value_enum, default_value_t = Form::Table)]
     format: Form,
@@ -59,6 +63,9 @@ pub struct Args {
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
+
+/// What takes less time needs no progress.
+const SOON: Duration = Duration::from_secs(1);
 
 /// Bytes of texts of which an index takes longer than people wait without a word.
 const LONG: u64 = 100 << 20;
@@ -93,6 +100,8 @@ impl Args {
             until: super::moment(self.until.as_deref(), &zone)?,
             limit: self.limit,
             by: self.by.clone(),
+            exact: self.exact,
+            steps: SearchSteps::default(),
         })
     }
 
@@ -102,7 +111,16 @@ impl Args {
         let config = Config::load(&store.layout().config())?;
         let index = crate::stitch::current(&store, &config);
         self.announce(&store);
-        let found = search(&store, index.as_ref(), &request).map_err(|error| miette!("{error}"))?;
+        let bar = super::habits::bar("{bytes} of {total_bytes} of texts read, {eta} left");
+        let begun = Instant::now();
+        let found = search(&store, index.as_ref(), &request, &|read, all| {
+            if begun.elapsed() > SOON {
+                bar.set_length(all);
+                bar.set_position(read);
+            }
+        });
+        bar.finish_and_clear();
+        let found = found.map_err(|error| miette!("{error}"))?;
         if !self.words.is_empty() || self.regex.is_some() {
             let mut asked = self.words.clone();
             asked.extend(self.regex.iter().map(|regex| format!("/{regex}/")));

@@ -2,18 +2,27 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::file::metadata::RowGroupMetaData;
 
-use super::rows::may_hold_records;
+use super::rows::{Record, may_hold_records, record_bounds};
 use super::scan::{open_texts, scan_opened};
 use super::{RejectRow, Store, StoreError, TextPlace, side_by_side};
+
+/// Places of columns of the contents table.
+const FILE: usize = 0;
+const ORDINAL: usize = 1;
+const VALUE: usize = 4;
 
 /// One row of the contents table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,10 +184,17 @@ pub fn scan_content_group(
 }
 
 /// Footers of contents files: whoever reads many places of a few files parses each of them once.
-pub struct TextFooters(HashMap<PathBuf, ArrowReaderMetadata>);
+pub struct TextFooters(HashMap<PathBuf, Footer>);
+
+struct Footer {
+    /// Where pages lie it says if rows of row groups are to be read.
+    whole: ArrowReaderMetadata,
+    /// The same, saying so in any case.
+    paged: OnceLock<ArrowReaderMetadata>,
+}
 
 impl TextFooters {
-    /// Of the files of those places, with where their pages lie if rows of row groups are to be read.
+    /// Of the files of those places.
     ///
     /// # Errors
     /// A file cannot be read.
@@ -195,14 +211,55 @@ impl TextFooters {
             same
         });
         let footers = side_by_side(&files, |(path, page_index)| {
-            let footer = open_texts(store, path, *page_index)?.1;
-            Ok::<_, StoreError>((path.to_path_buf(), footer))
+            let whole = open_texts(store, path, *page_index)?.1;
+            let paged = OnceLock::new();
+            if *page_index {
+                paged.get_or_init(|| whole.clone());
+            }
+            Ok::<_, StoreError>((path.to_path_buf(), Footer { whole, paged }))
         })?;
         Ok(Self(footers.into_iter().collect()))
     }
 
-    /// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a place, in their
-    /// order, as they are shown to who asks.
+    fn footer(&self, place: &TextPlace) -> Result<&Footer, StoreError> {
+        self.0.get(&place.path).ok_or_else(|| StoreError::Damaged {
+            path: place.path.clone(),
+            reason: "its footer was not read".into(),
+        })
+    }
+
+    fn group(&self, place: &TextPlace) -> Result<&RowGroupMetaData, StoreError> {
+        let groups = self.footer(place)?.whole.metadata().row_groups();
+        groups.get(place.group).ok_or_else(|| StoreError::Damaged {
+            path: place.path.clone(),
+            reason: "a row group is missing".into(),
+        })
+    }
+
+    /// The first and the last record whose texts a place may have.
+    ///
+    /// # Errors
+    /// The place is of no file that these footers are of.
+    pub fn records(&self, place: &TextPlace) -> Result<[Record; 2], StoreError> {
+        Ok(record_bounds(self.group(place)?, [FILE, ORDINAL]))
+    }
+
+    /// About how many bytes of texts a place has, before they were compressed.
+    #[must_use]
+    pub fn bytes(&self, place: &TextPlace) -> u64 {
+        let Ok(group) = self.group(place) else {
+            return 0;
+        };
+        let bytes = u64::try_from(group.column(VALUE).uncompressed_size()).unwrap_or(0);
+        let all = u64::try_from(group.num_rows()).unwrap_or(0).max(1);
+        let rows = place.rows.as_ref().map_or(all, |rows| {
+            rows.iter().map(|rows| rows.len() as u64).sum::<u64>()
+        });
+        (u128::from(bytes) * u128::from(rows) / u128::from(all)) as u64
+    }
+
+    /// Calls `visit` with record, event of the record, name and bytes of each text of a place, in their order, as they
+    /// are shown to who asks.
     ///
     /// # Errors
     /// The file cannot be read, or is of no place that these footers are of.
@@ -210,20 +267,98 @@ impl TextFooters {
         &self,
         store: &Store,
         place: &TextPlace,
-        mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
+        mut visit: impl FnMut(Record, i32, &str, &[u8]),
     ) -> Result<(), StoreError> {
-        let footer = self.0.get(&place.path).ok_or_else(|| StoreError::Damaged {
-            path: place.path.clone(),
-            reason: "its footer was not read".into(),
-        })?;
+        let footer = &self.footer(place)?.whole;
         let access = store.access();
         scan_place(place, footer, |file, ordinal, part, content, bytes| {
-            visit(file, ordinal, part, content, &access.shown(bytes));
+            visit((file, ordinal), part, content, &access.shown(bytes));
+        })
+    }
+
+    /// As [`TextFooters::scan`], but of pages without a text of those records (in order) nothing is read where that
+    /// leaves out much. Texts of other records may be among what is visited.
+    ///
+    /// # Errors
+    /// As [`TextFooters::scan`].
+    pub fn scan_records(
+        &self,
+        store: &Store,
+        place: &TextPlace,
+        records: &[Record],
+        visit: impl FnMut(Record, i32, &str, &[u8]),
+    ) -> Result<(), StoreError> {
+        let rows = usize::try_from(self.group(place)?.num_rows()).unwrap_or(0);
+        if records.len().saturating_mul(SPARSE) > rows {
+            return self.scan(store, place, visit);
+        }
+        let Footer { whole, paged } = self.footer(place)?;
+        let paged = match paged.get() {
+            Some(paged) => paged,
+            None => {
+                let read = open_texts(store, &place.path, true)?.1;
+                paged.get_or_init(|| read)
+            }
+        };
+        let rows = Some(rows_of_records(place, whole, records)?);
+        let mut visit = visit;
+        let access = store.access();
+        let place = TextPlace {
+            rows,
+            ..place.clone()
+        };
+        scan_place(&place, paged, |file, ordinal, part, content, bytes| {
+            visit((file, ordinal), part, content, &access.shown(bytes));
         })
     }
 }
 
-/// As [`TextFooters::scan`], of a whole row group, as the texts are stored: with pseudonyms, whatever is revealed.
+/// Where fewer than one in so many rows is asked for, pages are left out.
+const SPARSE: usize = 32;
+/// Rows that lie nearer to each other are read as one stretch.
+const GAP: usize = 64;
+
+/// The rows of a place in which texts of those records stand, few others among them.
+fn rows_of_records(
+    place: &TextPlace,
+    footer: &ArrowReaderMetadata,
+    records: &[Record],
+) -> Result<Vec<Range<usize>>, StoreError> {
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut start = 0;
+    scan_rows(place, footer, &[FILE, ORDINAL], None, |batch| {
+        let files = batch.column(0).as_primitive::<Int32Type>();
+        let ordinals = batch.column(1).as_primitive::<Int64Type>();
+        for at in 0..batch.num_rows() {
+            let record = (files.value(at), ordinals.value(at));
+            if records.binary_search(&record).is_ok() {
+                let row = start + at;
+                match found.last_mut().filter(|last| row <= last.end + GAP) {
+                    Some(last) => last.end = row + 1,
+                    None => found.push(row..row + 1),
+                }
+            }
+        }
+        start += batch.num_rows();
+    })?;
+    let Some(rows) = &place.rows else {
+        return Ok(found);
+    };
+    // What both lists have.
+    let (mut both, mut at) = (Vec::new(), 0);
+    for rows in rows {
+        while found.get(at).is_some_and(|have| have.end <= rows.start) {
+            at += 1;
+        }
+        for have in found[at..].iter().take_while(|have| have.start < rows.end) {
+            both.push(have.start.max(rows.start)..have.end.min(rows.end));
+        }
+    }
+    Ok(both)
+}
+
+/// Calls `visit` with file, ordinal, event of the record, name and bytes of each text of a row group, in their
+/// order, as they are stored: with pseudonyms, whatever is revealed.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -242,23 +377,8 @@ fn scan_place(
     footer: &ArrowReaderMetadata,
     mut visit: impl FnMut(i32, i64, i32, &str, &[u8]),
 ) -> Result<(), StoreError> {
-    let path = &place.path;
-    let file = File::open(path).map_err(StoreError::io("opening", path))?;
-    let mut reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone())
-        .with_row_groups(vec![place.group])
-        .with_batch_size(256);
-    if let Some(rows) = &place.rows {
-        // Pages without any of these rows are not even decompressed.
-        let groups = footer.metadata().row_groups();
-        let all = groups.get(place.group).map_or(0, |group| group.num_rows());
-        let all = usize::try_from(all).unwrap_or(0);
-        let rows = rows.iter();
-        let rows = rows.map(|rows| rows.start.min(all)..rows.end.min(all));
-        reader = reader.with_row_selection(RowSelection::from_consecutive_ranges(rows, all));
-    }
-    let reader = reader.build().map_err(StoreError::parquet(path))?;
-    for batch in reader {
-        let batch = batch?;
+    let rows = place.rows.as_deref();
+    scan_rows(place, footer, &[0, 1, 2, 3, VALUE], rows, |batch| {
         let files = batch.column(0).as_primitive::<Int32Type>();
         let ordinals = batch.column(1).as_primitive::<Int64Type>();
         let parts = batch.column(2).as_primitive::<Int32Type>();
@@ -273,6 +393,39 @@ fn scan_place(
                 values.value(row),
             );
         }
+    })
+}
+
+/// Calls `visit` with some columns of the rows of a row group, or of all of them.
+fn scan_rows(
+    place: &TextPlace,
+    footer: &ArrowReaderMetadata,
+    columns: &[usize],
+    rows: Option<&[Range<usize>]>,
+    mut visit: impl FnMut(&RecordBatch),
+) -> Result<(), StoreError> {
+    let path = &place.path;
+    let file = File::open(path).map_err(StoreError::io("opening", path))?;
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone());
+    let mask = ProjectionMask::roots(reader.parquet_schema(), columns.iter().copied());
+    // Few texts, which may be long, are held at once.
+    let texts = columns.contains(&VALUE);
+    let mut reader = reader
+        .with_projection(mask)
+        .with_row_groups(vec![place.group])
+        .with_batch_size(if texts { 256 } else { 8192 });
+    if let Some(rows) = rows {
+        // Pages without any of these rows are not even decompressed.
+        let groups = footer.metadata().row_groups();
+        let all = groups.get(place.group).map_or(0, |group| group.num_rows());
+        let all = usize::try_from(all).unwrap_or(0);
+        let rows = rows.iter();
+        let rows = rows.map(|rows| rows.start.min(all)..rows.end.min(all));
+        reader = reader.with_row_selection(RowSelection::from_consecutive_ranges(rows, all));
+    }
+    let reader = reader.build().map_err(StoreError::parquet(path))?;
+    for batch in reader {
+        visit(&batch?);
     }
     Ok(())
 }

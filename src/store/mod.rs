@@ -60,7 +60,7 @@ pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView};
-pub use rows::{may_have_records, read_event_columns, read_events, rows_of};
+pub use rows::{Extent, Record, read_event_columns, read_events, rows_of};
 pub use scan::{scan_columns, scan_part, scan_part_columns};
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;

@@ -186,26 +186,77 @@ fn is_empty(metadata: &ArrowReaderMetadata, groups: &[usize], column: usize) -> 
     })
 }
 
-/// More records are looked for in every part.
-const FEW_RECORDS: usize = 4096;
+/// A record of a batch: its file in the batch's manifest, and its ordinal there.
+pub type Record = (i32, i64);
 
-/// Whether a part file of events may have events of one of those records (file and ordinal).
-///
-/// # Errors
-/// The file cannot be read.
-pub fn may_have_records(path: &Path, records: &BTreeSet<(i32, i64)>) -> Result<bool, StoreError> {
-    if records.len() > FEW_RECORDS {
-        return Ok(true);
+/// What records and times a part file of events is of.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// The first and the last record.
+    pub records: [Record; 2],
+    /// The first and the last time, microseconds UTC; `None` if no event has one.
+    pub times: Option<[i64; 2]>,
+    /// Number of events.
+    pub events: usize,
+}
+
+impl Extent {
+    /// Of a part file, as its footer says; everything, where it does not.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let (_, metadata) = open(path, false)?;
+        let names = events_schema();
+        let place = |name: &str| names.index_of(name).map_err(StoreError::from);
+        let (file, ordinal, time) = (place("file")?, place("ordinal")?, place("time")?);
+        let mut records: Option<[Record; 2]> = None;
+        let mut times: Option<[i64; 2]> = None;
+        let mut events = 0;
+        for group in metadata.metadata().row_groups() {
+            events += usize::try_from(group.num_rows()).unwrap_or(0);
+            let [first, last] = record_bounds(group, [file, ordinal]);
+            let have = records.get_or_insert([first, last]);
+            *have = [first.min(have[0]), last.max(have[1])];
+            let nulls = group.column(time).statistics();
+            let nulls = nulls.and_then(Statistics::null_count_opt);
+            if nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(group.num_rows())) {
+                continue;
+            }
+            let [first, last] = bounds(group, time).unwrap_or([i64::MIN, i64::MAX]);
+            let have = times.get_or_insert([first, last]);
+            *have = [first.min(have[0]), last.max(have[1])];
+        }
+        Ok(Self {
+            records: records.unwrap_or([(0, 0), (0, 0)]),
+            times,
+            events,
+        })
     }
-    let (_, metadata) = open(path, false)?;
-    let names = events_schema();
-    let place = |name: &str| names.index_of(name).ok();
-    let (Some(file), Some(ordinal)) = (place("file"), place("ordinal")) else {
-        return Ok(true);
-    };
-    let groups = metadata.metadata().row_groups();
-    let mut groups = groups.iter();
-    Ok(groups.any(|group| may_hold_records(group, [file, ordinal], records)))
+}
+
+/// The least and the greatest value of a column of whole numbers, if the file says so.
+fn bounds(group: &RowGroupMetaData, column: usize) -> Option<[i64; 2]> {
+    match group.column(column).statistics() {
+        Some(Statistics::Int32(of)) => Some([i64::from(*of.min_opt()?), i64::from(*of.max_opt()?)]),
+        Some(Statistics::Int64(of)) => Some([*of.min_opt()?, *of.max_opt()?]),
+        _ => None,
+    }
+}
+
+/// The first and the last record that a row group may hold; its columns of files and ordinals are at those places.
+pub(super) fn record_bounds(
+    group: &RowGroupMetaData,
+    [files, ordinals]: [usize; 2],
+) -> [Record; 2] {
+    let file = |at: i64| i32::try_from(at).unwrap_or(0);
+    match (bounds(group, files), bounds(group, ordinals)) {
+        (Some(files), Some(ordinals)) if files[0] == files[1] => {
+            ordinals.map(|ordinal| (file(files[0]), ordinal))
+        }
+        (Some(files), _) => [(file(files[0]), i64::MIN), (file(files[1]), i64::MAX)],
+        _ => [(i32::MIN, i64::MIN), (i32::MAX, i64::MAX)],
+    }
 }
 
 /// Whether a row group may hold rows of one of those records; its columns of files and ordinals are at those
@@ -215,18 +266,13 @@ pub(super) fn may_hold_records(
     [file, ordinal]: [usize; 2],
     records: &BTreeSet<(i32, i64)>,
 ) -> bool {
-    let bounds = |column: usize| match group.column(column).statistics() {
-        Some(Statistics::Int32(of)) => Some((i64::from(*of.min_opt()?), i64::from(*of.max_opt()?))),
-        Some(Statistics::Int64(of)) => Some((*of.min_opt()?, *of.max_opt()?)),
-        _ => None,
-    };
     // Older stores do not say.
-    let (Some(files), Some(ordinals)) = (bounds(file), bounds(ordinal)) else {
+    let (Some(files), Some(ordinals)) = (bounds(group, file), bounds(group, ordinal)) else {
         return true;
     };
     records.iter().any(|(file, ordinal)| {
-        (files.0..=files.1).contains(&i64::from(*file))
-            && (ordinals.0..=ordinals.1).contains(ordinal)
+        (files[0]..=files[1]).contains(&i64::from(*file))
+            && (ordinals[0]..=ordinals[1]).contains(ordinal)
     })
 }
 
@@ -236,7 +282,8 @@ pub(super) fn may_hold_records(
 /// The file cannot be read.
 pub fn rows_of(path: &Path, file: i32, ordinal: i64) -> Result<Vec<RecordBatch>, StoreError> {
     let mut found = Vec::new();
-    if !may_have_records(path, &BTreeSet::from([(file, ordinal)]))? {
+    let [first, last] = Extent::of(path)?.records;
+    if !(first..=last).contains(&(file, ordinal)) {
         return Ok(found);
     }
     let (mut rows, mut start) = (Vec::new(), 0);

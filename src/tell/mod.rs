@@ -21,9 +21,6 @@ mod replay;
 mod report;
 pub mod safe;
 mod search;
-mod search_fields;
-mod search_pattern;
-mod search_text;
 mod sequences;
 mod sql;
 mod sql_asked;
@@ -54,8 +51,9 @@ pub use ocel_sqlite::ocel_sqlite;
 pub use outputs::{timeline_csv, timeline_markdown, timeline_table};
 pub use replay::{Breach, Replay, Step, Text, replay, replay_summary, step_text};
 pub use report::report_values;
-pub use search::{Found, Hit, SearchError, SearchRequest, search};
-pub use search_text::{search_csv, search_text};
+pub use search::{
+    Found, Hit, SearchError, SearchRequest, SearchSteps, Told, search, search_csv, search_text,
+};
 pub use sequences::{Missing, missing_numbers};
 pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
 pub use stats::{Stats, stats, stats_text};

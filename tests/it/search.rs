@@ -304,3 +304,95 @@ fn conditions_on_columns_count_as_sql_does() {
         assert_eq!(events, of(&late) + of(&early), "{value}");
     }
 }
+
+/// Where not all texts are read, the earliest hits are those of reading all, and counts are exact when asked for.
+#[test]
+fn the_earliest_are_found_without_reading_all() {
+    use trail::tell::{Found, SearchRequest, SearchSteps, search};
+    let case = Case::demo();
+    let store = trail::store::Store::open(&case.path("store")).unwrap();
+    let found =
+        |request: &SearchRequest| -> Found { search(&store, None, request, &|_, _| ()).unwrap() };
+    let words = |word: &str| SearchRequest {
+        words: vec![word.to_owned()],
+        ..SearchRequest::default()
+    };
+    let day = 86_400_000_000;
+    // 2026-03-02 at 10:00 UTC.
+    let ten = 20_514 * day + day / 24 * 10;
+    let requests = [
+        words("invoice"),
+        words("*4*"),
+        words("invoice-agent"),
+        SearchRequest {
+            regex: Some("[0-9]{3}".to_owned()),
+            since: Some(ten),
+            until: Some(ten + day / 24),
+            ..SearchRequest::default()
+        },
+        SearchRequest {
+            fields: vec![("actor_type".to_owned(), "AGENT".to_owned())],
+            ..words("invoice")
+        },
+        SearchRequest {
+            kinds: vec![trail::model::Kind::Write],
+            sources: vec!["sap".to_owned()],
+            ..words("*4*")
+        },
+    ];
+    let mut stopped = 0;
+    for request in requests {
+        let all = found(&SearchRequest {
+            limit: 1_000_000,
+            ..request.clone()
+        });
+        assert!(!all.more && all.hits.len() == all.events);
+        assert!(all.events > 0, "{request:?}");
+        // Without their `Z`, whole seconds stand before parts of them.
+        let time = |time: &Option<String>| time.as_ref().map(|time| time.replace('Z', ""));
+        let times = all.hits.iter();
+        let times: Vec<(bool, Option<String>)> = times
+            .map(|hit| (hit.time.is_none(), time(&hit.time)))
+            .collect();
+        assert!(times.is_sorted());
+        for (window, counted, limit) in [(1, 1, 1), (7, 30, 10), (500, 20, 40)] {
+            let steps = SearchSteps {
+                at_once: 0,
+                window,
+                counted,
+            };
+            let some = found(&SearchRequest {
+                limit,
+                steps,
+                ..request.clone()
+            });
+            let shown = all.hits.len().min(limit);
+            assert_eq!(
+                serde_json::to_value(&some.hits).unwrap(),
+                serde_json::to_value(&all.hits[..shown]).unwrap()
+            );
+            match some.more {
+                true => assert_eq!(some.events, counted.max(limit)),
+                false => assert_eq!(some.events, all.events),
+            }
+            stopped += usize::from(some.more);
+            let exact = found(&SearchRequest {
+                limit,
+                steps,
+                exact: true,
+                ..request.clone()
+            });
+            assert!(!exact.more && exact.events == all.events && exact.hits.len() == shown);
+        }
+        let by = found(&SearchRequest {
+            by: Some("source".to_owned()),
+            ..request.clone()
+        });
+        for (value, events) in &by.counts {
+            let hits = all.hits.iter().filter(|hit| hit.source == *value);
+            assert_eq!(hits.count(), *events, "{value}");
+        }
+        assert_eq!(by.events, all.events);
+    }
+    assert!(stopped > 8, "{stopped}");
+}

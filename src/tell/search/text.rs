@@ -2,8 +2,8 @@
 
 use comfy_table::{Table, presets};
 
-use super::safe::{count, csv_cell, cut, terminal};
-use super::search::{Found, Hit};
+use super::{Found, Hit};
+use crate::tell::safe::{count, csv_cell, cut, terminal};
 
 /// A hit takes two lines: what the event is, and where the words stand.
 #[must_use]
@@ -43,12 +43,16 @@ pub fn search_text(found: &Found, by: Option<&str>, columns: usize, colour: bool
             out.push_str(&format!("    {before}{on}{middle}{off}{after}\n"));
         }
     }
-    let more = found.events - found.hits.len();
-    let rest = match more {
-        0 => String::new(),
-        more => format!(", {more} more not shown (--limit)"),
-    };
-    out.push_str(&format!("{}{rest}\n", count(found.events as u64, "event")));
+    let events = count(found.events as u64, "event");
+    let hidden = found.events - found.hits.len();
+    out.push_str(&match (hidden, found.more) {
+        (_, true) => format!(
+            "{events} or more, the earliest {} shown (--limit; --exact counts all)\n",
+            found.hits.len()
+        ),
+        (0, false) => format!("{events}\n"),
+        (hidden, false) => format!("{events}, {hidden} more not shown (--limit)\n"),
+    });
     if let Some(task) = found.hits.iter().find_map(|hit| hit.task.as_deref()) {
         out.push_str(&format!(
             "next: trail timeline --task {}\n",

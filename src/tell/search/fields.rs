@@ -1,4 +1,4 @@
-//! Conditions on columns of texts, looked at once a value and not once a row.
+//! Conditions on fields. Those on columns of texts are looked at once a value and not once a row.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,8 +7,11 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
 use arrow_array::{Array, RecordBatch};
 
-use super::search::{SearchRequest, equal, is_of_source};
-use crate::store::{Coded, Col, EventRef, PART_BITS, Store, StoreError, scan_coded};
+use super::SearchRequest;
+use crate::check::{Record, column_of};
+use crate::store::{
+    Coded, Col, EventRef, EventView, PART_BITS, Store, StoreError, scan_coded, scan_part_columns,
+};
 
 /// The events that fit, with their times, and numbers of them by the value that is counted by.
 #[derive(Default)]
@@ -146,4 +149,77 @@ pub(super) fn find_in_columns(
         Ok(())
     })?;
     Ok(found)
+}
+
+/// The events of a part that fit, looked at one by one.
+pub(super) fn find_events(
+    store: &Store,
+    path: &Path,
+    batch: usize,
+    request: &SearchRequest,
+) -> Result<Fitting, StoreError> {
+    let mut names = vec!["time", "kind", "source"];
+    for field in request
+        .fields
+        .iter()
+        .map(|(name, _)| name)
+        .chain(&request.by)
+    {
+        names.push(column_of(field));
+    }
+    let mut found = Fitting::default();
+    scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
+        for row in 0..table.len() {
+            let event = table.view(row);
+            if fits(&event, request) {
+                found.events.push((event.time(), event.place()));
+                if let Some(field) = &request.by {
+                    let value = event.field(field);
+                    found.count(value.as_deref().unwrap_or(Fitting::NONE), 1);
+                }
+            }
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn fits(event: &EventView<'_>, request: &SearchRequest) -> bool {
+    let time = event.time();
+    let text = |column| event.text(column).unwrap_or_default();
+    request
+        .since
+        .is_none_or(|since| time.is_some_and(|time| time >= since))
+        && request
+            .until
+            .is_none_or(|until| time.is_some_and(|time| time < until))
+        && (request.kinds.is_empty()
+            || request
+                .kinds
+                .iter()
+                .any(|kind| kind.as_str() == text(Col::Kind)))
+        && (request.sources.is_empty()
+            || request
+                .sources
+                .iter()
+                .any(|want| is_of_source(text(Col::Source), want)))
+        && request
+            .fields
+            .iter()
+            .all(|(name, want)| event.field(name).is_some_and(|have| equal(&have, want)))
+}
+
+/// Whether a source is the named one, or of the named family.
+fn is_of_source(source: &str, want: &str) -> bool {
+    let rest = source.strip_prefix(want);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+}
+
+/// Whether a value is the wanted one, or begins as it does where it ends in `*`; case does not count.
+fn equal(have: &str, want: &str) -> bool {
+    let (have, want) = (have.to_lowercase(), want.to_lowercase());
+    match want.strip_suffix('*') {
+        Some(beginning) => have.starts_with(beginning),
+        None => have == want,
+    }
 }

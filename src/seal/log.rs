@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -111,14 +111,27 @@ impl Log {
     /// The file is missing or has another size.
     pub fn tile(&self, tile: &Tile) -> Result<Vec<Hash>, StoreError> {
         let path = self.folder.join(tile_path(tile));
-        let bytes = fs::read(&path).map_err(StoreError::io("reading", &path))?;
-        if bytes.len() != tile.width() as usize * 32 {
+        // A log has tens of thousands of these: one byte more than a tile says in one call that it ends there.
+        let mut bytes = [0; 256 * 32 + 1];
+        let mut file = File::open(&path).map_err(StoreError::io("reading", &path))?;
+        let mut have = 0;
+        let whole = tile.width() as usize * 32;
+        while have < whole {
+            match file.read(&mut bytes[have..=whole]) {
+                Ok(0) => break,
+                Ok(more) => have += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::io("reading", &path)(error)),
+            }
+        }
+        if have != whole {
+            let size = file.metadata().map_or(have as u64, |data| data.len());
             return Err(StoreError::Damaged {
                 path,
-                reason: format!("has {} bytes, not {}", bytes.len(), tile.width() * 32),
+                reason: format!("has {size} bytes, not {whole}"),
             });
         }
-        Ok(hashes(&bytes))
+        Ok(hashes(&bytes[..whole]))
     }
 
     /// Begins to add leaves.

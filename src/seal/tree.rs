@@ -191,11 +191,15 @@ fn node_of(left: &Hash, right: &Hash) -> Hash {
 
 /// Root of a tree whose number of leaves is a power of two.
 pub fn root_of_full(hashes: &[Hash]) -> Hash {
-    let mut row = hashes.to_vec();
+    let above = |pair: &[Hash]| node_of(&pair[0], &pair[1]);
+    let mut row: Vec<Hash> = match hashes {
+        [_, _, ..] => hashes.chunks_exact(2).map(above).collect(),
+        few => few.to_vec(),
+    };
     while row.len() > 1 {
         let parents = row.len() / 2;
         for at in 0..parents {
-            row[at] = node_of(&row[2 * at], &row[2 * at + 1]);
+            row[at] = above(&row[2 * at..2 * at + 2]);
         }
         row.truncate(parents);
     }

@@ -12,6 +12,9 @@ use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::basic::Encoding;
+use parquet::column::page::{Page, PageReader as _};
+use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::serialized_reader::SerializedPageReader;
 use parquet::file::statistics::Statistics;
 
 use super::StoreError;
@@ -33,10 +36,9 @@ pub fn scan_coded<E: From<StoreError>>(
         metadata.metadata().row_groups().iter().all(|group| {
             let chunk = group.column(at);
             let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
-            let pages = chunk.page_encoding_stats_mask();
             // Of a column without any value the library makes a dictionary row by row.
             nulls.is_some_and(|nulls| i64::try_from(nulls) != Ok(chunk.num_values()))
-                && pages.is_some_and(|pages| pages.is_only(Encoding::RLE_DICTIONARY))
+                && is_dictionary(chunk)
         })
     };
     let leaves = metadata.parquet_schema().columns();
@@ -57,6 +59,64 @@ pub fn scan_coded<E: From<StoreError>>(
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
         .map_err(StoreError::parquet(path))?;
     scan_opened(path, (file, metadata), Some(columns), visit)
+}
+
+/// Whether all pages of a column are of numbers of a dictionary.
+fn is_dictionary(chunk: &ColumnChunkMetaData) -> bool {
+    let pages = chunk.page_encoding_stats_mask();
+    pages.is_some_and(|pages| pages.is_only(Encoding::RLE_DICTIONARY))
+}
+
+/// Whether a part of events may have a value of a column; of the attributes, one of that name. Nothing but the footer
+/// and the dictionary of the names is read.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn may_have(path: &Path, column: &str, attribute: &str) -> Result<bool, StoreError> {
+    let (file, metadata) = open(path, false)?;
+    let names = ["attributes", "entries", "keys"];
+    let is_attribute = column == names[0];
+    let wanted: &[&str] = if is_attribute { &names } else { &[column] };
+    let leaves = metadata.parquet_schema().columns();
+    let Some(leaf) = leaves.iter().position(|leaf| leaf.path().parts() == wanted) else {
+        return Ok(true);
+    };
+    let file = Arc::new(file);
+    for group in metadata.metadata().row_groups() {
+        let chunk = group.column(leaf);
+        let rows = usize::try_from(group.num_rows()).unwrap_or(0);
+        let may = match is_attribute {
+            true if is_dictionary(chunk) => {
+                let mut pages = SerializedPageReader::new(Arc::clone(&file), chunk, rows, None)
+                    .map_err(StoreError::parquet(path))?;
+                match pages.get_next_page().map_err(StoreError::parquet(path))? {
+                    Some(Page::DictionaryPage { buf, .. }) => {
+                        texts_of(&buf).any(|text| text == attribute.as_bytes())
+                    }
+                    _ => true,
+                }
+            }
+            true => true,
+            false => {
+                let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
+                nulls.is_none_or(|nulls| usize::try_from(nulls) != Ok(rows))
+            }
+        };
+        if may {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Texts in Parquet's plain encoding: the length of each, in four bytes, and its bytes.
+fn texts_of(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        bytes = rest;
+        Some(text)
+    })
 }
 
 /// A text column as numbers of its values.

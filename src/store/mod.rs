@@ -39,7 +39,7 @@ mod words;
 
 pub use batch::{BatchWriter, Commit, Sealer};
 pub use chain::{Chain, ChainHead};
-pub use coded::{Coded, scan_coded};
+pub use coded::{Coded, may_have, scan_coded};
 pub use contents::{
     ContentRow, TextFooters, content_groups, count_records_before, read_contents,
     read_original_contents, read_rejects, scan_content_group, scan_stored_texts,

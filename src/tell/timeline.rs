@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::search::events_that;
 use super::task_block::{TaskBlock, block};
 use crate::check::{Policy, judge_read};
 use crate::model::{KeyKind, Kind, normalise_key};
@@ -83,6 +84,10 @@ pub struct Timeline {
 const JUDGED: usize = 50;
 /// Events read together.
 const READ_AT_ONCE: usize = 20_000;
+/// So many tasks are looked through for events of a kind or a source; of more it is found out first which have one,
+const FEW_TASKS: usize = 100;
+/// unless one event in so many is such a one.
+const OFTEN: usize = 50;
 
 /// Answers.
 ///
@@ -134,6 +139,17 @@ pub fn timeline(
         }
         None => (0..index.len()).collect(),
     };
+    let is_filtered = !request.kinds.is_empty() || !request.sources.is_empty();
+    if is_filtered && tasks.len() > FEW_TASKS {
+        let fitting = events_that(store, &request.kinds, &request.sources)?;
+        // Of what many tasks have, the first are found soon.
+        if fitting.len() * OFTEN < index.events() {
+            let mut having = vec![false; index.len()];
+            let found = fitting.iter().filter_map(|event| index.task_at(*event));
+            found.for_each(|task| having[task] = true);
+            tasks.retain(|task| having[*task]);
+        }
+    }
     // Many systems write whole seconds: in the order of the file, where the time is the same.
     tasks.sort_by_cached_key(|task| {
         let begin = index.begin(*task).unwrap_or(i64::MAX);
@@ -159,16 +175,19 @@ pub fn timeline(
     let judged = tasks.len() <= JUDGED;
     let (mut shown, mut left_out, mut at) = (0, 0, 0);
     let limit = request.limit.unwrap_or(usize::MAX);
+    // Enough, if every event is shown; more, if they turn out not to be.
+    let mut step = READ_AT_ONCE.min(limit);
     while at < tasks.len() && shown < limit {
         // Tasks are read together: opening the tables once a task would cost more than reading.
         let mut group: Vec<(usize, Vec<u32>)> = Vec::new();
         let mut size = 0;
-        while at < tasks.len() && size < READ_AT_ONCE.min(limit) {
+        while at < tasks.len() && size < step {
             let events = events_of(tasks[at]);
             size += events.len();
             group.push((tasks[at], events));
             at += 1;
         }
+        step = READ_AT_ONCE.min(step * 4);
         let places: Vec<EventRef> = group
             .iter()
             .flat_map(|(_, events)| events)
@@ -198,10 +217,17 @@ pub fn timeline(
         }
     }
     let is_whole = request.since.is_none() && request.until.is_none();
-    let left = tasks[at..].iter().map(|task| match is_whole {
-        true => index.size(*task),
-        false => events_of(*task).len(),
-    });
+    let all_timed = request.until.is_none() && index.untimed() == 0;
+    let begins_in_time = |task: usize| {
+        let begin = index.begin(task);
+        all_timed && begin.is_some() && begin >= request.since
+    };
+    let left = tasks[at..]
+        .iter()
+        .map(|task| match is_whole || begins_in_time(*task) {
+            true => index.size(*task),
+            false => events_of(*task).len(),
+        });
     left_out += left.sum::<usize>();
     index.check()?;
     Ok(Timeline {

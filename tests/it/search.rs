@@ -292,6 +292,25 @@ fn conditions_on_columns_count_as_sql_does() {
             "{condition}"
         );
     }
+    // Amounts are numbers, and attributes have no columns of their own.
+    assert_eq!(
+        counted(&["search", "--where", "amount=*", "--by", "kind"]),
+        by_sql("amount IS NOT NULL", "kind")
+    );
+    let by_code = counted(&["search", "--kind", "write", "--by", "sap.company_code"]);
+    assert!(by_code.len() > 1, "{by_code:?}");
+    for (code, events) in by_code.iter().filter(|(code, _)| *code != "–") {
+        let field = format!("sap.company_code={code}");
+        let of_code = [
+            "search", "--kind", "write", "--where", &field, "--by", "kind",
+        ];
+        assert_eq!(counted(&of_code).values().sum::<u64>(), *events);
+    }
+    let none = ["search", "--where", "sap.company_cod=1000"];
+    assert_eq!(
+        case.trail().args(none).output().unwrap().status.code(),
+        Some(1)
+    );
     // What a moment divides is together what there is.
     let of_kind = ["search", "--kind", "inference", "--by", "model_served"];
     let all = counted(&of_kind);
@@ -395,4 +414,35 @@ fn the_earliest_are_found_without_reading_all() {
         assert_eq!(by.events, all.events);
     }
     assert!(stopped > 8, "{stopped}");
+}
+
+/// Of a kind or a source that few tasks have, a timeline finds the tasks that have it.
+#[test]
+fn a_timeline_finds_the_few_tasks_with_a_kind() {
+    let case = Case::demo();
+    let all = case.json(&["timeline", "--limit", "100000", "--format", "json"]);
+    // Of fewer they are read one by one.
+    assert!(all["tasks"].as_array().unwrap().len() > 100);
+    let kinds = ["exception", "approval", "retrieval", "write"];
+    for (kind, limit) in kinds
+        .iter()
+        .flat_map(|kind| [(kind, "1"), (kind, "100000")])
+    {
+        let tasks = |timeline: &Value| -> Vec<Value> {
+            let tasks = timeline["tasks"].as_array().unwrap().iter();
+            tasks.map(|task| task["id"].clone()).collect()
+        };
+        let some = case.json(&[
+            "timeline", "--kind", kind, "--limit", limit, "--format", "json",
+        ]);
+        let has = |task: &&Value| {
+            let lines = task["lines"].as_array().unwrap();
+            lines.iter().any(|line| line["kind"] == **kind)
+        };
+        let expected = all["tasks"].as_array().unwrap().iter().filter(has);
+        let expected: Vec<Value> = expected.map(|task| task["id"].clone()).collect();
+        let found = tasks(&some);
+        assert_eq!(found, expected[..found.len()], "{kind}");
+        assert!(limit == "1" || found.len() == expected.len(), "{kind}");
+    }
 }

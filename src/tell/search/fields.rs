@@ -10,7 +10,8 @@ use arrow_array::{Array, RecordBatch};
 use super::SearchRequest;
 use crate::check::{Record, column_of};
 use crate::store::{
-    Coded, Col, EventRef, EventView, PART_BITS, Store, StoreError, scan_coded, scan_part_columns,
+    Coded, Col, EventRef, EventView, PART_BITS, Store, StoreError, may_have, scan_coded,
+    scan_part_columns,
 };
 
 /// The events that fit, with their times, and numbers of them by the value that is counted by.
@@ -168,6 +169,12 @@ pub(super) fn find_events(
         names.push(column_of(field));
     }
     let mut found = Fitting::default();
+    // Most parts have no value of a field that few formats have.
+    for (name, _) in &request.fields {
+        if !may_have(path, column_of(name), name)? {
+            return Ok(found);
+        }
+    }
     scan_part_columns::<StoreError>(store, path, batch, &names, |table| {
         for row in 0..table.len() {
             let event = table.view(row);

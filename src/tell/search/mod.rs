@@ -182,20 +182,10 @@ fn search_fields(
     if !asks_fields {
         return Err(SearchError::Nothing);
     }
-    let mut all = Fitting::default();
-    let by_columns = is_by_columns(store, request);
-    for (batch, custody) in store.batches().iter().enumerate() {
-        let parts: Vec<(i64, PathBuf)> = (0..).zip(store.parts("events", custody)).collect();
-        let events = side_by_side(&parts, |(part, path)| match by_columns {
-            true => find_in_columns(path, batch, *part, request),
-            false => find_events(store, path, batch, request),
-        })?;
-        events.into_iter().for_each(|events| all.add(events));
-    }
     let Fitting {
         events: mut fitting,
         counts,
-    } = all;
+    } = fitting(store, request)?;
     let events = fitting.len();
     let first = |(time, place): &(Option<i64>, EventRef)| (time.is_none(), *time, *place);
     if events > request.limit {
@@ -214,6 +204,36 @@ fn search_fields(
             .collect(),
         counts: most_first(counts),
     })
+}
+
+/// All events on which the conditions on fields hold, in the order of the store.
+fn fitting(store: &Store, request: &SearchRequest) -> Result<Fitting, StoreError> {
+    let mut all = Fitting::default();
+    let by_columns = is_by_columns(store, request);
+    for (batch, custody) in store.batches().iter().enumerate() {
+        let parts: Vec<(i64, PathBuf)> = (0..).zip(store.parts("events", custody)).collect();
+        let events = side_by_side(&parts, |(part, path)| match by_columns {
+            true => find_in_columns(path, batch, *part, request),
+            false => find_events(store, path, batch, request),
+        })?;
+        events.into_iter().for_each(|events| all.add(events));
+    }
+    Ok(all)
+}
+
+/// The events of those kinds (of any, if none is given) and sources, in the order of the store.
+pub(super) fn events_that(
+    store: &Store,
+    kinds: &[Kind],
+    sources: &[String],
+) -> Result<Vec<EventRef>, StoreError> {
+    let request = SearchRequest {
+        kinds: kinds.to_vec(),
+        sources: sources.to_vec(),
+        ..SearchRequest::default()
+    };
+    let events = fitting(store, &request)?.events;
+    Ok(events.into_iter().map(|(_, event)| event).collect())
 }
 
 fn most_first(counts: impl IntoIterator<Item = (String, usize)>) -> Vec<(String, usize)> {

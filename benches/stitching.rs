@@ -104,7 +104,7 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
     let index = trail::stitch::tasks(&store, &Config::default())?;
     let seconds = start.elapsed().as_secs_f64();
     let (tasks, causes) = (work.join("tasks.csv"), work.join("causes.csv"));
-    std::fs::write(&tasks, export_tasks(&store, &index)?)?;
+    export_tasks(&store, &index, &mut std::fs::File::create(&tasks)?)?;
     std::fs::write(&causes, export_causes(&store, &index)?)?;
     let scored = Command::new("python3")
         .arg(data.join("score.py"))

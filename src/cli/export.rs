@@ -79,14 +79,37 @@ impl Args {
             ));
         }
         let (store, index) = super::open(given)?;
-        let text = match self.what {
-            What::Events => return self.events(&store, &index, &given.reason),
-            What::Tasks => export_tasks(&store, &index),
-            What::Causes => export_causes(&store, &index),
-        };
-        let text = text.map_err(|error| miette!("{error}"))?;
-        super::print(&text, self.output.as_deref())?;
-        Ok(ExitCode::SUCCESS)
+        match self.what {
+            What::Events => self.events(&store, &index, &given.reason),
+            What::Tasks => {
+                self.write(|out| export_tasks(&store, &index, out))?;
+                Ok(ExitCode::SUCCESS)
+            }
+            What::Causes => {
+                let text = export_causes(&store, &index).map_err(|error| miette!("{error}"))?;
+                self.write(|out| Ok(out.write_all(text.as_bytes())?))?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+
+    /// Writes to the output, whatever it is.
+    fn write<T>(&self, write: impl FnOnce(&mut dyn Write) -> Result<T, ExportError>) -> Result<T> {
+        let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
+            None => Box::new(std::io::stdout().lock()),
+            Some(path) => Box::new(
+                File::create(path)
+                    .map_err(|error| miette!("cannot write {}: {error}", path.display()))?,
+            ),
+        });
+        let done =
+            write(&mut out).and_then(|done| out.flush().map(|()| done).map_err(ExportError::from));
+        match done {
+            Err(ExportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                return Err(super::BrokenPipe.into());
+            }
+            other => other.map_err(|error| miette!("{error}")),
+        }
     }
 
     fn events(
@@ -110,22 +133,8 @@ impl Args {
         if matches!(self.format, Form::Parquet | Form::Arrow | Form::OcelSqlite) {
             return self.file(store, index, task);
         }
-        let mut out: BufWriter<Box<dyn Write>> = BufWriter::new(match &self.output {
-            None => Box::new(std::io::stdout().lock()),
-            Some(path) => Box::new(
-                File::create(path)
-                    .map_err(|error| miette!("cannot write {}: {error}", path.display()))?,
-            ),
-        });
-        let done = export_events(store, index, task, self.format.into(), &mut out)
-            .and_then(|done| out.flush().map(|()| done).map_err(ExportError::from));
-        let done = match done {
-            Err(ExportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                return Err(super::BrokenPipe.into());
-            }
-            other => other.map_err(|error| miette!("{error}"))?,
-        };
-        told(done)
+        let form = self.format.into();
+        told(self.write(|out| export_events(store, index, task, form, out))?)
     }
 
     /// Writes a form that is a file of its own kind, and no text.

@@ -1,10 +1,19 @@
 //! Tables for other programs: which record is in which task, and what caused what.
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type};
+
+use super::export_events::ExportError;
+use super::safe::csv_cell;
 use crate::stitch::TaskIndex;
-use crate::store::{CustodyFile, EventRef, Store, StoreError, read_events};
-use crate::tell::safe::csv_cell;
+use crate::store::{
+    CustodyFile, EventRef, Extent, PART_BITS, Store, StoreError, read_events, scan_columns,
+    side_by_side,
+};
 
 fn csv_row<const N: usize>(cells: [&str; N]) -> String {
     cells.map(csv_cell).join(",") + "\n"
@@ -30,32 +39,68 @@ fn records_of(store: &Store, places: &[EventRef]) -> Result<Vec<Record>, StoreEr
     Ok(out)
 }
 
-/// `file,record,task`: one row a record, with the task of its first event.
+/// Writes `file,record,task`: one row a record, with the task of its first event, by the names of files and the
+/// numbers of records.
 ///
 /// # Errors
-/// The store cannot be read.
-pub fn export_tasks(store: &Store, index: &TaskIndex) -> Result<String, StoreError> {
-    let mut rows: BTreeMap<Record, String> = BTreeMap::new();
-    for start in (0..index.len()).step_by(AT_ONCE) {
-        let tasks = start..index.len().min(start + AT_ONCE);
-        let places: Vec<EventRef> = tasks
-            .clone()
-            .flat_map(|task| index.members(task))
-            .map(|event| index.place(event))
-            .collect();
-        let mut records = records_of(store, &places)?.into_iter();
-        for task in tasks {
-            let id = index.id(task).to_string();
-            for record in records.by_ref().take(index.size(task)) {
-                rows.entry(record).or_insert_with(|| id.clone());
-            }
+/// The store cannot be read, or the table not be written.
+pub fn export_tasks(
+    store: &Store,
+    index: &TaskIndex,
+    out: &mut dyn Write,
+) -> Result<(), ExportError> {
+    // Of the files of one name, which may be of several batches, the parts with events of them.
+    let mut files: BTreeMap<String, Vec<(usize, i32)>> = BTreeMap::new();
+    let mut parts: Vec<(usize, i64, PathBuf, Extent)> = Vec::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for (file, of_batch) in (0..).zip(&custody.files) {
+            let same_name = files.entry(of_batch.display_path()).or_default();
+            same_name.push((batch, file));
+        }
+        for (number, path) in (0..).zip(store.parts("events", custody)) {
+            let extent = Extent::of(&path)?;
+            parts.push((batch, number, path, extent));
         }
     }
-    let mut out = "file,record,task\n".to_owned();
-    for ((file, record), task) in rows {
-        out.push_str(&csv_row([file.as_str(), &record.to_string(), &task]));
+    out.write_all(b"file,record,task\n")?;
+    for (name, files) in files {
+        let of_files = |(batch, _, _, extent): &&(usize, i64, PathBuf, Extent)| {
+            let [first, last] = extent.records.map(|(file, _)| file);
+            let mut files = files.iter();
+            files.any(|(of, file)| of == batch && (first..=last).contains(file))
+        };
+        let parts: Vec<_> = parts.iter().filter(of_files).collect();
+        let read = side_by_side(&parts, |(batch, number, path, _)| {
+            let mut records: Vec<(i64, i32, u32)> = Vec::new();
+            let mut row = *number << PART_BITS;
+            scan_columns::<StoreError>(path, Some(&["file", "ordinal", "part"]), |table| {
+                let of_file = table.column(0).as_primitive::<Int32Type>();
+                let ordinals = table.column(1).as_primitive::<Int64Type>();
+                let of_record = table.column(2).as_primitive::<Int32Type>();
+                for at in 0..table.num_rows() {
+                    let place = EventRef { batch: *batch, row };
+                    row += 1;
+                    if files.contains(&(*batch, of_file.value(at)))
+                        && let Some(task) = index.task_at(place)
+                    {
+                        let task = u32::try_from(task).unwrap_or(u32::MAX);
+                        records.push((ordinals.value(at), of_record.value(at), task));
+                    }
+                }
+                Ok(())
+            })?;
+            Ok::<_, StoreError>(records)
+        })?;
+        let mut records: Vec<(i64, i32, u32)> = read.into_iter().flatten().collect();
+        records.sort_unstable();
+        records.dedup_by_key(|(record, ..)| *record);
+        let name = csv_cell(&name);
+        for (record, _, task) in records {
+            writeln!(out, "{name},{record},{}", index.id(task as usize))?;
+        }
     }
-    Ok(out)
+    index.check()?;
+    Ok(())
 }
 
 /// `cause_file,cause_record,effect_file,effect_record,probability`: for each change that a tool call

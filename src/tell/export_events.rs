@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+use serde::Serializer as _;
 use serde_json::{Map, Value, json};
 
 use super::safe::csv_cell;
@@ -10,7 +11,7 @@ use super::task_block::evidence;
 use crate::model::Digest;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventView, Store, StoreError, read_events, scan_part};
+use crate::store::{Col, EventView, Store, StoreError, read_events, scan_part, side_by_side};
 
 /// Forms of an export of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +68,18 @@ pub fn export_events(
     }
 }
 
+/// An event, its time in its task, and its task.
+fn placed<'v>(
+    index: &TaskIndex,
+    event: EventView<'v>,
+) -> (EventView<'v>, Option<i64>, Option<String>) {
+    let number = index.number(event.place());
+    let time = number.and_then(|number| index.time(number));
+    let task = number.and_then(|number| index.task_of(number));
+    let time = time.or(event.time());
+    (event, time, task.map(|task| index.id(task).to_string()))
+}
+
 /// Calls `visit` with each event, its time in its task, and its task.
 fn each(
     store: &Store,
@@ -74,29 +87,21 @@ fn each(
     task: Option<usize>,
     mut visit: impl FnMut(&EventView<'_>, Option<i64>, &str) -> Result<(), ExportError>,
 ) -> Result<(), ExportError> {
-    let mut one = |event: &EventView<'_>| {
-        let number = index.number(event.place());
-        let time = number.and_then(|number| index.time(number));
-        let task = index
-            .task_at(event.place())
-            .map(|task| index.id(task).to_string());
-        visit(
-            event,
-            time.or(event.time()),
-            task.as_deref().unwrap_or_default(),
-        )
+    let mut one = |event: EventView<'_>| {
+        let (event, time, task) = placed(index, event);
+        visit(&event, time, task.as_deref().unwrap_or_default())
     };
     match task {
         Some(task) => {
             for event in read_events(store, &index.places(task))?.iter() {
-                one(&event)?;
+                one(event)?;
             }
         }
         None => {
             for (batch, custody) in store.batches().iter().enumerate() {
                 for path in store.parts("events", custody) {
                     scan_part::<ExportError>(store, &path, batch, |table| {
-                        (0..table.len()).try_for_each(|row| one(&table.view(row)))
+                        (0..table.len()).try_for_each(|row| one(table.view(row)))
                     })?;
                 }
             }
@@ -165,6 +170,66 @@ fn message(event: &EventView<'_>) -> String {
     words.join(" ")
 }
 
+/// Rows of a table, as text.
+struct Rows<'s> {
+    store: &'s Store,
+    index: &'s TaskIndex,
+    form: EventForm,
+    /// Names of the columns, once there is a row.
+    head: String,
+    text: Vec<u8>,
+    done: Exported,
+}
+
+impl Rows<'_> {
+    fn add(&mut self, event: EventView<'_>) -> io::Result<()> {
+        let (event, time, task) = placed(self.index, event);
+        let task = task.as_deref().unwrap_or_default();
+        let mut fields = fields(self.store, &event, time, task);
+        if matches!(
+            self.form,
+            EventForm::TimesketchCsv | EventForm::TimesketchJsonl
+        ) {
+            let Some(time) = time else {
+                self.done.without_time += 1;
+                return Ok(());
+            };
+            let what = format!("{} logged", event.text(Col::Kind).unwrap_or("event"));
+            fields.splice(
+                0..1,
+                [
+                    ("message", message(&event).into()),
+                    ("datetime", format_utc(time).into()),
+                    ("timestamp_desc", what.into()),
+                ],
+            );
+        }
+        self.done.events += 1;
+        if matches!(self.form, EventForm::Csv | EventForm::TimesketchCsv) {
+            if self.head.is_empty() {
+                let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
+                self.head = names.join(",") + "\n";
+            }
+            for (at, (_, value)) in fields.iter().enumerate() {
+                if at > 0 {
+                    self.text.push(b',');
+                }
+                self.text.extend(cell(value).into_bytes());
+            }
+        } else {
+            // As objects of JSON are written elsewhere.
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            let mut json = serde_json::Serializer::new(&mut self.text);
+            json.collect_map(fields.iter().map(|(name, value)| (name, value)))?;
+        }
+        self.text.push(b'\n');
+        Ok(())
+    }
+}
+
+/// Rows that one worker writes at once.
+const ROWS_AT_ONCE: usize = 1024;
+
 fn rows(
     store: &Store,
     index: &TaskIndex,
@@ -173,43 +238,47 @@ fn rows(
     out: &mut dyn Write,
 ) -> Result<Exported, ExportError> {
     let mut done = Exported::default();
-    let timesketch = matches!(form, EventForm::TimesketchCsv | EventForm::TimesketchJsonl);
-    let csv = matches!(form, EventForm::Csv | EventForm::TimesketchCsv);
-    let mut head = false;
-    each(store, index, task, |event, time, task| {
-        let mut fields = fields(store, event, time, task);
-        if timesketch {
-            let Some(time) = time else {
-                done.without_time += 1;
-                return Ok(());
-            };
-            let what = format!("{} logged", event.text(Col::Kind).unwrap_or("event"));
-            fields.splice(
-                0..1,
-                [
-                    ("message", message(event).into()),
-                    ("datetime", format_utc(time).into()),
-                    ("timestamp_desc", what.into()),
-                ],
-            );
+    let empty = || Rows {
+        store,
+        index,
+        form,
+        head: String::new(),
+        text: Vec::new(),
+        done: Exported::default(),
+    };
+    let mut has_head = false;
+    let mut write = |rows: Rows<'_>| {
+        if !has_head && !rows.head.is_empty() {
+            out.write_all(rows.head.as_bytes())?;
+            has_head = true;
         }
-        done.events += 1;
-        if csv {
-            if !head {
-                let names: Vec<&str> = fields.iter().map(|(name, _)| *name).collect();
-                writeln!(out, "{}", names.join(","))?;
-                head = true;
+        done.events += rows.done.events;
+        done.without_time += rows.done.without_time;
+        out.write_all(&rows.text)
+    };
+    if let Some(task) = task {
+        let mut rows = empty();
+        let events = read_events(store, &index.places(task))?;
+        events.iter().try_for_each(|event| rows.add(event))?;
+        write(rows)?;
+    } else {
+        for (batch, custody) in store.batches().iter().enumerate() {
+            for path in store.parts("events", custody) {
+                scan_part::<ExportError>(store, &path, batch, |table| {
+                    let starts: Vec<usize> = (0..table.len()).step_by(ROWS_AT_ONCE).collect();
+                    let texts = side_by_side(&starts, |start| {
+                        let mut rows = empty();
+                        let end = table.len().min(start + ROWS_AT_ONCE);
+                        (*start..end).try_for_each(|row| rows.add(table.view(row)))?;
+                        Ok::<_, ExportError>(rows)
+                    })?;
+                    texts.into_iter().try_for_each(&mut write)?;
+                    Ok(())
+                })?;
             }
-            let cells: Vec<String> = fields.iter().map(|(_, value)| cell(value)).collect();
-            writeln!(out, "{}", cells.join(","))?;
-        } else {
-            let fields = fields
-                .into_iter()
-                .map(|(name, value)| (name.to_owned(), value));
-            writeln!(out, "{}", Value::Object(fields.collect()))?;
         }
-        Ok(())
-    })?;
+    }
+    index.check()?;
     Ok(done)
 }
 

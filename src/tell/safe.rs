@@ -13,6 +13,9 @@ pub fn count(number: u64, one: &str) -> String {
 /// The text with control characters, escape sequences and direction overrides made visible.
 #[must_use]
 pub fn terminal(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -37,7 +40,10 @@ pub fn csv_cell(text: &str) -> String {
     let text = terminal(text);
     let formula = text.starts_with(['=', '+', '-', '@']);
     let text = if formula { format!("'{text}") } else { text };
-    if text.contains([',', '"', '\n', ';']) {
+    if text
+        .bytes()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b';'))
+    {
         format!("\"{}\"", text.replace('"', "\"\""))
     } else {
         text

@@ -106,7 +106,7 @@ impl Args {
             write(&mut out).and_then(|done| out.flush().map(|()| done).map_err(ExportError::from));
         match done {
             Err(ExportError::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
-                return Err(super::BrokenPipe.into());
+                Err(super::BrokenPipe.into())
             }
             other => other.map_err(|error| miette!("{error}")),
         }

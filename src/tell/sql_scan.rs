@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use polars::prelude::{
-    AnonymousScan, AnonymousScanArgs, AnyValue, Column, DataFrame, DataType, Expr, IntoLazy,
-    LazyFrame, LiteralValue, PlSmallStr, PolarsError, PolarsResult, Scalar, ScanArgsAnonymous,
-    Schema, SchemaRef, TimeUnit, col,
+    AnonymousScan, AnonymousScanArgs, AnyValue, Column, DataFrame, DataType, Expr, IntoColumn,
+    IntoLazy, LazyFrame, LiteralValue, NewChunkedArray, PlSmallStr, PolarsError, PolarsResult,
+    Scalar, ScanArgsAnonymous, Schema, SchemaRef, StringChunked, TimeUnit, col,
 };
 use polars::sql::SQLContext;
 use polars_io::SerReader;
-use polars_io::parquet::read::{ParallelStrategy, ParquetReader};
+use polars_io::parquet::read::{FileMetadata, ParallelStrategy, ParquetReader};
 
 use super::sql_asked::{Asked, First, asked_of, leaves, may_hold};
 use crate::store::side_by_side;
@@ -47,9 +47,9 @@ impl TableFiles {
             .iter()
             .filter(|(name, _)| !hidden.iter().any(|column| column == name.as_str()));
         let mut schema: Schema = shown
-            .map(|(name, kind)| match is_id(name, kind) {
-                true => (name.clone(), DataType::String),
-                false => (name.clone(), kind.clone()),
+            .map(|(name, kind)| match kind {
+                DataType::Binary => (name.clone(), DataType::String),
+                _ => (name.clone(), kind.clone()),
             })
             .collect();
         if has_batch {
@@ -62,7 +62,7 @@ impl TableFiles {
     }
 }
 
-/// Texts are bytes that are mostly UTF-8; ids are not, and are shown as hexadecimal digits.
+/// Texts are bytes that are mostly UTF-8, and are shown as such; ids are not, and are shown as hexadecimal digits.
 fn is_id(name: &str, kind: &DataType) -> bool {
     *kind == DataType::Binary && !matches!(name, "value" | "bytes")
 }
@@ -90,8 +90,15 @@ impl AnonymousScan for PlannedTable {
 }
 
 fn planned(name: &'static str, files: &TableFiles) -> PolarsResult<LazyFrame> {
+    // Who counts rows asks for the first column: it is one that costs nothing, or little.
+    let mut columns: Vec<(PlSmallStr, DataType)> = files
+        .schema
+        .iter()
+        .map(|(name, kind)| (name.clone(), kind.clone()))
+        .collect();
+    columns.sort_by_key(|(name, kind)| (name != BATCH, !kind.is_primitive_numeric()));
     let args = ScanArgsAnonymous {
-        schema: Some(Arc::clone(&files.schema)),
+        schema: Some(Arc::new(columns.into_iter().collect())),
         name,
         ..Default::default()
     };
@@ -162,12 +169,23 @@ impl TableFiles {
                 if left == 0 {
                     break;
                 }
-                whole.vstack_mut(&self.rows(path, names, None, left)?)?;
+                let file = Opened::new(path, None)?;
+                whole.vstack_mut(&file.read(names, 0..left)?)?;
             }
             return Ok(whole);
         }
-        let parts = side_by_side(&self.paths, |path| {
-            self.rows(path, names, condition, usize::MAX)
+        let opened = side_by_side(&self.paths, |path| Opened::new(path, condition))?;
+        let runs: Vec<(&Opened, &[Range<usize>])> = opened
+            .iter()
+            .flat_map(|file| file.runs().map(move |run| (file, run)))
+            .collect();
+        let parts = side_by_side(&runs, |(file, groups)| match condition {
+            Some(condition) => file.rows(whole.clone(), condition, groups),
+            None => {
+                let (first, last) = (groups.first(), groups.last());
+                let start = first.map_or(0, |group| group.start);
+                file.read(names, start..last.map_or(0, |group| group.end))
+            }
         })?;
         for part in &parts {
             whole.vstack_mut(part)?;
@@ -214,57 +232,105 @@ impl TableFiles {
             false => is_first.or(by.is_null()),
         }))
     }
+}
 
-    /// Rows of a file: for which `asked` holds, or the first ones.
-    fn rows(
-        &self,
-        path: &Path,
-        names: &[PlSmallStr],
-        asked: Option<&Expr>,
-        most: usize,
-    ) -> PolarsResult<DataFrame> {
+/// Rows that are read together, at least: reading costs something for itself.
+const RUN: usize = 128 << 10;
+
+/// A file of a table.
+struct Opened {
+    path: PathBuf,
+    file: File,
+    footer: Arc<FileMetadata>,
+    /// Rows of the row groups in which there may be one that is asked for.
+    groups: Vec<Range<usize>>,
+}
+
+impl Opened {
+    fn new(path: &Path, asked: Option<&Expr>) -> PolarsResult<Self> {
         let file = File::open(path)?;
         let footer = ParquetReader::new(file.try_clone()?)
             .get_metadata()?
             .clone();
-        let opened = || -> PolarsResult<ParquetReader<File>> {
-            let mut reader = ParquetReader::new(file.try_clone()?);
-            reader.set_metadata(footer.clone());
-            Ok(reader)
-        };
-        let Some(asked) = asked else {
-            return read(path, opened()?, names, 0..most);
-        };
-        let options = ArrowReaderOptions::new();
-        let metadata = ArrowReaderMetadata::load(&file, options)
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
             .map_err(|error| PolarsError::ComputeError(error.to_string().into()))?;
-        let first: Vec<PlSmallStr> = leaves(asked);
-        let rest: Vec<PlSmallStr> = names
-            .iter()
-            .filter(|name| !first.contains(name))
-            .cloned()
-            .collect();
-        let mut whole = DataFrame::empty_with_schema(&self.schema).select(names)?;
+        let mut groups = Vec::new();
         let mut start = 0;
         for group in metadata.metadata().row_groups() {
             let rows = start..start + usize::try_from(group.num_rows()).unwrap_or(0);
             start = rows.end;
-            if !may_hold(group, asked) {
-                continue;
+            if asked.is_none_or(|asked| may_hold(group, asked)) {
+                groups.push(rows);
             }
-            let part = read(path, opened()?, &first, rows.clone())?;
-            let holds = part.clone().lazy().select([asked.clone().alias("holds")]);
-            let holds = holds.collect()?;
-            let holds = holds.column("holds")?.bool()?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            footer,
+            groups,
+        })
+    }
+
+    /// Row groups that follow each other, enough to be read together.
+    fn runs(&self) -> impl Iterator<Item = &[Range<usize>]> {
+        let mut rest = self.groups.as_slice();
+        std::iter::from_fn(move || {
+            let first = rest.first()?;
+            let mut end = first.end;
+            let mut run = 1;
+            for group in &rest[1..] {
+                if group.start != end || end - first.start >= RUN {
+                    break;
+                }
+                end = group.end;
+                run += 1;
+            }
+            let (run, others) = rest.split_at(run);
+            rest = others;
+            Some(run)
+        })
+    }
+
+    /// Rows of row groups that follow each other for which `asked` holds, behind those of a table that has none.
+    fn rows(
+        &self,
+        mut whole: DataFrame,
+        asked: &Expr,
+        groups: &[Range<usize>],
+    ) -> PolarsResult<DataFrame> {
+        let names: Vec<PlSmallStr> = whole.schema().iter_names().cloned().collect();
+        let first: Vec<PlSmallStr> = leaves(asked);
+        let rest = names.iter().filter(|name| !first.contains(name));
+        let rest: Vec<PlSmallStr> = rest.cloned().collect();
+        let start = groups.first().map_or(0, |group| group.start);
+        let end = groups.last().map_or(0, |group| group.end);
+        let run = self.read(&first, start..end)?;
+        let holds = run.clone().lazy().select([asked.clone().alias("holds")]);
+        let holds = holds.collect()?;
+        let holds = holds.column("holds")?.bool()?;
+        // The columns of the condition come first, because mostly no row is left to read others for.
+        for group in groups {
+            let at = i64::try_from(group.start - start).unwrap_or(0);
+            let holds = holds.slice(at, group.len());
             if !holds.any() {
                 continue;
             }
-            // The columns of the condition come first, because mostly no row is left to read others for.
-            let rest = read(path, opened()?, &rest, rows)?;
-            let part = part.hstack(rest.columns())?.select(names)?;
-            whole.vstack_mut(&part.filter(holds)?)?;
+            let part = run.slice(at, group.len());
+            let rest = self.read(&rest, group.clone())?;
+            let part = part
+                .hstack(rest.columns())?
+                .select(names.clone())?
+                .filter(&holds)?;
+            whole.vstack_mut(&part)?;
         }
         Ok(whole)
+    }
+
+    /// Columns of some rows.
+    fn read(&self, names: &[PlSmallStr], rows: Range<usize>) -> PolarsResult<DataFrame> {
+        let mut reader = ParquetReader::new(self.file.try_clone()?);
+        reader.set_metadata(self.footer.clone());
+        read(&self.path, reader, names, rows)
     }
 }
 
@@ -293,7 +359,7 @@ fn read(
                 let batch = batch_of(path).unwrap_or_default();
                 Column::new_scalar(name.clone(), Scalar::from(PlSmallStr::from(batch)), height)
             }
-            _ => read.column(name)?.clone(),
+            _ => text_of(read.column(name)?)?,
         });
     }
     let ids = columns
@@ -307,6 +373,17 @@ fn read(
         true => Ok(frame),
         false => frame.lazy().with_columns(ids).collect(),
     }
+}
+
+/// A column of texts that are bytes as a column of texts; any other as it is.
+fn text_of(column: &Column) -> PolarsResult<Column> {
+    if *column.dtype() != DataType::Binary || is_id(column.name(), column.dtype()) {
+        return Ok(column.clone());
+    }
+    let texts = column.binary()?.iter();
+    let texts = texts.map(|bytes| bytes.map(String::from_utf8_lossy));
+    let texts = StringChunked::from_iter_options(column.name().clone(), texts);
+    Ok(texts.into_column())
 }
 
 fn batch_of(path: &Path) -> Option<&str> {
@@ -535,6 +612,49 @@ mod tests {
             }
             is_that_of_the_whole(&files, query);
         }
+    }
+
+    #[test]
+    fn texts_that_are_bytes_are_asked_as_texts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part-00000.parquet");
+        let texts: [&[u8]; 3] = [b"pay 4711", b"pay \xff 4712", b"no"];
+        let texts: ArrayRef = Arc::new(arrow_array::BinaryArray::from_iter_values(texts));
+        let all = RecordBatch::try_from_iter([("value", texts)]).unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), all.schema(), None);
+        let writer = writer.as_mut().unwrap();
+        writer.write(&all).unwrap();
+        writer.finish().unwrap();
+        let reader = ParquetReader::new(File::open(&path).unwrap());
+        let schema = reader.finish().unwrap().schema().as_ref().clone();
+        let files = TableFiles::new(vec![path], &schema, &[], false);
+        for (query, rows) in [
+            ("select value from t where value like 'pay%'", 2),
+            ("select value from t where value like '%4712'", 1),
+            ("select value from t where value = 'no'", 1),
+        ] {
+            let answered = answer(vec![("t", files.clone())], query).unwrap();
+            assert_eq!(answered.height(), rows, "{query}");
+        }
+    }
+
+    /// Counting rows reads no column, and what is not selective reads row groups together.
+    #[test]
+    fn rows_are_counted_without_their_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = files(folder.path());
+        let mut plan = SQLContext::new();
+        plan.register("t", planned("t", &files).unwrap());
+        let plan = plan.execute("select count(*) from t").unwrap();
+        let asked = asked_of(&plan.to_alp_optimized().unwrap())
+            .remove("t")
+            .unwrap();
+        assert_eq!(asked.columns.unwrap(), [PlSmallStr::from(BATCH)].into());
+        let opened = Opened::new(&files.paths[0], None).unwrap();
+        assert_eq!(opened.runs().count(), 1);
+        let some = col("n").lt(polars::prelude::lit(12i64));
+        let opened = Opened::new(&files.paths[0], Some(&some)).unwrap();
+        assert_eq!(opened.groups, [0..5, 5..10, 10..15]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod browse;
 mod bundle;
 mod chart;
 mod compare;
+mod conditions;
 mod explain;
 mod export;
 mod export_columns;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::Serialize;
 
+use super::conditions::is_of_source;
 use super::timeline::TimelineRequest;
 use crate::model::KeyKind;
 use crate::model::time::format_utc;
@@ -139,7 +140,7 @@ pub(super) fn block(
             || request
                 .sources
                 .iter()
-                .any(|want| want == source || source.starts_with(&format!("{want}:")));
+                .any(|want| is_of_source(source, want));
         let kind_ok =
             request.kinds.is_empty() || request.kinds.iter().any(|want| want.as_str() == kind);
         if !source_ok || !kind_ok {

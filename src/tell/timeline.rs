@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::conditions::is_within;
 use super::search::events_that;
 use super::task_block::{TaskBlock, block};
 use crate::check::{Policy, judge_read};
@@ -155,15 +156,7 @@ pub fn timeline(
         let begin = index.begin(*task).unwrap_or(i64::MAX);
         (begin, index.first(*task))
     });
-    let in_time = |event: &u32| {
-        let time = index.time(*event);
-        request
-            .since
-            .is_none_or(|since| time.is_some_and(|time| time >= since))
-            && request
-                .until
-                .is_none_or(|until| time.is_some_and(|time| time < until))
-    };
+    let in_time = |event: &u32| is_within(index.time(*event), request.since, request.until);
     let events_of = |task: usize| {
         index
             .members(task)

@@ -13,6 +13,7 @@ use crate::store::{
     Coded, Col, EventRef, EventView, PART_BITS, Store, StoreError, may_have, scan_coded,
     scan_part_columns,
 };
+use crate::tell::conditions::{is_of_source, is_within};
 
 /// The events that fit, with their times, and numbers of them by the value that is counted by.
 #[derive(Default)]
@@ -125,9 +126,7 @@ pub(super) fn find_in_columns(
                 continue;
             }
             let time = times.is_valid(at).then(|| times.value(at));
-            let since = |since: i64| time.is_some_and(|time| time >= since);
-            let until = |until: i64| time.is_some_and(|time| time < until);
-            if !request.since.is_none_or(since) || !request.until.is_none_or(until) {
+            if !is_within(time, request.since, request.until) {
                 continue;
             }
             let row = (part << PART_BITS) + i64::try_from(number).unwrap_or(0);
@@ -192,14 +191,8 @@ pub(super) fn find_events(
 }
 
 fn fits(event: &EventView<'_>, request: &SearchRequest) -> bool {
-    let time = event.time();
     let text = |column| event.text(column).unwrap_or_default();
-    request
-        .since
-        .is_none_or(|since| time.is_some_and(|time| time >= since))
-        && request
-            .until
-            .is_none_or(|until| time.is_some_and(|time| time < until))
+    is_within(event.time(), request.since, request.until)
         && (request.kinds.is_empty()
             || request
                 .kinds
@@ -214,12 +207,6 @@ fn fits(event: &EventView<'_>, request: &SearchRequest) -> bool {
             .fields
             .iter()
             .all(|(name, want)| event.field(name).is_some_and(|have| equal(&have, want)))
-}
-
-/// Whether a source is the named one, or of the named family.
-fn is_of_source(source: &str, want: &str) -> bool {
-    let rest = source.strip_prefix(want);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 /// Whether a value is the wanted one, or begins as it does where it ends in `*`; case does not count.

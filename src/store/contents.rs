@@ -267,13 +267,9 @@ impl TextFooters {
         &self,
         store: &Store,
         place: &TextPlace,
-        mut visit: impl FnMut(Record, i32, &str, &[u8]),
+        visit: impl FnMut(Record, i32, &str, &[u8]),
     ) -> Result<(), StoreError> {
-        let footer = &self.footer(place)?.whole;
-        let access = store.access();
-        scan_place(place, footer, |file, ordinal, part, content, bytes| {
-            visit((file, ordinal), part, content, &access.shown(bytes));
-        })
+        scan_shown(store, place, &self.footer(place)?.whole, visit)
     }
 
     /// As [`TextFooters::scan`], but of pages without a text of those records (in order) nothing is read where that
@@ -301,16 +297,25 @@ impl TextFooters {
             }
         };
         let rows = Some(rows_of_records(place, whole, records)?);
-        let mut visit = visit;
-        let access = store.access();
         let place = TextPlace {
             rows,
             ..place.clone()
         };
-        scan_place(&place, paged, |file, ordinal, part, content, bytes| {
-            visit((file, ordinal), part, content, &access.shown(bytes));
-        })
+        scan_shown(store, &place, paged, visit)
     }
+}
+
+/// Calls `visit` with the texts of a place as they are shown to who asks.
+fn scan_shown(
+    store: &Store,
+    place: &TextPlace,
+    footer: &ArrowReaderMetadata,
+    mut visit: impl FnMut(Record, i32, &str, &[u8]),
+) -> Result<(), StoreError> {
+    let access = store.access();
+    scan_place(place, footer, |file, ordinal, part, content, bytes| {
+        visit((file, ordinal), part, content, &access.shown(bytes));
+    })
 }
 
 /// Where fewer than one in so many rows is asked for, pages are left out.

@@ -11,7 +11,9 @@ use super::task_block::evidence;
 use crate::model::Digest;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
-use crate::store::{Col, EventView, Store, StoreError, read_events, scan_part, side_by_side};
+use crate::store::{
+    Col, EventTable, EventView, Store, StoreError, read_events, scan_part, side_by_side,
+};
 
 /// Forms of an export of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,17 +99,24 @@ fn each(
                 one(event)?;
             }
         }
-        None => {
-            for (batch, custody) in store.batches().iter().enumerate() {
-                for path in store.parts("events", custody) {
-                    scan_part::<ExportError>(store, &path, batch, |table| {
-                        (0..table.len()).try_for_each(|row| one(table.view(row)))
-                    })?;
-                }
-            }
-        }
+        None => tables(store, |table| {
+            (0..table.len()).try_for_each(|row| one(table.view(row)))
+        })?,
     }
     index.check()?;
+    Ok(())
+}
+
+/// Calls `visit` with all events, a few thousand at a time.
+fn tables(
+    store: &Store,
+    mut visit: impl FnMut(&EventTable) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for path in store.parts("events", custody) {
+            scan_part(store, &path, batch, &mut visit)?;
+        }
+    }
     Ok(())
 }
 
@@ -262,21 +271,17 @@ fn rows(
         events.iter().try_for_each(|event| rows.add(event))?;
         write(rows)?;
     } else {
-        for (batch, custody) in store.batches().iter().enumerate() {
-            for path in store.parts("events", custody) {
-                scan_part::<ExportError>(store, &path, batch, |table| {
-                    let starts: Vec<usize> = (0..table.len()).step_by(ROWS_AT_ONCE).collect();
-                    let texts = side_by_side(&starts, |start| {
-                        let mut rows = empty();
-                        let end = table.len().min(start + ROWS_AT_ONCE);
-                        (*start..end).try_for_each(|row| rows.add(table.view(row)))?;
-                        Ok::<_, ExportError>(rows)
-                    })?;
-                    texts.into_iter().try_for_each(&mut write)?;
-                    Ok(())
-                })?;
-            }
-        }
+        tables(store, |table| {
+            let starts: Vec<usize> = (0..table.len()).step_by(ROWS_AT_ONCE).collect();
+            let texts = side_by_side(&starts, |start| {
+                let mut rows = empty();
+                let end = table.len().min(start + ROWS_AT_ONCE);
+                (*start..end).try_for_each(|row| rows.add(table.view(row)))?;
+                Ok::<_, ExportError>(rows)
+            })?;
+            texts.into_iter().try_for_each(&mut write)?;
+            Ok(())
+        })?;
     }
     index.check()?;
     Ok(done)

@@ -25,6 +25,7 @@ mod search;
 mod sequences;
 mod sql;
 mod sql_asked;
+mod sql_file;
 mod sql_scan;
 mod stats;
 mod stitching;

@@ -13,6 +13,7 @@ use polars_io::parquet::read::ParquetReader;
 use serde_json::{Map, Value};
 
 use super::safe::csv_cell;
+use super::sql_file::of_file;
 use super::sql_scan::{TableFiles, answer};
 use crate::model::time::format_utc;
 use crate::store::Store;
@@ -98,7 +99,10 @@ fn files_of(store: &Store, name: &str) -> PolarsResult<Option<TableFiles>> {
         }
     };
     let columns = match paths.first() {
-        Some(path) => columns(ParquetReader::new(File::open(path)?))?,
+        Some(path) => {
+            let file = File::open(path).map_err(|error| of_file(path, &error))?;
+            columns(ParquetReader::new(file)).map_err(|error| of_file(path, &error))?
+        }
         None => {
             let schema = match name {
                 "events" => crate::store::events_schema(),

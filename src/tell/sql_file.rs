@@ -1,5 +1,6 @@
 //! A file of a table, of which a query in SQL reads some columns of some rows.
 
+use std::fmt::Display;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,11 @@ fn is_id(name: &str, kind: &DataType) -> bool {
     *kind == DataType::Binary && !matches!(name, "value" | "bytes")
 }
 
+/// What is wrong with a file, with its name.
+pub(super) fn of_file(path: &Path, error: &dyn Display) -> PolarsError {
+    PolarsError::ComputeError(format!("{}: {error}", path.display()).into())
+}
+
 /// Rows that are read together, at least: reading costs something for itself.
 const RUN: usize = 128 << 10;
 
@@ -37,12 +43,14 @@ pub(super) struct Opened {
 
 impl Opened {
     pub(super) fn new(path: &Path, asked: Option<&Expr>) -> PolarsResult<Self> {
-        let file = File::open(path)?;
-        let footer = ParquetReader::new(file.try_clone()?)
-            .get_metadata()?
-            .clone();
+        let named = |error: &dyn Display| of_file(path, error);
+        let file = File::open(path).map_err(|error| named(&error))?;
         let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())
-            .map_err(|error| PolarsError::ComputeError(error.to_string().into()))?;
+            .map_err(|error| named(&error))?;
+        let footer = ParquetReader::new(file.try_clone()?)
+            .get_metadata()
+            .map_err(|error| named(&error))?
+            .clone();
         let mut groups = Vec::new();
         let mut start = 0;
         for group in metadata.metadata().row_groups() {

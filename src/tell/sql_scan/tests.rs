@@ -301,3 +301,15 @@ fn a_table_of_which_all_is_asked_is_read_in_whole() {
         1
     );
 }
+
+#[test]
+fn a_damaged_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path());
+    let path = &files.paths[1];
+    let file = File::options().write(true).open(path).unwrap();
+    file.set_len(200).unwrap();
+    let failed = answer(vec![("t", files.clone())], "select max(n) as n from t");
+    let reason = failed.unwrap_err().to_string();
+    assert!(reason.contains(&path.display().to_string()), "{reason}");
+}

@@ -65,9 +65,11 @@ pub use scan::{scan_columns, scan_part, scan_part_columns};
 pub use seen::{Seen, SeenIndex, SeenRecords};
 pub(crate) use tables::PART_ROWS;
 pub use tables::{contents_schema, event_columns, events_schema, keys_schema, rejects_schema};
+#[cfg(test)]
+pub(crate) use words::words_folded;
 pub use words::{
-    Fragments, TextPlace, Wanted, check_words, fold, forget as forget_words, has_no_words,
-    is_word_byte, make_words, remake_words, texts_with, words_of,
+    Fragments, TextPlace, Wanted, WordShape, check_words, fold, forget as forget_words,
+    has_no_words, is_word_byte, make_words, remake_words, texts_with, words_of,
 };
 
 use std::path::PathBuf;

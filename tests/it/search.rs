@@ -149,6 +149,22 @@ fn the_index_finds_what_reading_everything_finds() {
             let regex = format!("(?i)nothing|{part}.?");
             assert_eq!(places(&case, &["--regex", &regex]), expected, "{regex}");
         }
+        // A word, and one that begins so.
+        let shape = word.replace(|c: char| c.is_ascii_digit(), "[0-9]");
+        for regex in [
+            format!(r"(?i)\b{shape}\b"),
+            format!(r#"(?i)[ -/":]{shape}"#),
+        ] {
+            let read = regex::Regex::new(&regex).unwrap();
+            let expected = lines
+                .iter()
+                .enumerate()
+                .filter(|(_, line)| read.is_match(line));
+            let expected: Vec<usize> = expected.map(|(at, _)| at).collect();
+            if at % 4 == 1 {
+                assert!(places(&case, &["--regex", &regex]) == expected, "{regex}");
+            }
+        }
     }
 }
 

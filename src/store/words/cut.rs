@@ -112,6 +112,19 @@ pub(super) fn push_folded(word: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// The words of a text as they are kept, one a line.
+#[cfg(test)]
+pub(crate) fn words_folded(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    each_word(text, &mut Vec::new(), |_, word| {
+        if !word.is_empty() {
+            push_folded(word, &mut out);
+            out.push(b'\n');
+        }
+    });
+    out
+}
+
 /// The letter or digit of ASCII that stands for a character where case does not count, if there is one: beside
 /// capitals, the two characters that Unicode folds to a letter of ASCII (CaseFolding.txt).
 #[must_use]

@@ -16,6 +16,7 @@
 
 mod cut;
 mod filters;
+mod shape;
 mod stretches;
 
 use std::collections::HashMap;
@@ -23,11 +24,14 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+pub(crate) use cut::words_folded;
 pub use cut::{fold, is_word_byte, words_of};
+pub use shape::WordShape;
 pub use stretches::Fragments;
 
 use self::filters::SLICES;
-use self::stretches::{Collector, FragmentFinder, Stretch, StretchWriter};
+use self::stretches::{Collector, Finder, Stretch, StretchWriter};
 use sha2::{Digest as _, Sha256};
 
 use super::derived::{self, Damage};
@@ -40,6 +44,9 @@ const LIST: &str = "search/_files.json";
 const GROUPS_A_FILE: usize = 1024;
 /// Row groups of texts whose words are made, and held, at once.
 const GROUPS_A_PIECE: usize = 32;
+
+/// Pieces of the words of which is told whether to look at all of them pays.
+const SAMPLE: usize = 4;
 
 /// A row group of a contents file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +86,15 @@ pub struct Wanted {
     pub words: Vec<u64>,
     /// Parts of words.
     pub fragments: Fragments,
+    /// Shapes of words.
+    pub shapes: Vec<WordShape>,
+}
+
+impl Wanted {
+    /// Whether the words themselves have to be looked at.
+    fn is_within_words(&self) -> bool {
+        !self.fragments.is_empty() || !self.shapes.is_empty()
+    }
 }
 
 fn groups_of(store: &Store, parts: &[PathBuf]) -> Result<Vec<Group>, StoreError> {
@@ -112,7 +128,7 @@ pub fn texts_with(
     let parts = store.parts("contents", custody);
     let groups = groups_of(store, &parts)?;
     let mut found: Option<Rows> = None;
-    if !wanted.words.is_empty() || !wanted.fragments.is_empty() {
+    if !wanted.words.is_empty() || wanted.is_within_words() {
         found = look_up(store, custody, &groups, wanted).ok().flatten();
         if found.is_none() || is_unfinished(store) {
             let make = || -> Result<Option<Rows>, StoreError> {
@@ -208,18 +224,30 @@ fn look_up(
         }
         found.retain(|group| fitting.binary_search(group).is_ok());
     }
-    if wanted.fragments.is_empty() {
+    if !wanted.is_within_words() {
         return Ok(Some(found.into_iter().map(|group| (group, None)).collect()));
     }
-    let finder = FragmentFinder::new(&wanted.fragments);
     let pieces = pieces_of(store, custody)?;
-    let stretches = side_by_side(&pieces, |(path, piece)| {
-        let mut stretches: Vec<(Group, Option<Range<usize>>)> = Vec::new();
-        stretches::read(store, path, *piece, |group, rows, words| {
-            stretches.push((group, finder.fits(words).then_some(rows)));
-        })?;
-        Ok::<_, StoreError>(stretches)
-    })?;
+    let of_pieces = |pieces: &[(PathBuf, usize)]| {
+        side_by_side(pieces, |(path, piece)| {
+            let mut finder = Finder::new(wanted);
+            let mut stretches: Vec<(Group, Option<Range<usize>>)> = Vec::new();
+            stretches::read(store, path, *piece, |group, rows, words| {
+                stretches.push((group, finder.fits(words).then_some(rows)));
+            })?;
+            Ok::<_, StoreError>(stretches)
+        })
+    };
+    if pieces.len() > 2 * SAMPLE {
+        let sample = pieces.iter().step_by(pieces.len() / SAMPLE);
+        let sample = of_pieces(&sample.cloned().collect::<Vec<_>>())?.concat();
+        let fitting = sample.iter().filter(|(_, rows)| rows.is_some()).count();
+        // What stands nearly everywhere is not worth the reading of all words.
+        if fitting * 2 > sample.len() {
+            return Ok(Some(found.into_iter().map(|group| (group, None)).collect()));
+        }
+    }
+    let stretches = of_pieces(&pieces)?;
     // How many stretches a row group has, and the rows of those that fit.
     let mut rows: HashMap<Group, (usize, Vec<Range<usize>>)> = HashMap::new();
     for (group, fitting) in stretches.into_iter().flatten() {

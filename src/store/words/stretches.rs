@@ -11,16 +11,17 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
 use arrow_array::{Int32Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
-use memchr::memmem::Finder;
+use memchr::memmem;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use regex_automata::hybrid::dfa::Cache;
 use twox_hash::XxHash64;
 
-use super::Group;
 use super::cut::{ByHash, each_word, push_folded};
 use super::filters::{group_at, group_columns};
+use super::{Group, Wanted, WordShape};
 use crate::protect::DataKey;
 use crate::store::encrypt::encrypted;
 use crate::store::scan::open_texts;
@@ -208,19 +209,34 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Finds fragments among the words of a stretch.
-pub(super) struct FragmentFinder<'f>(Vec<Vec<Finder<'f>>>);
+/// Finds what is wanted among the words of a stretch.
+pub(super) struct Finder<'w> {
+    fragments: Vec<Vec<memmem::Finder<'w>>>,
+    shapes: Vec<(&'w WordShape, Cache)>,
+}
 
-impl<'f> FragmentFinder<'f> {
-    pub(super) fn new(fragments: &'f Fragments) -> Self {
-        let finders = |line: &'f Vec<Vec<u8>>| line.iter().map(Finder::new).collect();
-        Self(fragments.iter().map(finders).collect())
+impl<'w> Finder<'w> {
+    pub(super) fn new(wanted: &'w Wanted) -> Self {
+        let finders = |line: &'w Vec<Vec<u8>>| line.iter().map(memmem::Finder::new).collect();
+        Self {
+            fragments: wanted.fragments.iter().map(finders).collect(),
+            shapes: wanted
+                .shapes
+                .iter()
+                .map(|shape| (shape, shape.cache()))
+                .collect(),
+        }
     }
 
     /// Whether a text of the stretch may have a match.
-    pub(super) fn fits(&self, words: &[u8]) -> bool {
-        let mut lines = self.0.iter();
-        lines.all(|line| line.iter().any(|finder| finder.find(words).is_some()))
+    pub(super) fn fits(&mut self, words: &[u8]) -> bool {
+        let has = |finder: &memmem::Finder<'_>| finder.find(words).is_some();
+        let mut lines = self.fragments.iter();
+        lines.all(|line| line.iter().any(has))
+            && self
+                .shapes
+                .iter_mut()
+                .all(|(shape, cache)| shape.may_fit(cache, words))
     }
 }
 
@@ -241,8 +257,11 @@ mod tests {
         assert_eq!(rows, [0..3, 3..4]);
         let fits = |at: usize, fragments: &[&[&str]]| {
             let bytes = |line: &&[&str]| line.iter().map(|part| part.as_bytes().to_vec()).collect();
-            let fragments: Fragments = fragments.iter().map(bytes).collect();
-            FragmentFinder::new(&fragments).fits(&stretches[at].words)
+            let wanted = Wanted {
+                fragments: fragments.iter().map(bytes).collect(),
+                ..Wanted::default()
+            };
+            Finder::new(&wanted).fits(&stretches[at].words)
         };
         assert!(fits(0, &[&["pay"], &["0004"], &["gai"]]));
         assert!(fits(0, &[&["nothing", "471"]]));

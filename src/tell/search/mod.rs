@@ -6,6 +6,7 @@
 
 mod fields;
 mod pattern;
+mod shape;
 mod text;
 mod texts;
 mod walk;

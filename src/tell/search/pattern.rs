@@ -6,7 +6,8 @@ use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use crate::store::{Fragments, fold, is_word_byte, words_of};
+use super::shape::shapes;
+use crate::store::{Fragments, WordShape, fold, is_word_byte, words_of};
 
 /// What is looked for in a text.
 pub(super) struct Pattern {
@@ -17,6 +18,8 @@ pub(super) struct Pattern {
     pub words: Vec<u64>,
     /// Parts of words that a text with a match has.
     pub fragments: Fragments,
+    /// Shapes of words that a text with a match has.
+    pub shapes: Vec<WordShape>,
 }
 
 impl Pattern {
@@ -58,6 +61,10 @@ impl Pattern {
                 words.remove(0);
             }
         }
+        let begun = match open == [false, true] && at_word[0] {
+            true => beginning_of_word(plain),
+            false => None,
+        };
         Ok(Self {
             regex,
             whole: [at_word[0] && !open[0], at_word[1] && !open[1]],
@@ -66,6 +73,7 @@ impl Pattern {
                 true => fragments(&source),
                 false => Fragments::new(),
             },
+            shapes: begun.into_iter().collect(),
         })
     }
 
@@ -79,6 +87,7 @@ impl Pattern {
             whole: [false; 2],
             words: Vec::new(),
             fragments: fragments(source),
+            shapes: shapes(source),
         })
     }
 
@@ -94,6 +103,18 @@ impl Pattern {
         }
         None
     }
+}
+
+/// The shape of a word that begins as a text does.
+fn beginning_of_word(plain: &str) -> Option<WordShape> {
+    let word = plain.bytes().take_while(u8::is_ascii_alphanumeric);
+    let word: Vec<u8> = word.map(|byte| byte.to_ascii_lowercase()).collect();
+    let zeros = word.iter().take_while(|byte| **byte == b'0').count();
+    let rest = String::from_utf8(word[zeros..].to_vec()).ok()?;
+    // Before the word the letters of an escape of JSON may stand, and zeros before a number.
+    (rest.len() >= SHORTEST)
+        .then(|| WordShape::new(&format!("^(?:[nrtbf]|u.{{4}})?0*{rest}")))
+        .flatten()
 }
 
 /// Whether no word goes on at a place of a text: before it stands none, an escape of JSON, or the zeros of a
@@ -117,7 +138,7 @@ fn begins_word(text: &[u8], start: usize) -> bool {
 }
 
 /// Shorter ones are in every text.
-const SHORTEST: usize = 3;
+pub(super) const SHORTEST: usize = 3;
 /// More alternatives are not looked for one by one.
 const MOST_ALTERNATIVES: usize = 16;
 

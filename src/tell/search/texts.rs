@@ -59,6 +59,7 @@ impl<'s> Texts<'s> {
             for pattern in patterns {
                 wanted.words.extend(&pattern.words);
                 wanted.fragments.extend(pattern.fragments.iter().cloned());
+                wanted.shapes.extend(pattern.shapes.iter().cloned());
             }
         }
         let of_batch = |custody| {

@@ -1,0 +1,73 @@
+//! An expression over the words of a stretch.
+
+use regex_automata::hybrid::dfa::{Cache, Config, DFA};
+use regex_automata::nfa::thompson;
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchError};
+
+/// An expression that is larger than that says too little for what it costs.
+const MOST_BYTES: usize = 1 << 20;
+/// Room for what is made of it while it is looked for.
+const CACHE_BYTES: usize = 4 << 20;
+
+/// An expression that is found among the words of a text, each of which is a line in the form that
+/// [`super::fold`] gives. It is over bytes, and knows nothing of case.
+///
+/// It runs as a deterministic automaton only: where that grows too large, words are taken to have it. Engines that
+/// always know take longer than it takes to read the texts.
+#[derive(Clone, Debug)]
+pub struct WordShape {
+    source: String,
+    automaton: DFA,
+}
+
+impl WordShape {
+    /// Of its source; `None` if it is none or too large.
+    #[must_use]
+    pub fn new(source: &str) -> Option<Self> {
+        let syntax = syntax::Config::new()
+            .unicode(false)
+            .utf8(false)
+            .multi_line(true);
+        let nfa = thompson::Config::new()
+            .utf8(false)
+            .nfa_size_limit(Some(MOST_BYTES));
+        let config = Config::new()
+            .cache_capacity(CACHE_BYTES)
+            .minimum_cache_clear_count(Some(2))
+            .minimum_bytes_per_state(Some(10));
+        let automaton = DFA::builder()
+            .configure(config)
+            .syntax(syntax)
+            .thompson(nfa)
+            .build(source);
+        Some(Self {
+            source: source.to_owned(),
+            automaton: automaton.ok()?,
+        })
+    }
+
+    /// The expression.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What a search among words needs; it is of use for the next one.
+    pub(super) fn cache(&self) -> Cache {
+        self.automaton.create_cache()
+    }
+
+    /// Whether it may be found among words.
+    pub(super) fn may_fit(&self, cache: &mut Cache, words: &[u8]) -> bool {
+        let input = Input::new(words).earliest(true);
+        let found: Result<_, MatchError> = self.automaton.try_search_fwd(cache, &input);
+        found.map_or(true, |found| found.is_some())
+    }
+
+    /// Whether it is found among words.
+    #[cfg(test)]
+    pub(crate) fn is_in(&self, words: &[u8]) -> bool {
+        self.may_fit(&mut self.cache(), words)
+    }
+}

@@ -1,14 +1,21 @@
 //! An expression over the words of a stretch.
 
+use std::ops::Range;
+
+use memchr::{memchr, memrchr};
 use regex_automata::hybrid::dfa::{Cache, Config, DFA};
 use regex_automata::nfa::thompson;
-use regex_automata::util::syntax;
-use regex_automata::{Input, MatchError};
+use regex_automata::util::{prefilter::Prefilter, syntax};
+use regex_automata::{Input, MatchError, MatchKind};
+
+use super::stretches::END;
 
 /// An expression that is larger than that says too little for what it costs.
 const MOST_BYTES: usize = 1 << 20;
 /// Room for what is made of it while it is looked for.
 const CACHE_BYTES: usize = 4 << 20;
+/// Of what is at least so long, few words are.
+const LONG: usize = 10;
 
 /// An expression that is found among the words of a text, each of which is a line in the form that
 /// [`super::fold`] gives. It is over bytes, and knows nothing of case.
@@ -18,6 +25,8 @@ const CACHE_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug)]
 pub struct WordShape {
     source: String,
+    /// Bytes of its shortest match.
+    least: usize,
     automaton: DFA,
 }
 
@@ -29,20 +38,25 @@ impl WordShape {
             .unicode(false)
             .utf8(false)
             .multi_line(true);
+        let parsed = syntax::parse_with(source, &syntax).ok()?;
         let nfa = thompson::Config::new()
             .utf8(false)
             .nfa_size_limit(Some(MOST_BYTES));
+        let nfa = thompson::Compiler::new()
+            .configure(nfa)
+            .build_from_hir(&parsed)
+            .ok()?;
+        // Where every match begins with one of a few bytes or strings, they are skipped to.
+        let beginning = Prefilter::from_hir_prefix(MatchKind::All, &parsed);
         let config = Config::new()
+            .prefilter(beginning.filter(Prefilter::is_fast))
             .cache_capacity(CACHE_BYTES)
             .minimum_cache_clear_count(Some(2))
             .minimum_bytes_per_state(Some(10));
-        let automaton = DFA::builder()
-            .configure(config)
-            .syntax(syntax)
-            .thompson(nfa)
-            .build(source);
+        let automaton = DFA::builder().configure(config).build_from_nfa(nfa);
         Some(Self {
             source: source.to_owned(),
+            least: parsed.properties().minimum_len().unwrap_or(0),
             automaton: automaton.ok()?,
         })
     }
@@ -60,7 +74,28 @@ impl WordShape {
 
     /// Whether it may be found among words.
     pub(super) fn may_fit(&self, cache: &mut Cache, words: &[u8]) -> bool {
-        let input = Input::new(words).earliest(true);
+        if self.least < LONG {
+            return self.may_be_in(cache, words, 0..words.len());
+        }
+        // No match is longer than a word: those that are too short are passed over, several at once.
+        let mut start = 0;
+        while let Some(shortest) = words.get(start..start + self.least) {
+            if let Some(end) = memrchr(END, shortest) {
+                start += end + 1;
+                continue;
+            }
+            let rest = memchr(END, &words[start..]);
+            let end = rest.map_or(words.len(), |length| start + length);
+            if self.may_be_in(cache, words, start..end) {
+                return true;
+            }
+            start = end + 1;
+        }
+        false
+    }
+
+    fn may_be_in(&self, cache: &mut Cache, words: &[u8], at: Range<usize>) -> bool {
+        let input = Input::new(words).span(at).earliest(true);
         let found: Result<_, MatchError> = self.automaton.try_search_fwd(cache, &input);
         found.map_or(true, |found| found.is_some())
     }

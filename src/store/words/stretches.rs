@@ -30,7 +30,7 @@ use crate::store::{Store, StoreError};
 /// Bytes of text of a stretch: about what a page of the texts holds, which is what a search then reads.
 const STRETCH_BYTES: usize = 256 << 10;
 /// What parts the words of a stretch.
-const END: u8 = b'\n';
+pub(super) const END: u8 = b'\n';
 
 /// Parts of words, of which a text with a match has at least one of each line, in the form that
 /// [`super::fold`] gives.

@@ -427,7 +427,8 @@ mod tests {
     }
 
     const AROUND: [&str; 8] = ["", "", r"\b", r"(?-u:\b)", "^", "$", "-", "(?i)"];
-    const PIECES: [&str; 18] = [
+    const PIECES: [&str; 19] = [
+        "[ab1]{10}",
         "a",
         "[ab]",
         "b{2}",
@@ -447,7 +448,8 @@ mod tests {
         "(?:ab)*",
         r"(?-u:\b)",
     ];
-    const TEXTS: [&[u8]; 16] = [
+    const TEXTS: [&[u8]; 17] = [
+        b"ab1ab1ab1a",
         b"a",
         b"b",
         b"bb",

@@ -134,16 +134,7 @@ pub(super) fn block(
         Some(set.get(*cause).id().to_string())
     };
     for (event, number) in set.iter().zip(events) {
-        let source = event.text(Col::Source).unwrap_or_default();
-        let kind = event.text(Col::Kind).unwrap_or_default();
-        let source_ok = request.sources.is_empty()
-            || request
-                .sources
-                .iter()
-                .any(|want| is_of_source(source, want));
-        let kind_ok =
-            request.kinds.is_empty() || request.kinds.iter().any(|want| want.as_str() == kind);
-        if !source_ok || !kind_ok {
+        if !is_asked(&event, request) {
             continue;
         }
         let mut line = line(store, index, &event, *number);
@@ -166,6 +157,16 @@ pub(super) fn block(
         findings: Vec::new(),
         lines,
     }
+}
+
+/// Whether an event is of a kind and a source that are asked for.
+pub(super) fn is_asked(event: &EventView<'_>, request: &TimelineRequest) -> bool {
+    let source = event.text(Col::Source).unwrap_or_default();
+    let kind = event.text(Col::Kind).unwrap_or_default();
+    let mut sources = request.sources.iter();
+    let source_ok = request.sources.is_empty() || sources.any(|want| is_of_source(source, want));
+    let mut kinds = request.kinds.iter();
+    source_ok && (request.kinds.is_empty() || kinds.any(|want| want.as_str() == kind))
 }
 
 /// Rows of one save: same source, object and time, by the same actor as far as the rows say.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::conditions::is_within;
 use super::search::events_that;
-use super::task_block::{TaskBlock, block};
+use super::task_block::{TaskBlock, block, is_asked};
 use crate::check::{Policy, judge_read};
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
@@ -77,7 +77,7 @@ pub struct Timeline {
     pub matched: Vec<Matched>,
     /// Tasks, earliest first.
     pub tasks: Vec<TaskBlock>,
-    /// Events that were left out because of the limit.
+    /// Events that are asked for and were left out because of the limit.
     pub left_out: usize,
 }
 
@@ -141,8 +141,9 @@ pub fn timeline(
         None => (0..index.len()).collect(),
     };
     let is_filtered = !request.kinds.is_empty() || !request.sources.is_empty();
+    let mut fitting: Option<Vec<EventRef>> = None;
     if is_filtered && tasks.len() > FEW_TASKS {
-        let fitting = events_that(store, &request.kinds, &request.sources)?;
+        let fitting = fitting.insert(events_that(store, &request.kinds, &request.sources)?);
         // Of what many tasks have, the first are found soon.
         if fitting.len() * OFTEN < index.events() {
             let mut having = vec![false; index.len()];
@@ -156,14 +157,6 @@ pub fn timeline(
         let begin = index.begin(*task).unwrap_or(i64::MAX);
         (begin, index.first(*task))
     });
-    let in_time = |event: &u32| is_within(index.time(*event), request.since, request.until);
-    let events_of = |task: usize| {
-        index
-            .members(task)
-            .into_iter()
-            .filter(in_time)
-            .collect::<Vec<u32>>()
-    };
     let mut blocks: Vec<TaskBlock> = Vec::new();
     let judged = tasks.len() <= JUDGED;
     let (mut shown, mut left_out, mut at) = (0, 0, 0);
@@ -175,7 +168,7 @@ pub fn timeline(
         let mut group: Vec<(usize, Vec<u32>)> = Vec::new();
         let mut size = 0;
         while at < tasks.len() && size < step {
-            let events = events_of(tasks[at]);
+            let events = events_of(index, request, tasks[at]);
             size += events.len();
             group.push((tasks[at], events));
             at += 1;
@@ -192,7 +185,10 @@ pub fn timeline(
             let slice = set.slice(start, events.len());
             start += events.len();
             if shown >= limit {
-                left_out += events.len();
+                left_out += slice
+                    .iter()
+                    .filter(|event| is_asked(event, request))
+                    .count();
                 continue;
             }
             for (found, places) in matched.iter_mut().zip(&hits) {
@@ -209,25 +205,89 @@ pub fn timeline(
             blocks.push(block);
         }
     }
-    let is_whole = request.since.is_none() && request.until.is_none();
-    let all_timed = request.until.is_none() && index.untimed() == 0;
-    let begins_in_time = |task: usize| {
-        let begin = index.begin(task);
-        all_timed && begin.is_some() && begin >= request.since
+    let left = &tasks[at..];
+    left_out += match (is_filtered, &fitting) {
+        (false, _) => events_in(index, request, left),
+        (true, Some(fitting)) => fitting_in(index, request, left, fitting),
+        (true, None) => asked_in(store, index, request, left)?,
     };
-    let left = tasks[at..]
-        .iter()
-        .map(|task| match is_whole || begins_in_time(*task) {
-            true => index.size(*task),
-            false => events_of(*task).len(),
-        });
-    left_out += left.sum::<usize>();
     index.check()?;
     Ok(Timeline {
         matched,
         tasks: blocks,
         left_out,
     })
+}
+
+/// Events of a task within the time that is asked for.
+fn events_of(index: &TaskIndex, request: &TimelineRequest, task: usize) -> Vec<u32> {
+    let members = index.members(task).into_iter();
+    members
+        .filter(|event| is_within(index.time(*event), request.since, request.until))
+        .collect()
+}
+
+/// How many events of tasks are within the time that is asked for.
+fn events_in(index: &TaskIndex, request: &TimelineRequest, tasks: &[usize]) -> usize {
+    let is_whole = request.since.is_none() && request.until.is_none();
+    let all_timed = request.until.is_none() && index.untimed() == 0;
+    let begins_in_time = |task: usize| {
+        let begin = index.begin(task);
+        all_timed && begin.is_some() && begin >= request.since
+    };
+    let of_each = tasks
+        .iter()
+        .map(|task| match is_whole || begins_in_time(*task) {
+            true => index.size(*task),
+            false => events_of(index, request, *task).len(),
+        });
+    of_each.sum()
+}
+
+/// How many of the events of a kind or a source are of those tasks.
+fn fitting_in(
+    index: &TaskIndex,
+    request: &TimelineRequest,
+    tasks: &[usize],
+    fitting: &[EventRef],
+) -> usize {
+    let mut asked = vec![false; index.len()];
+    for task in tasks {
+        asked[*task] = true;
+    }
+    let is_whole = request.since.is_none() && request.until.is_none();
+    let is_left = |event: u32| {
+        index.task_of(event).is_some_and(|task| asked[task])
+            && (is_whole || is_within(index.time(event), request.since, request.until))
+    };
+    let events = fitting.iter().filter_map(|event| index.number(*event));
+    events.filter(|event| is_left(*event)).count()
+}
+
+/// How many events of few tasks are of a kind or a source: they are looked at.
+fn asked_in(
+    store: &Store,
+    index: &TaskIndex,
+    request: &TimelineRequest,
+    tasks: &[usize],
+) -> Result<usize, StoreError> {
+    let mut places: Vec<EventRef> = Vec::new();
+    let mut count = 0;
+    let mut tasks = tasks.iter().peekable();
+    while let Some(task) = tasks.next() {
+        let events = events_of(index, request, *task).into_iter();
+        places.extend(events.map(|event| index.place(event)));
+        if places.len() >= READ_AT_ONCE || tasks.peek().is_none() {
+            let set = read_events(store, &places)?;
+            let events = set.slice(0, set.len());
+            count += events
+                .iter()
+                .filter(|event| is_asked(event, request))
+                .count();
+            places.clear();
+        }
+    }
+    Ok(count)
 }
 
 fn tasks_with(

@@ -462,3 +462,37 @@ fn a_timeline_finds_the_few_tasks_with_a_kind() {
         assert!(limit == "1" || found.len() == expected.len(), "{kind}");
     }
 }
+
+/// Events of a timeline, and how many more it has left out.
+fn shown_and_left(case: &Case, asked: &[&str], limit: &str) -> (usize, usize) {
+    let arguments = [&["timeline", "--format", "json", "--limit", limit], asked].concat();
+    let found = case.json(&arguments);
+    let tasks = found["tasks"].as_array().unwrap().iter();
+    let lines = tasks.flat_map(|task| task["lines"].as_array().unwrap());
+    let events = lines.map(|line| line["evidence"].as_array().unwrap().len());
+    let left = found["left_out"].as_u64().unwrap();
+    (events.sum(), usize::try_from(left).unwrap())
+}
+
+#[test]
+fn a_limit_leaves_out_what_was_asked_for() {
+    let case = Case::demo();
+    for asked in [
+        &["--kind", "write"][..],
+        &["--source", "kong"],
+        &["--kind", "approval", "--since", "2026-03-02T07:30"],
+        // So few tasks that they are read.
+        &["--user", "schmidt", "--kind", "write"],
+        &["--user", "schmidt"],
+    ] {
+        let (all, none) = shown_and_left(&case, asked, "100000");
+        assert_eq!(none, 0, "{asked:?}");
+        for limit in ["1", "12"] {
+            let (shown, left) = shown_and_left(&case, asked, limit);
+            assert!(
+                left > 0 && shown + left == all,
+                "{asked:?} {limit}: {shown} + {left}, {all}"
+            );
+        }
+    }
+}

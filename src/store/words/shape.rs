@@ -106,3 +106,47 @@ impl WordShape {
         self.may_fit(&mut self.cache(), words)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shorter_words_are_passed_over_and_no_other() {
+        let shape = WordShape::new("^[0-9]{12}$").unwrap();
+        for (words, found) in [
+            ("123456789012\n", true),
+            ("123456789012", true),
+            ("a\nbc\n123456789012\nd\n", true),
+            ("12345678901\n123456789012\n", true),
+            ("1234567890123\n123456789012\n", true),
+            ("1234567890123\n", false),
+            ("12345678901\n1\n", false),
+            ("123456\n789012\n", false),
+            ("", false),
+        ] {
+            assert_eq!(shape.is_in(words.as_bytes()), found, "{words:?}");
+        }
+    }
+
+    /// Which of its last letters was an `a` makes a hundred thousand states of this expression, for which there is no
+    /// room: words are then taken to have it.
+    #[test]
+    fn what_grows_too_large_may_always_fit() {
+        let shape = WordShape::new("a[ab]{17}c").unwrap();
+        let mut state = 1u32;
+        let mut letter = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if state >> 31 == 0 { b'a' } else { b'b' }
+        };
+        let mut words: Vec<u8> = (0..1_000_000).map(|_| letter()).collect();
+        let mut cache = shape.cache();
+        let input = Input::new(&words);
+        assert!(shape.automaton.try_search_fwd(&mut cache, &input).is_err());
+        assert!(shape.is_in(&words));
+        words.extend(b"\nabababababababababc\n");
+        assert!(shape.is_in(&words));
+        // A few words take no room.
+        assert!(!shape.is_in(b"abababababababababd\n"));
+    }
+}

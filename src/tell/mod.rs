@@ -26,6 +26,7 @@ mod sequences;
 mod sql;
 mod sql_asked;
 mod sql_file;
+mod sql_order;
 mod sql_scan;
 mod stats;
 mod stitching;

@@ -19,6 +19,7 @@ use polars::sql::SQLContext;
 
 use super::sql_asked::{Asked, First, asked_of};
 use super::sql_file::{BATCH, Opened};
+use super::sql_order::settled;
 use crate::store::side_by_side;
 
 /// Files of a table, all with the same columns.
@@ -106,6 +107,7 @@ pub(super) fn answer(
     for (name, files) in &tables {
         plan.register(name, planned(name, files)?);
     }
+    let query = &settled(&mut plan, query)?;
     let mut asked = asked_of(&plan.execute(query)?.to_alp_optimized()?);
     // Tables are read before the query runs: a scan within it would wait for threads that wait for scans.
     let mut context = SQLContext::new();

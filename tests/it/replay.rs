@@ -187,6 +187,16 @@ fn sql_reads_the_tables_and_changes_nothing() {
     ]);
     assert!(csv.lines().nth(1).unwrap().starts_with("'=1+1"), "{csv}");
     assert!(case.output(&["sql"]).contains("trace_id"));
+    // Groups come in one order, whatever order the engine finds them in.
+    for query in [
+        "select source, kind, actor, count(*) as n from events group by source, kind, actor",
+        "select kind, count(*) as n from events group by kind order by n desc limit 3",
+        "select distinct e.actor, t.task from events e join tasks t on e.event_id = t.event",
+    ] {
+        let answer = || case.output(&["sql", query, "--format", "csv"]);
+        let first = answer();
+        assert!((0..3).all(|_| answer() == first), "{query}");
+    }
     // More columns than a terminal has room for stand below each other.
     let wide = case.output(&[
         "sql",

@@ -1,6 +1,8 @@
 //! Union-find over equal strong keys.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ops::Range;
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -10,7 +12,12 @@ use super::keys::Keys;
 use super::weigh::{Kept, KeptCell, Settings, weigh};
 use super::{Hub, STRONG, StepClock};
 use crate::model::{Digest, KeyKind, Kind};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, side_by_side};
+
+/// Kinds that tell how far a value reaches.
+const REACHING: [KeyKind; 2] = [KeyKind::Trace, KeyKind::Conversation];
+/// Groups of keys, or tasks, that a core takes at once.
+const AT_ONCE: usize = 1 << 12;
 
 pub(super) struct Components {
     parent: Vec<u32>,
@@ -62,13 +69,16 @@ pub(super) fn close(
     borrow_times(store, &places, &mut facts)?;
     clock.done("reading events");
     // Kinds that tell how far a value reaches are read first.
-    let reaching = [KeyKind::Trace, KeyKind::Conversation]
-        .map(|kind| Ok((kind, Keys::read(store, &places, kind)?)));
+    let reaching = REACHING.map(|kind| Ok((kind, Keys::read(store, &places, kind)?)));
     let reaching: Vec<(KeyKind, Keys)> = reaching.into_iter().collect::<Result<_, StoreError>>()?;
-    let scopes: Vec<Vec<u32>> = reaching
-        .iter()
-        .map(|(_, keys)| scope(keys, n as usize))
-        .collect();
+    let mut scopes = vec![[0; REACHING.len()]; n as usize];
+    for (at, (_, keys)) in reaching.iter().enumerate() {
+        for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+            for row in group {
+                scopes[row.1 as usize][at] = number;
+            }
+        }
+    }
     let mut components = Components {
         parent: (0..n).collect(),
     };
@@ -76,50 +86,39 @@ pub(super) fn close(
     let mut hubs = Vec::new();
     let join = |kind: KeyKind, keys: &Keys| {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
-        for (value, group) in keys.groups() {
-            if group.len() < 2 {
-                continue;
-            }
-            // An answer that two conversations share tells them apart no more; one that was logged
-            // twice was given at one time.
-            if kind == KeyKind::Prefix {
-                let answers = group
-                    .iter()
-                    .filter(|row| facts.kind(row.1) == Kind::Inference);
-                let mut times = answers.map(|row| facts.times[row.1 as usize]);
-                let first = times.next();
-                if times.any(|time| Some(time) != first) {
-                    continue;
+        let groups: Vec<Group<'_>> = keys.groups().filter(|group| group.1.len() > 1).collect();
+        let blocks: Vec<&[Group<'_>]> = groups.chunks(AT_ONCE).collect();
+        let judge = |block: &&[Group<'_>]| {
+            let judged = block
+                .iter()
+                .map(|group| judge(kind, group.1, &facts, &scopes, limit));
+            Ok::<Vec<Judged>, Infallible>(judged.collect())
+        };
+        let Ok(judged) = side_by_side(&blocks, judge);
+        // In the order of time: events that are near each other lie near each other, mostly.
+        let mut joins: Vec<(i64, u32, Group<'_>)> = Vec::with_capacity(groups.len());
+        for (group, judged) in groups.into_iter().zip(judged.into_iter().flatten()) {
+            match judged {
+                Judged::Joins(anchor) => {
+                    let time = facts.times[anchor as usize].unwrap_or(i64::MAX);
+                    joins.push((time, anchor, group));
                 }
-            }
-            let reach = scopes
-                .iter()
-                .map(|scope| distinct(scope, group))
-                .max()
-                .unwrap_or(0);
-            // A trace reaches itself; other traces on its events count.
-            if reach > limit {
-                hubs.push(Hub {
+                Judged::Hub(reach) => hubs.push(Hub {
                     kind,
-                    value: value.to_owned(),
+                    value: group.0.to_owned(),
                     reach,
-                    events: group.len(),
-                });
-                continue;
+                    events: group.1.len(),
+                }),
+                Judged::Apart => {}
             }
-            let anchor = group
-                .iter()
-                .map(|row| row.1)
-                .min_by(|a, b| facts.compare(*a, *b));
-            let Some(anchor) = anchor else { continue };
+        }
+        joins.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| facts.compare(a.1, b.1)));
+        for (_, anchor, (value, group)) in joins {
             let mut number = None;
             for row in group {
                 if row.1 != anchor && components.union(anchor, row.1) && !links.is_set(row.1) {
-                    let number = *number.get_or_insert_with(|| {
-                        links.values.push(value.to_owned());
-                        u32::try_from(links.values.len() - 1).unwrap_or(u32::MAX)
-                    });
-                    links.set(row.1, anchor, kind, number);
+                    let number = *number.get_or_insert_with(|| links.add_value(value.to_owned()));
+                    links.set(row.1, anchor, (kind, number), 1.0);
                 }
             }
         }
@@ -133,14 +132,13 @@ pub(super) fn close(
     clock.done("joining by ids");
     let weighed = weigh(store, &places, &facts, &mut components, settings, kept)?;
     let (mut causes, mut weighings) = (Vec::new(), Vec::new());
-    for told in weighed.actions {
+    for told in weighed.actions.into_iter().flatten() {
         if let Some(link) = told.joined {
-            let value = u32::try_from(links.values.len()).unwrap_or(u32::MAX);
-            links.values.push(link.why);
+            let value = links.add_value(link.why);
             for effect in &told.events {
                 if components.union(link.cause, *effect) || !links.is_set(*effect) {
-                    links.set(*effect, link.cause, KeyKind::Value, value);
-                    links.probability[*effect as usize] = per_mille(link.probability);
+                    let why = (KeyKind::Value, value);
+                    links.set(*effect, link.cause, why, link.probability);
                 }
             }
         }
@@ -148,30 +146,8 @@ pub(super) fn close(
         weighings.extend(told.weighing.map(|weighing| (told.events, weighing)));
     }
     clock.done("weighing evidence");
-    let mut roots: Vec<(u32, u32)> = (0..n)
-        .map(|event| (components.find(event), event))
-        .collect();
-    roots.sort_unstable();
-    let mut tasks: Vec<(Digest, Vec<u32>)> = roots
-        .chunk_by(|a, b| a.0 == b.0)
-        .map(|group| {
-            let mut members: Vec<u32> = group.iter().map(|(_, event)| *event).collect();
-            members.sort_by_cached_key(|event| facts.order(*event));
-            let least = members.iter().map(|event| facts.ids[*event as usize]).min();
-            let id = Digest::of(&least.map_or([0; 32], |id| id.0));
-            (id, members)
-        })
-        .collect();
-    tasks.sort_by_key(|task| task.0);
+    let (task_ids, starts, members) = tasks(&facts, &mut components);
     hubs.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
-    let mut starts = vec![0u32];
-    let mut task_ids = Vec::with_capacity(tasks.len());
-    let mut members = Vec::with_capacity(n as usize);
-    for (id, events) in tasks {
-        task_ids.push(id);
-        members.extend(events);
-        starts.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
-    }
     let index = TaskIndex::new(Parts {
         state,
         places,
@@ -198,10 +174,103 @@ pub(super) fn close(
     })
 }
 
-fn per_mille(probability: f64) -> u32 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Between 0 and 1000.
-    let whole = (probability.clamp(0.0, 1.0) * 1000.0) as u32;
-    whole
+/// A value, and the keys that have it; the event is the second of a key.
+type Group<'k> = (&'k str, &'k [(u32, u32)]);
+
+/// What a value does to the events that have it.
+enum Judged {
+    /// It joins them; the earliest of them.
+    Joins(u32),
+    /// It reaches so many traces or conversations, more than its kind may.
+    Hub(usize),
+    /// It is where two conversations begin alike.
+    Apart,
+}
+
+fn judge(
+    kind: KeyKind,
+    group: &[(u32, u32)],
+    facts: &Facts,
+    scopes: &[[u32; REACHING.len()]],
+    limit: usize,
+) -> Judged {
+    // An answer that two conversations share tells them apart no more; one that was logged
+    // twice was given at one time.
+    if kind == KeyKind::Prefix {
+        let answers = group
+            .iter()
+            .filter(|row| facts.kind(row.1) == Kind::Inference);
+        let mut times = answers.map(|row| facts.times[row.1 as usize]);
+        let first = times.next();
+        if times.any(|time| Some(time) != first) {
+            return Judged::Apart;
+        }
+    }
+    // A trace reaches itself; other traces on its events count.
+    let reach = (0..REACHING.len())
+        .map(|of| distinct(group.iter().map(|row| scopes[row.1 as usize][of])))
+        .max()
+        .unwrap_or(0);
+    if reach > limit {
+        return Judged::Hub(reach);
+    }
+    let time = |row: &(u32, u32)| facts.times[row.1 as usize].unwrap_or(i64::MAX);
+    let least = group.iter().map(time).min();
+    let earliest = group.iter().filter(|row| Some(time(row)) == least);
+    let anchor = earliest
+        .map(|row| row.1)
+        .min_by(|a, b| facts.compare(*a, *b));
+    anchor.map_or(Judged::Apart, Judged::Joins)
+}
+
+/// Ids of the tasks, in their order, where the members of each begin, and all members: those of a task in their order.
+fn tasks(facts: &Facts, components: &mut Components) -> (Vec<Digest>, Vec<u32>, Vec<u32>) {
+    let n = u32::try_from(facts.ids.len()).unwrap_or(u32::MAX);
+    let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
+    // Members of a component come together at the place of its root.
+    let mut ends = vec![0u32; roots.len()];
+    for root in &roots {
+        ends[*root as usize] += 1;
+    }
+    let mut end = 0;
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for size in &mut ends {
+        let start = end;
+        end += *size;
+        if *size > 0 {
+            found.push(start as usize..end as usize);
+        }
+        *size = start;
+    }
+    let mut grouped = vec![0u32; roots.len()];
+    for (event, root) in (0u32..).zip(&roots) {
+        let next = &mut ends[*root as usize];
+        grouped[*next as usize] = event;
+        *next += 1;
+    }
+    drop((roots, ends));
+    let blocks: Vec<&[Range<usize>]> = found.chunks(AT_ONCE).collect();
+    let Ok(sorted) = side_by_side(&blocks, |block| {
+        let of_each = block.iter().map(|range| {
+            let mut members = grouped[range.clone()].to_vec();
+            members.sort_unstable_by(|a, b| facts.compare(*a, *b));
+            let least = members.iter().map(|event| facts.ids[*event as usize]).min();
+            let id = Digest::of(&least.map_or([0; 32], |id| id.0));
+            (id, members.into_boxed_slice())
+        });
+        Ok::<Vec<_>, Infallible>(of_each.collect())
+    });
+    drop(grouped);
+    let mut sorted: Vec<(Digest, Box<[u32]>)> = sorted.into_iter().flatten().collect();
+    sorted.sort_unstable_by_key(|task| task.0);
+    let (mut ids, mut starts) = (Vec::with_capacity(sorted.len()), vec![0u32]);
+    let mut members = Vec::with_capacity(n as usize);
+    for (id, events) in sorted {
+        ids.push(id);
+        members.extend_from_slice(&events);
+        starts.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
+    }
+    (ids, starts, members)
 }
 
 /// Positions of a change document have no time: they take the one of the header, whichever file
@@ -228,23 +297,9 @@ fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(),
     Ok(())
 }
 
-/// For each event, the number of its value; 0 for none.
-fn scope(keys: &Keys, events: usize) -> Vec<u32> {
-    let mut scope = vec![0; events];
-    for (number, (_, group)) in (1u32..).zip(keys.groups()) {
-        for row in group {
-            scope[row.1 as usize] = number;
-        }
-    }
-    scope
-}
-
-/// How many traces or conversations keys reach.
-fn distinct(scope: &[u32], group: &[(u32, u32)]) -> usize {
-    let values = || {
-        let values = group.iter().map(|row| scope[row.1 as usize]);
-        values.filter(|value| *value != 0)
-    };
+/// How many traces or conversations keys reach: the numbers of theirs, 0 for none.
+fn distinct(scopes: impl Iterator<Item = u32> + Clone) -> usize {
+    let values = || scopes.clone().filter(|value| *value != 0);
     // Mostly it is one.
     let Some(first) = values().next() else {
         return 0;

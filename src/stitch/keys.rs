@@ -1,12 +1,13 @@
 //! Keys of one kind, grouped by their values.
 
 use std::cmp::Ordering;
+use std::convert::Infallible;
 use std::sync::mpsc::sync_channel;
 
 use super::index::Places;
 use super::{COUNTER, is_counter};
 use crate::model::KeyKind;
-use crate::store::{KeyScan, Store, StoreError, side_by_side};
+use crate::store::{KeyScan, Store, StoreError, cores, side_by_side};
 
 /// All keys of one kind, grouped by value.
 #[derive(Default)]
@@ -29,6 +30,55 @@ struct Part {
     events: Vec<u32>,
 }
 
+/// Values from which on a stretch of them is worth a core.
+const LEAST: usize = 1 << 12;
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+/// Values in their order, as part and place in it, and their rows: those whose head is not less than `from`, and
+/// less than `to`.
+fn merged(
+    parts: &[Part],
+    head: &impl Fn(&str) -> u64,
+    from: Option<u64>,
+    to: Option<u64>,
+) -> [Vec<(u32, u32)>; 2] {
+    let mut order: Vec<(u64, u32, u32)> = Vec::new();
+    let mut events = 0;
+    for (of, part) in parts.iter().enumerate() {
+        let place = |bound: u64| part.partition_point(|value| head(value) < bound);
+        let start = from.map_or(0, place);
+        let end = to.map_or(part.ends.len(), place).max(start);
+        if start < end {
+            events += part.event_ends[end - 1] - self::start(&part.event_ends, start);
+            let all = start..end;
+            order.extend(all.map(|at| (head(part.value(at)), number(of), number(at))));
+        }
+    }
+    let value = |part: u32, at: u32| parts[part as usize].value(at as usize);
+    let by_value = |a: &(u64, u32, u32), b: &(u64, u32, u32)| {
+        let whole = || value(a.1, a.2).cmp(value(b.1, b.2));
+        a.0.cmp(&b.0).then_with(whole)
+    };
+    // Each part is in order already: runs are merged, stably.
+    order.sort_by(by_value);
+    let mut values: Vec<(u32, u32)> = Vec::new();
+    let mut rows = Vec::with_capacity(events);
+    let mut last = None;
+    for run in &order {
+        if last.is_none_or(|last| by_value(last, run) != Ordering::Equal) {
+            values.push((run.1, run.2));
+        }
+        last = Some(run);
+        let number = number(values.len() - 1);
+        let events = parts[run.1 as usize].events(run.2 as usize);
+        rows.extend(events.iter().map(|event| (number, *event)));
+    }
+    [values, rows]
+}
+
 /// The end of the list before, which is where a list begins.
 fn start(ends: &[usize], at: usize) -> usize {
     at.checked_sub(1).map_or(0, |before| ends[before])
@@ -41,6 +91,19 @@ impl Part {
 
     fn events(&self, at: usize) -> &[u32] {
         &self.events[start(&self.event_ends, at)..self.event_ends[at]]
+    }
+
+    /// The first value for which a condition does not hold that holds for a beginning only.
+    fn partition_point(&self, holds: impl Fn(&str) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.ends.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            match holds(self.value(middle)) {
+                true => low = middle + 1,
+                false => high = middle,
+            }
+        }
+        low
     }
 
     fn push(&mut self, value: &str, event: u32) {
@@ -129,38 +192,34 @@ impl Keys {
             head[..len].copy_from_slice(&behind[..len]);
             u64::from_be_bytes(head)
         };
-        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        let mut order: Vec<(u64, u32, u32)> =
-            Vec::with_capacity(parts.iter().map(|part| part.ends.len()).sum());
-        for (of, part) in parts.iter().enumerate() {
-            order.extend(
-                (0..part.ends.len()).map(|at| (head(part.value(at)), number(of), number(at))),
-            );
-        }
-        let value = |part: u32, at: u32| parts[part as usize].value(at as usize);
-        let by_value = |a: &(u64, u32, u32), b: &(u64, u32, u32)| {
-            let whole = || value(a.1, a.2).cmp(value(b.1, b.2));
-            a.0.cmp(&b.0).then_with(whole)
-        };
-        // Each part is in order already: runs are merged, stably, each half by itself first.
-        let half = order.len() / 2;
-        let (one, other) = order.split_at_mut(half);
-        std::thread::scope(|scope| {
-            scope.spawn(|| one.sort_by(by_value));
-            other.sort_by(by_value);
+        // Each core takes a stretch of the values, which lies in order in each part.
+        let longest = parts.iter().max_by_key(|part| part.ends.len());
+        let bounds: Vec<u64> = longest.map_or_else(Vec::new, |part| {
+            let stretches = cores().min(part.ends.len() / LEAST).max(1);
+            let bounds =
+                (1..stretches).map(|at| head(part.value(part.ends.len() * at / stretches)));
+            bounds.collect()
         });
-        order.sort_by(by_value);
+        let stretches: Vec<(Option<u64>, Option<u64>)> = (0..=bounds.len())
+            .map(|at| {
+                let from = at.checked_sub(1).map(|before| bounds[before]);
+                (from, bounds.get(at).copied())
+            })
+            .collect();
+        let Ok(merged) = side_by_side(&stretches, |(from, to)| {
+            Ok::<_, Infallible>(merged(&parts, &head, *from, *to))
+        });
         let mut values: Vec<(u32, u32)> = Vec::new();
-        let mut rows = Vec::with_capacity(parts.iter().map(|part| part.events.len()).sum());
-        let mut last = None;
-        for run in &order {
-            if last.is_none_or(|last| by_value(last, run) != Ordering::Equal) {
-                values.push((run.1, run.2));
+        let mut rows: Vec<(u32, u32)> = Vec::new();
+        for [more_values, mut more_rows] in merged {
+            let before = number(values.len());
+            if values.is_empty() {
+                (values, rows) = (more_values, more_rows);
+                continue;
             }
-            last = Some(run);
-            let number = number(values.len() - 1);
-            let events = parts[run.1 as usize].events(run.2 as usize);
-            rows.extend(events.iter().map(|event| (number, *event)));
+            more_rows.iter_mut().for_each(|row| row.0 += before);
+            values.extend(more_values);
+            rows.extend(more_rows);
         }
         for part in &mut parts {
             (part.events, part.event_ends) = (Vec::new(), Vec::new());
@@ -230,5 +289,28 @@ mod tests {
         );
         assert!(groups(&[&[], &[]]).is_empty());
         assert_eq!(groups(&[&[("", 1), ("\0", 2)]]).len(), 2);
+    }
+
+    #[test]
+    fn stretches_of_values_side_by_side_give_what_one_gives() {
+        // Values of many parts, some with a beginning of eight bytes in common, more than a core takes alone.
+        let value = |n: u32| format!("id-{}{:x}", "0".repeat(n as usize % 17), n % 5000);
+        let mut parts: Vec<Vec<(String, u32)>> = (0..3)
+            .map(|part| (0..20_000).map(|n| (value(n * (part + 3)), n)).collect())
+            .collect();
+        let mut wanted: std::collections::BTreeMap<String, Vec<u32>> = Default::default();
+        for part in &mut parts {
+            part.sort();
+            for (value, event) in part.iter() {
+                wanted.entry(value.clone()).or_default().push(*event);
+            }
+        }
+        assert!(wanted.len() > 2 * LEAST);
+        let parts: Vec<Vec<(&str, u32)>> = parts
+            .iter()
+            .map(|part| part.iter().map(|(v, e)| (v.as_str(), *e)).collect())
+            .collect();
+        let parts: Vec<&[(&str, u32)]> = parts.iter().map(Vec::as_slice).collect();
+        assert!(groups(&parts).into_iter().eq(wanted));
     }
 }

@@ -3,19 +3,20 @@
 use std::fs;
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::builder::ArrayBuilder;
-use arrow_array::builder::{
-    FixedSizeBinaryBuilder, Float64Builder, StringBuilder, TimestampMicrosecondBuilder,
+use arrow_array::builder::StringBuilder;
+use arrow_array::{
+    ArrayRef, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_buffer::Buffer;
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::ArrowWriter;
-use parquet::file::properties::WriterProperties;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::closure::Closed;
 use super::derived::CELLS;
-use super::index::TaskIndex;
+use super::index::{LinkOf, TaskIndex};
 use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError, write_in_pieces};
 
@@ -40,8 +41,7 @@ static LINKS: LazyLock<SchemaRef> = LazyLock::new(|| {
 });
 
 /// Writes `tasks/tasks.parquet` (task, event, time it is ordered by) and `links/links.parquet` (one
-/// row for each event that a key joins to an earlier one), what is told of each cell, then the index that makes
-/// them valid.
+/// row for each event that a key joins to an earlier one), what is told of each cell, and the index.
 pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
     let (index, ids) = (&closed.index, &closed.ids);
     let root = &store.layout().root;
@@ -49,34 +49,31 @@ pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(StoreError::io("creating", path))?;
     }
-    let tasks = || {
+    // There are more links than anything else: the rest is written beside them.
+    let tasks_and_index = || {
         save(store, "tasks/tasks.parquet", &TASKS, |write| {
             tasks(index, ids, write)
-        })
+        })?;
+        let path = root.join(CELLS);
+        write_in_pieces(&path, |out| {
+            let mut cells = closed.cells.iter();
+            cells
+                .try_for_each(|cell| cell.put(out))
+                .map_err(StoreError::io("writing", &path))
+        })?;
+        index.save(store)
     };
-    let links = || {
-        save(store, "links/links.parquet", &LINKS, |write| {
+    std::thread::scope(|scope| {
+        let others = scope.spawn(tasks_and_index);
+        let links = save(store, "links/links.parquet", &LINKS, |write| {
             links(index, ids, write)
-        })
-    };
-    let (tasks, links) = std::thread::scope(|scope| {
-        let tasks = scope.spawn(tasks);
-        let links = links();
-        (tasks.join(), links)
-    });
-    match tasks {
-        Ok(tasks) => tasks?,
-        Err(panic) => std::panic::resume_unwind(panic),
-    }
-    links?;
-    let path = root.join(CELLS);
-    write_in_pieces(&path, |out| {
-        let mut cells = closed.cells.iter();
-        cells
-            .try_for_each(|cell| cell.put(out))
-            .map_err(StoreError::io("writing", &path))
-    })?;
-    index.save(store)
+        });
+        let others = match others.join() {
+            Ok(others) => others,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        others.and(links)
+    })
 }
 
 /// Bytes of the dictionary of a column.
@@ -87,72 +84,60 @@ const ROWS: usize = 1 << 16;
 type Write<'w> = &'w mut dyn FnMut(Vec<ArrayRef>) -> Result<(), StoreError>;
 
 fn tasks(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
-    let new = || {
-        (
-            FixedSizeBinaryBuilder::with_capacity(ROWS, 32),
-            FixedSizeBinaryBuilder::with_capacity(ROWS, 32),
-            TimestampMicrosecondBuilder::new().with_timezone("UTC"),
-        )
-    };
-    let (mut task, mut event, mut time) = new();
-    let all = (0..index.len()).flat_map(|task| {
-        let members = index.members(task).into_iter();
-        members.map(move |member| (task, member))
-    });
-    let mut all = all.peekable();
-    while let Some((number, member)) = all.next() {
-        task.append_value(index.id(number).0)?;
-        event.append_value(ids[member as usize].0)?;
-        time.append_option(index.time(member));
-        if task.len() == ROWS || all.peek().is_none() {
-            write(vec![
-                Arc::new(task.finish()),
-                Arc::new(event.finish()),
-                Arc::new(time.finish()),
-            ])?;
-            (task, event, time) = new();
-        }
+    for piece in index.in_order(ROWS) {
+        let time = piece.members().map(|member| index.time(member));
+        let time = TimestampMicrosecondArray::from_iter(time).with_timezone("UTC");
+        write(vec![
+            digests(piece.tasks().map(|task| index.id(task))),
+            digests(piece.members().map(|member| ids[member as usize])),
+            Arc::new(time),
+        ])?;
     }
     Ok(())
 }
 
 fn links(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
-    let new = || {
-        (
-            [(); 2].map(|()| FixedSizeBinaryBuilder::with_capacity(ROWS, 32)),
-            [(); 3].map(|()| StringBuilder::new()),
-            Float64Builder::new(),
-        )
-    };
-    let ([mut cause, mut effect], [mut rule, mut kind, mut value], mut probability) = new();
-    let all = (0..index.len()).flat_map(|task| index.members(task));
-    let mut all = all
-        .filter_map(|member| Some((member, index.link(member)?)))
-        .peekable();
-    while let Some((member, link)) = all.next() {
-        cause.append_value(ids[link.cause as usize].0)?;
-        effect.append_value(ids[member as usize].0)?;
-        rule.append_value(if link.kind == KeyKind::Value {
-            "weighed"
-        } else {
-            "strong_key"
+    for piece in index.in_order(ROWS) {
+        // Events lie anywhere: what is looked up for many of them at once is waited for once.
+        let links: Vec<(u32, LinkOf)> = piece
+            .members()
+            .map(|member| (member, index.link_of(member)))
+            .filter(|(_, link)| link.is_set())
+            .collect();
+        let of = |event: u32| ids[event as usize];
+        let rules = links.iter().map(|(_, link)| match link.kind() {
+            Some(KeyKind::Value) => "weighed",
+            _ => "strong_key",
         });
-        kind.append_value(link.kind.as_str());
-        value.append_value(&link.value);
-        probability.append_value(link.probability);
-        if cause.len() == ROWS || all.peek().is_none() {
-            write(vec![
-                Arc::new(cause.finish()),
-                Arc::new(effect.finish()),
-                Arc::new(rule.finish()),
-                Arc::new(kind.finish()),
-                Arc::new(value.finish()),
-                Arc::new(probability.finish()),
-            ])?;
-            ([cause, effect], [rule, kind, value], probability) = new();
+        let kinds = links
+            .iter()
+            .map(|(_, link)| link.kind().map_or("", KeyKind::as_str));
+        let mut values = StringBuilder::new();
+        let (mut last, mut value) = (None, String::new());
+        for (_, link) in &links {
+            // Those that one value joins follow each other.
+            if last.replace(link.value) != Some(link.value) {
+                value = index.value(*link).unwrap_or_default();
+            }
+            values.append_value(&value);
         }
+        let probabilities = links.iter().map(|(_, link)| link.probability());
+        write(vec![
+            digests(links.iter().map(|(_, link)| of(link.cause))),
+            digests(links.iter().map(|(effect, _)| of(*effect))),
+            Arc::new(StringArray::from_iter_values(rules)),
+            Arc::new(StringArray::from_iter_values(kinds)),
+            Arc::new(values.finish()),
+            Arc::new(Float64Array::from_iter_values(probabilities)),
+        ])?;
     }
     Ok(())
+}
+
+fn digests(all: impl Iterator<Item = Digest>) -> ArrayRef {
+    let all: Vec<[u8; 32]> = all.map(|digest| digest.0).collect();
+    let bytes = Buffer::from_vec(all.into_flattened());
+    Arc::new(FixedSizeBinaryArray::new(32, bytes, None))
 }
 
 /// Writes a table whose rows come in pieces.
@@ -165,12 +150,16 @@ fn save(
     let path = store.layout().root.join(name);
     let failed = || StoreError::parquet(&path);
     // Ids of events are all different: a dictionary of them would be given up after it was made. Those of tasks and causes, and
-    // values, are of several events each, and fill more than the usual megabyte.
-    let properties = ["event", "effect"]
-        .into_iter()
-        .fold(WriterProperties::builder(), |properties, id| {
-            properties.set_column_dictionary_enabled(ColumnPath::from(id), false)
-        })
+    // values, are of several events each, and fill more than the usual megabyte. The least and the greatest of many ids leave
+    // none out.
+    let mut properties = WriterProperties::builder();
+    for id in ["event", "effect", "cause"] {
+        let column = ColumnPath::from(id);
+        properties = properties
+            .set_column_statistics_enabled(column.clone(), EnabledStatistics::None)
+            .set_column_dictionary_enabled(column, id == "cause");
+    }
+    let properties = properties
         .set_dictionary_page_size_limit(DICTIONARY)
         .set_max_row_group_row_count(Some(1 << 20))
         .build();

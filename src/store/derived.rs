@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::files::side_by_side;
 pub use super::integrity::Damage;
 use super::{StoreError, hash_file, write_atomically};
 
@@ -26,25 +27,26 @@ pub struct Listed {
 ///
 /// # Errors
 /// One cannot be read.
-pub fn list(root: &Path, files: &[impl AsRef<str>]) -> Result<Vec<Listed>, StoreError> {
-    files
-        .iter()
-        .map(|path| {
-            let (size, sha256) = hash_file(&root.join(path.as_ref()))?;
-            Ok(Listed {
-                path: path.as_ref().to_owned(),
-                size,
-                sha256: sha256.to_string(),
-            })
+pub fn list(root: &Path, files: &[impl AsRef<str> + Sync]) -> Result<Vec<Listed>, StoreError> {
+    side_by_side(files, |path| {
+        let (size, sha256) = hash_file(&root.join(path.as_ref()))?;
+        Ok(Listed {
+            path: path.as_ref().to_owned(),
+            size,
+            sha256: sha256.to_string(),
         })
-        .collect()
+    })
 }
 
 /// Writes their list.
 ///
 /// # Errors
 /// A file cannot be read, or the list not be written.
-pub fn write_list(root: &Path, name: &str, files: &[impl AsRef<str>]) -> Result<(), StoreError> {
+pub fn write_list(
+    root: &Path,
+    name: &str,
+    files: &[impl AsRef<str> + Sync],
+) -> Result<(), StoreError> {
     let text = serde_json::to_vec_pretty(&list(root, files)?).unwrap_or_default();
     write_atomically(&root.join(name), &text)
 }

@@ -10,39 +10,105 @@ use super::Places;
 use crate::model::{Digest, KeyKind};
 use crate::store::StoreError;
 
-/// Links of all events, as columns: an event's link names its value by number, because the events
-/// of one group share it.
+/// Links of all events: an event's link names its value by number, because the events of one group share it.
 #[derive(Debug, Default)]
 pub(in crate::stitch) struct Links {
+    of: Vec<LinkOf>,
+    values: Vec<String>,
+}
+
+/// The link of one event. What is asked for together lies together: events are linked in no order of theirs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::stitch) struct LinkOf {
     /// `u32::MAX` for none.
-    pub cause: Vec<u32>,
-    pub kind: Vec<u32>,
-    pub value: Vec<u32>,
-    /// In thousandths.
-    pub probability: Vec<u32>,
-    pub values: Vec<String>,
+    pub cause: u32,
+    /// Number of the value.
+    pub value: u32,
+    kind: u16,
+    thousandths: u16,
+}
+
+impl LinkOf {
+    pub(in crate::stitch) fn is_set(self) -> bool {
+        self.cause != u32::MAX
+    }
+
+    pub(in crate::stitch) fn kind(self) -> Option<KeyKind> {
+        KeyKind::ALL.get(usize::from(self.kind)).copied()
+    }
+
+    /// How sure, 0 to 1.
+    pub(in crate::stitch) fn probability(self) -> f64 {
+        f64::from(self.thousandths) / 1000.0
+    }
 }
 
 impl Links {
     pub(in crate::stitch) fn none(events: usize) -> Self {
         Self {
-            cause: vec![u32::MAX; events],
-            kind: vec![0; events],
-            value: vec![0; events],
-            probability: vec![1000; events],
+            of: vec![LinkOf::NONE; events],
             values: Vec::new(),
         }
     }
 
     pub(in crate::stitch) fn is_set(&self, event: u32) -> bool {
-        self.cause[event as usize] != u32::MAX
+        self.of[event as usize].is_set()
     }
 
-    pub(in crate::stitch) fn set(&mut self, event: u32, cause: u32, kind: KeyKind, value: u32) {
-        let at = event as usize;
-        self.cause[at] = cause;
-        self.kind[at] = kind as u32;
-        self.value[at] = value;
+    /// The number of a new value.
+    pub(in crate::stitch) fn add_value(&mut self, value: String) -> u32 {
+        self.values.push(value);
+        u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Links an event to its cause. How sure that is, is between 0 and 1.
+    pub(in crate::stitch) fn set(
+        &mut self,
+        event: u32,
+        cause: u32,
+        (kind, value): (KeyKind, u32),
+        probability: f64,
+    ) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Between 0 and 1000.
+        let thousandths = (probability.clamp(0.0, 1.0) * 1000.0) as u16;
+        self.of[event as usize] = LinkOf {
+            cause,
+            value,
+            kind: kind as u16,
+            thousandths,
+        };
+    }
+}
+
+impl Fixed for LinkOf {
+    const WIDTH: usize = 12;
+    const NONE: Self = Self {
+        cause: u32::MAX,
+        value: 0,
+        kind: 0,
+        thousandths: 0,
+    };
+
+    fn put(self, out: &mut Vec<u8>) {
+        for number in [self.cause, self.value] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        for number in [self.kind, self.thousandths] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    fn get(bytes: &[u8]) -> Self {
+        let Ok(bytes) = <[u8; Self::WIDTH]>::try_from(bytes) else {
+            return Self::NONE;
+        };
+        let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
+        Self {
+            cause: u32::from_le_bytes([a, b, c, d]),
+            value: u32::from_le_bytes([e, f, g, h]),
+            kind: u16::from_le_bytes([i, j]),
+            thousandths: u16::from_le_bytes([k, l]),
+        }
     }
 }
 
@@ -60,10 +126,7 @@ pub(super) struct Columns {
     /// Where each task's members begin, and behind the last one.
     pub starts: Column<u32>,
     pub members: Column<u32>,
-    pub cause: Column<u32>,
-    pub kind: Column<u32>,
-    pub value: Column<u32>,
-    pub probability: Column<u32>,
+    pub links: Column<LinkOf>,
     /// End of each value in the text.
     pub value_ends: Column<u64>,
     pub value_text: Column<u8>,
@@ -85,7 +148,7 @@ pub(super) struct Columns {
 type Put<'c, W> = &'c dyn Fn(&mut W) -> io::Result<()>;
 
 /// Number of columns.
-const COLUMNS: usize = 20;
+const COLUMNS: usize = 17;
 
 impl Columns {
     /// The columns of an index, where to find its events, and what it was made from.
@@ -125,10 +188,7 @@ impl Columns {
             firsts: Column::Held(firsts),
             starts: Column::Held(parts.starts),
             members: Column::Held(parts.members),
-            cause: Column::Held(parts.links.cause),
-            kind: Column::Held(parts.links.kind),
-            value: Column::Held(parts.links.value),
-            probability: Column::Held(parts.links.probability),
+            links: Column::Held(parts.links.of),
             value_ends: Column::Held(values.ends),
             value_text: Column::Held(values.text),
             kinds: Column::Held(kinds),
@@ -155,17 +215,10 @@ impl Columns {
         let lens: Vec<u64> = lens.chunks_exact(8).map(u64::get).collect();
         let columns = Self::stored(source, head.len() as u64, &lens)?;
         let n = columns.times.len();
-        let by_event = [
-            &columns.task_of,
-            &columns.members,
-            &columns.cause,
-            &columns.kind,
-            &columns.value,
-            &columns.probability,
-            &columns.weighing_of,
-        ];
+        let by_event = [&columns.task_of, &columns.members, &columns.weighing_of];
         let tasks = columns.task_ids.len();
         let sound = by_event.iter().all(|column| column.len() == n)
+            && columns.links.len() == n
             && [columns.begins.len(), columns.firsts.len()] == [tasks; 2]
             && columns.starts.len() == tasks + 1;
         sound.then_some(columns)
@@ -203,10 +256,7 @@ impl Columns {
             firsts,
             starts,
             members,
-            cause,
-            kind,
-            value,
-            probability,
+            links,
             value_ends,
             value_text,
             kinds,
@@ -241,10 +291,7 @@ impl Columns {
             firsts: next(source, at, lens)?,
             starts: next(source, at, lens)?,
             members: next(source, at, lens)?,
-            cause: next(source, at, lens)?,
-            kind: next(source, at, lens)?,
-            value: next(source, at, lens)?,
-            probability: next(source, at, lens)?,
+            links: next(source, at, lens)?,
             value_ends: next(source, at, lens)?,
             value_text: next(source, at, lens)?,
             kinds: next(source, at, lens)?,

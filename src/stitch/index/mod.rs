@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use self::columns::{Columns, text_at};
-pub(super) use self::columns::{Links, Parts};
+pub(super) use self::columns::{LinkOf, Links, Parts};
 pub(super) use self::places::Places;
 use super::Hub;
 use super::column::Source;
@@ -79,6 +79,33 @@ impl TaskSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// Events that follow each other in the order of tasks.
+pub(super) struct Piece<'i> {
+    index: &'i TaskIndex,
+    /// Place of the first one in that order.
+    first: usize,
+    members: &'i [u32],
+}
+
+impl Piece<'_> {
+    pub(super) fn members(&self) -> impl Iterator<Item = u32> {
+        self.members.iter().copied()
+    }
+
+    /// The task of each.
+    pub(super) fn tasks(&self) -> impl Iterator<Item = usize> {
+        let starts = self.index.columns.starts.whole();
+        let is_before = |start: &u32| *start as usize <= self.first;
+        let mut task = starts.partition_point(is_before);
+        (self.first..self.first + self.members.len()).map(move |at| {
+            while starts.get(task).is_some_and(|start| *start as usize <= at) {
+                task += 1;
+            }
+            task - 1
+        })
     }
 }
 
@@ -272,32 +299,45 @@ impl TaskIndex {
     /// Why an event is in its task; `None` for the first one.
     #[must_use]
     pub fn link(&self, event: u32) -> Option<Link> {
-        let at = event as usize;
-        let columns = &self.columns;
-        let cause = columns.cause.get(at);
-        if cause == u32::MAX {
-            return None;
-        }
-        let value = columns.value.get(at) as usize;
-        let text = text_at(&columns.value_ends, &columns.value_text, value)?;
+        let link = self.link_of(event);
+        link.is_set().then_some(())?;
         Some(Link {
-            cause,
-            kind: *KeyKind::ALL.get(columns.kind.get(at) as usize)?,
-            value: String::from_utf8(text).ok()?,
-            probability: f64::from(columns.probability.get(at)) / 1000.0,
+            cause: link.cause,
+            kind: link.kind()?,
+            value: self.value(link)?,
+            probability: link.probability(),
         })
+    }
+
+    pub(super) fn link_of(&self, event: u32) -> LinkOf {
+        self.columns.links.get(event as usize)
+    }
+
+    /// The value that a link rests on, or what agrees.
+    pub(super) fn value(&self, link: LinkOf) -> Option<String> {
+        let (ends, text) = (&self.columns.value_ends, &self.columns.value_text);
+        String::from_utf8(text_at(ends, text, link.value as usize)?).ok()
+    }
+
+    /// The events of all tasks, task by task, in pieces of so many.
+    pub(super) fn in_order(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
+        let all = self.columns.members.whole();
+        (0..)
+            .zip(all.chunks(most))
+            .map(move |(piece, members)| Piece {
+                index: self,
+                first: piece * most,
+                members,
+            })
     }
 
     /// Number of events that a key of each kind joined to their task; `value` stands for evidence.
     #[must_use]
     pub fn links_by_kind(&self) -> Vec<(KeyKind, usize)> {
         let mut counts = vec![0; KeyKind::ALL.len()];
-        let causes = self.columns.cause.whole();
-        for (cause, kind) in causes.iter().zip(self.columns.kind.whole()) {
-            if *cause != u32::MAX
-                && let Some(count) = counts.get_mut(*kind as usize)
-            {
-                *count += 1;
+        for link in self.columns.links.whole() {
+            if let (true, Some(kind)) = (link.is_set(), link.kind()) {
+                counts[kind as usize] += 1;
             }
         }
         KeyKind::ALL.iter().copied().zip(counts).collect()

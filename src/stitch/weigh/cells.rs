@@ -5,8 +5,6 @@
 //! Cells are the halves of halves of all time: where they lie follows from how many events there are and
 //! when, and not from the order of ingest.
 
-use sha2::{Digest as _, Sha256};
-
 use super::ground::Ground;
 use super::*;
 use crate::stitch::METHOD;
@@ -123,7 +121,7 @@ fn seen_from(own: (i64, i64), spans: &[(i64, usize)], least: usize) -> Bounds {
     }
 }
 
-/// What is looked at for a cell, in an order that no ingest decides.
+/// What is looked at for a cell, in the order of time and ids.
 pub(super) struct Cell {
     pub(super) calls: Vec<(i64, u32)>,
     pub(super) deeds: Vec<Deed>,
@@ -148,7 +146,7 @@ fn within(all: &[(i64, u32)], bounds: (i64, i64)) -> &[(i64, u32)] {
 impl Cell {
     pub(super) fn of(ground: &Ground<'_>, bounds: Bounds) -> Self {
         let facts = ground.facts;
-        let mut deeds: Vec<Deed> = within(&ground.deeds, bounds.rivals)
+        let deeds: Vec<Deed> = within(&ground.deeds, bounds.rivals)
             .iter()
             .map(|(time, number)| {
                 let mut events = ground.events_of_deed.get(*number).to_vec();
@@ -157,23 +155,18 @@ impl Cell {
                 Deed { events, time, own }
             })
             .collect();
-        deeds.sort_by_cached_key(|deed| facts.ids[deed.events[0] as usize]);
-        let mut calls = within(&ground.calls, bounds.seen).to_vec();
-        let mut guests: Vec<u32> = Vec::new();
+        let mut guests: Vec<usize> = Vec::new();
         for deed in deeds.iter().filter(|deed| deed.own) {
             let event = deed.events[0];
             if bounds.seen.0 > i64::MIN && ground.in_task(event) {
                 guests.extend(ground.calls_before(event, bounds.seen.0, MOST_GUESTS));
             }
         }
+        // By time and id, as the others, which are all later.
         guests.sort_unstable();
         guests.dedup();
-        calls.extend(
-            guests
-                .into_iter()
-                .map(|event| (facts.times[event as usize].unwrap_or(0), event)),
-        );
-        calls.sort_by_cached_key(|(_, event)| facts.ids[*event as usize]);
+        let mut calls: Vec<(i64, u32)> = guests.iter().map(|at| ground.calls[*at]).collect();
+        calls.extend_from_slice(within(&ground.calls, bounds.seen));
         let known = within(&ground.known, bounds.seen).iter();
         Self {
             calls,
@@ -193,53 +186,58 @@ impl Cell {
         threshold: f64,
     ) -> Digest {
         let facts = ground.facts;
-        let mut hash = Sha256::new();
-        hash.update(METHOD.to_le_bytes());
-        hash.update(threshold.to_le_bytes());
+        let mut bytes = Vec::new();
+        bytes.extend(METHOD.to_le_bytes());
+        bytes.extend(threshold.to_le_bytes());
         for (from, to) in [bounds.own, bounds.seen, bounds.rivals] {
-            hash.update(from.to_le_bytes());
-            hash.update(to.to_le_bytes());
+            bytes.extend(from.to_le_bytes());
+            bytes.extend(to.to_le_bytes());
         }
         let (mut from, mut formats) = (BTreeSet::new(), BTreeSet::new());
+        let mut last = None;
         let mut tasks: HashMap<u32, u32> = HashMap::new();
-        let mut add = |hash: &mut Sha256, event: u32| {
+        let mut add = |bytes: &mut Vec<u8>, event: u32| {
             let at = event as usize;
-            from.insert(places.batch(event));
-            formats.insert(facts.formats[at]);
+            // Records of one batch and format follow each other, mostly.
+            let of = (places.batch(event), facts.formats[at]);
+            if last.replace(of) != Some(of) {
+                from.insert(of.0);
+                formats.insert(of.1);
+            }
             // Fragments in the order in which they come: how they are numbered elsewhere says nothing.
             let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
             let task = *tasks.entry(ground.roots[at]).or_insert(next);
-            hash.update(facts.ids[at].0);
-            hash.update(task.to_le_bytes());
-            hash.update([
+            bytes.extend(facts.ids[at].0);
+            bytes.extend(task.to_le_bytes());
+            bytes.extend([
                 u8::from(ground.in_task(event)),
                 u8::from(ground.documented[at]),
             ]);
             // A change takes the time of its header, which may be in another batch.
             let time = facts.times[at];
-            hash.update([u8::from(time.is_some())]);
-            hash.update(time.unwrap_or(0).to_le_bytes());
+            bytes.push(u8::from(time.is_some()));
+            bytes.extend(time.unwrap_or(0).to_le_bytes());
         };
         for number in [self.calls.len(), self.deeds.len(), self.known.len()] {
-            hash.update((number as u64).to_le_bytes());
+            bytes.extend((number as u64).to_le_bytes());
         }
         for (_, event) in &self.calls {
-            add(&mut hash, *event);
+            add(&mut bytes, *event);
             let result = ground.results.get(event);
-            hash.update([u8::from(result.is_some())]);
-            hash.update(result.copied().unwrap_or(0).to_le_bytes());
+            bytes.push(u8::from(result.is_some()));
+            bytes.extend(result.copied().unwrap_or(0).to_le_bytes());
         }
         for deed in &self.deeds {
-            hash.update((deed.events.len() as u64).to_le_bytes());
-            hash.update([u8::from(deed.own)]);
-            deed.events.iter().for_each(|event| add(&mut hash, *event));
+            bytes.extend((deed.events.len() as u64).to_le_bytes());
+            bytes.push(u8::from(deed.own));
+            deed.events.iter().for_each(|event| add(&mut bytes, *event));
         }
-        self.known.iter().for_each(|event| add(&mut hash, *event));
+        self.known.iter().for_each(|event| add(&mut bytes, *event));
         for format in formats {
             let source = facts.source_of.get(&format).copied().unwrap_or(0);
             for name in [facts.name(format), facts.name(source)] {
-                hash.update((name.len() as u64).to_le_bytes());
-                hash.update(name);
+                bytes.extend((name.len() as u64).to_le_bytes());
+                bytes.extend(name.as_bytes());
             }
         }
         // Digests in their order: batches are numbered as they come.
@@ -247,8 +245,8 @@ impl Cell {
             .iter()
             .filter_map(|batch| batches.get(*batch).copied())
             .collect();
-        from.iter().for_each(|batch| hash.update(batch.0));
-        Digest(hash.finalize().into())
+        from.iter().for_each(|batch| bytes.extend(batch.0));
+        Digest::of(&bytes)
     }
 }
 

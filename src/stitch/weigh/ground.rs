@@ -28,16 +28,16 @@ pub(super) struct Ground<'f> {
     /// Values that are evidence, and which of them each event has.
     pub(super) names: Texts,
     pub(super) tokens: Lists,
-    /// What may be a cause, by its time.
+    /// What may be a cause, by its time and id.
     pub(super) calls: Vec<(i64, u32)>,
     /// Calls of models in tasks: task, and place among `calls`.
     calls_of_root: Vec<(u32, u32)>,
-    /// What was done elsewhere, by its time, and the events of each.
+    /// What was done elsewhere, by its time and the id of its first event, and the events of each.
     pub(super) deeds: Vec<(i64, u32)>,
     pub(super) events_of_deed: Lists,
     /// Events that a system has put on record as one change.
     pub(super) documented: Vec<bool>,
-    /// Events of tasks that tell what is known in them, by their time.
+    /// Events of tasks that tell what is known in them, by their time and id.
     pub(super) known: Vec<(i64, u32)>,
     /// Events that have the same id of a tool call, and such ids of each event.
     pub(super) events_of_id: Lists,
@@ -47,6 +47,17 @@ pub(super) struct Ground<'f> {
     pub(super) results: HashMap<u32, i64>,
     /// The address that each event came from, by number; 0 for none.
     addresses: Vec<u32>,
+}
+
+/// Sorts by time, and what is of one time by ids: the order of ingest does not show.
+fn sort_by_time(all: &mut [(i64, u32)], id: impl Fn(u32) -> Digest) {
+    // Exports are in the order of time, mostly: runs are merged.
+    all.sort();
+    for of_one_time in all.chunk_by_mut(|a, b| a.0 == b.0) {
+        if of_one_time.len() > 1 {
+            of_one_time.sort_unstable_by_key(|one| id(one.1));
+        }
+    }
 }
 
 /// Values that are evidence, numbered, and which of them each of so many events has.
@@ -158,7 +169,7 @@ impl<'f> Ground<'f> {
                 self.calls.push((end.unwrap_or(start), event));
             }
         }
-        self.calls.sort_unstable();
+        sort_by_time(&mut self.calls, |event| facts.ids[event as usize]);
         let by_model = (0u32..).zip(&self.calls).filter(|(_, (_, event))| {
             facts.kind(*event) == Kind::ToolCall && self.agent[self.roots[*event as usize] as usize]
         });
@@ -168,13 +179,13 @@ impl<'f> Ground<'f> {
         self.calls_of_root.sort_unstable();
     }
 
-    /// The last so many calls of models in the task of an event before a time.
+    /// The last so many calls of models in the task of an event before a time: their places among the calls.
     pub(super) fn calls_before(
         &self,
         event: u32,
         time: i64,
         most: usize,
-    ) -> impl Iterator<Item = u32> + '_ {
+    ) -> impl Iterator<Item = usize> + '_ {
         let root = self.roots[event as usize];
         let is_before = |at: &(u32, u32)| *at < (root, 0);
         let start = self.calls_of_root.partition_point(is_before);
@@ -183,7 +194,7 @@ impl<'f> Ground<'f> {
         });
         let calls = &self.calls_of_root[start..end];
         let last = &calls[calls.len().saturating_sub(most)..];
-        last.iter().map(|(_, at)| self.calls[*at as usize].1)
+        last.iter().map(|(_, at)| *at as usize)
     }
 
     /// Everything done in other systems: each fragment without a model's part as one, and the changes inside of tasks
@@ -212,18 +223,22 @@ impl<'f> Ground<'f> {
         self.documented = saved.into_iter().map(|saved| saved != 0).collect();
         rows.sort_unstable();
         let mut pairs: Vec<(u32, u32)> = Vec::with_capacity(rows.len());
+        let mut first_of_deed: Vec<u32> = Vec::new();
         for group in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let events = group.iter().map(|row| row.2);
             let first = events.clone().min_by(|a, b| facts.compare(*a, *b));
-            let time = first.and_then(|event| facts.times[event as usize]);
-            if let Some(time) = time {
+            let Some(first) = first else { continue };
+            if let Some(time) = facts.times[first as usize] {
+                first_of_deed.push(first);
                 let number = u32::try_from(self.deeds.len()).unwrap_or(u32::MAX);
                 self.deeds.push((time, number));
                 pairs.extend(events.map(|event| (number, event)));
             }
         }
         self.events_of_deed = Lists::of(self.deeds.len(), || pairs.iter().copied());
-        self.deeds.sort_unstable();
+        sort_by_time(&mut self.deeds, |deed| {
+            facts.ids[first_of_deed[deed as usize] as usize]
+        });
     }
 
     fn find_known(&mut self) {
@@ -259,8 +274,7 @@ impl<'f> Ground<'f> {
             .filter(tells)
             .map(|event| (time(event), event))
             .collect();
-        // Exports are in the order of time, mostly: runs are merged.
-        known.sort();
+        sort_by_time(&mut known, |event| facts.ids[event as usize]);
         self.known = known;
     }
 

@@ -229,7 +229,7 @@ pub(super) fn weigh(
             weighed,
         })
     })?;
-    Ok(Outcome::of(facts, of_each))
+    Ok(Outcome::of(of_each))
 }
 
 /// What each batch of the store says of itself: digests of its tables.

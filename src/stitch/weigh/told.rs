@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::facts::Facts;
 use super::cells::Cell;
 use super::ground::Ground;
 use super::kept::KeptCell;
@@ -152,8 +151,8 @@ pub(super) struct OfCell {
 /// What weighing gives.
 #[derive(Default)]
 pub(in crate::stitch) struct Outcome {
-    /// In the order of the ids of the first events.
-    pub actions: Vec<Found>,
+    /// Cell by cell, in the order of the times and ids of the first events.
+    pub actions: Vec<Vec<Found>>,
     /// Offsets between the clocks of two formats.
     pub clocks: Vec<Clock>,
     /// What is told of each cell, to be kept.
@@ -163,11 +162,12 @@ pub(in crate::stitch) struct Outcome {
 }
 
 impl Outcome {
-    pub(super) fn of(facts: &Facts, cells: Vec<OfCell>) -> Self {
+    /// Of cells in the order of time.
+    pub(super) fn of(cells: Vec<OfCell>) -> Self {
         let mut outcome = Self::default();
         let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
         for cell in cells {
-            outcome.actions.extend(cell.found);
+            outcome.actions.push(cell.found);
             outcome.cells.push(cell.kept);
             outcome.weighed += usize::from(cell.weighed);
             for clock in cell.clocks {
@@ -175,8 +175,6 @@ impl Outcome {
                 clocks.entry(pair).or_default().push(clock);
             }
         }
-        let first = |found: &Found| found.events.first().map(|event| facts.ids[*event as usize]);
-        outcome.actions.sort_by_cached_key(first);
         let clocks: Vec<Clock> = clocks.into_values().filter_map(over_all).collect();
         // One cell may show a pair of clocks the other way about.
         let outdone = |clock: &&Clock| {

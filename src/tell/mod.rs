@@ -9,6 +9,8 @@ mod explain;
 mod export;
 mod export_columns;
 mod export_events;
+mod export_ocel;
+mod export_otlp;
 mod figures;
 mod findings;
 mod framework;

@@ -155,20 +155,25 @@ fn every_event_is_in_every_export() {
     assert_eq!(lines("jsonl").lines().count(), events);
 
     let mut spans = BTreeSet::new();
-    let mut parents = Vec::new();
+    let (mut parents, mut begins) = (Vec::new(), Vec::new());
     for line in lines("otlp").lines() {
         let request: Value = serde_json::from_str(line).unwrap();
+        let mut begin = u64::MAX;
         for resource in request["resourceSpans"].as_array().unwrap() {
             for span in resource["scopeSpans"][0]["spans"].as_array().unwrap() {
                 let get = |name: &str| span[name].as_str().unwrap().to_owned();
                 assert_eq!((get("traceId").len(), get("spanId").len()), (32, 16));
                 let (start, end) = (get("startTimeUnixNano"), get("endTimeUnixNano"));
-                assert!(start.parse::<u64>().unwrap() <= end.parse::<u64>().unwrap());
+                let start: u64 = start.parse().unwrap();
+                assert!(start <= end.parse::<u64>().unwrap());
+                begin = begin.min(start);
                 spans.insert((get("traceId"), get("spanId")));
                 parents.push((get("traceId"), get("parentSpanId")));
             }
         }
+        begins.push(begin);
     }
+    assert!(begins.is_sorted());
     assert_eq!(spans.len(), events);
     let roots = parents
         .iter()

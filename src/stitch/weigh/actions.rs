@@ -82,12 +82,12 @@ fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
     if steps.len() < 2 { Vec::new() } else { steps }
 }
 
-/// Everything done in other systems that is looked at, in the order of the ids.
+/// Everything done in other systems that is looked at, in the order of time and ids.
 pub(super) fn actions(
     ground: &Ground<'_>,
     deeds: &[Deed],
     task: &mut impl FnMut(u32) -> u32,
-    values: &mut Renumbered,
+    values: &Renumbered,
 ) -> Vec<Action> {
     let facts = ground.facts;
     let mut action_of = |number: usize, own: bool, time: i64, events: Vec<u32>| {
@@ -109,7 +109,7 @@ pub(super) fn actions(
             tokens: events
                 .iter()
                 .flat_map(|event| ground.tokens.get(*event))
-                .map(|token| values.number(*token))
+                .filter_map(|token| values.find(*token))
                 .collect(),
             is_request: facts.is_request(first as usize),
             is_tool: facts.kind(first) == Kind::ToolCall,

@@ -6,8 +6,11 @@ use super::*;
 impl<'f> Model<'f> {
     pub(super) fn build(ground: &'f Ground<'f>, cell: &Cell, left: &'f AtomicUsize) -> Self {
         let facts = ground.facts;
-        // Numbers of this cell for values and tasks, in the order in which they come.
-        let mut values = Renumbered::default();
+        // Numbers of this cell for values, in the order of their texts, and tasks, in the order in which they come.
+        let of_calls = cell.calls.iter().map(|(_, event)| event);
+        let of_all = of_calls.chain(cell.deeds.iter().flat_map(|deed| &deed.events));
+        let values = of_all.flat_map(|event| ground.tokens.get(*event));
+        let values = Renumbered::of(&ground.names, values.copied());
         let mut tasks: HashMap<u32, u32> = HashMap::new();
         let mut task = |event: u32| {
             let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
@@ -45,13 +48,16 @@ impl<'f> Model<'f> {
                         let name = evidence_value(tool).and_then(|name| ground.names.find(&name));
                         passed.iter().all(|token| name == Some(*token))
                     },
-                    tokens: passed.iter().map(|token| values.number(*token)).collect(),
+                    tokens: passed
+                        .iter()
+                        .filter_map(|token| values.find(*token))
+                        .collect(),
                     result: None,
                     service: 0,
                 }
             })
             .collect();
-        let mut actions = actions(ground, &cell.deeds, &mut task, &mut values);
+        let mut actions = actions(ground, &cell.deeds, &mut task, &values);
         let object_of = |event: u32| {
             let number = facts.objects[event as usize].checked_sub(1)?;
             let name = facts.object_names.get(number as usize)?;

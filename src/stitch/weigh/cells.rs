@@ -175,6 +175,13 @@ impl Cell {
         }
     }
 
+    /// Calls `visit` with each event that is looked at.
+    pub(super) fn each_event(&self, mut visit: impl FnMut(u32)) {
+        self.calls.iter().for_each(|(_, event)| visit(*event));
+        let deeds = self.deeds.iter().flat_map(|deed| &deed.events);
+        deeds.chain(&self.known).for_each(|event| visit(*event));
+    }
+
     /// Digest of all that a model takes of the cell: what is weighed follows from nothing else. What a record says is named
     /// by the batches that the records are in, and the record by its id.
     pub(super) fn digest(
@@ -223,7 +230,7 @@ impl Cell {
         }
         for (_, event) in &self.calls {
             add(&mut bytes, *event);
-            let result = ground.results.get(event);
+            let result = ground.told.results.get(event);
             bytes.push(u8::from(result.is_some()));
             bytes.extend(result.copied().unwrap_or(0).to_le_bytes());
         }

@@ -129,11 +129,11 @@ impl Model<'_> {
             (!self.actions[*action].settled).then_some(u32::try_from(*action).ok()?)
         };
         self.action_of_call = self.calls.iter().map(open_action).collect();
-        let ids = |call: &Call| self.ground.ids_of_event.get(call.event).iter();
+        let ids = |call: &Call| self.ground.told.ids_of_event.get(call.event).iter();
         let by_model = self.calls.iter().filter(|call| call.by_model);
         let ids: BTreeSet<u32> = by_model.flat_map(ids).copied().collect();
         for id in ids {
-            let events = self.ground.events_of_id.get(id);
+            let events = self.ground.told.events_of_id.get(id);
             let calls = events.iter().filter_map(|event| call_of.get(event));
             let calls: Vec<usize> = calls.copied().collect();
             for request in events.iter().filter_map(|event| request_of.get(event)) {

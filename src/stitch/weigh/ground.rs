@@ -5,19 +5,6 @@ use super::lists::{Lists, Texts};
 use super::*;
 use crate::model::evidence_value;
 
-/// Kinds of keys whose values are evidence.
-const EVIDENCE: [KeyKind; 9] = [
-    KeyKind::Value,
-    KeyKind::Invoice,
-    KeyKind::Order,
-    KeyKind::Customer,
-    KeyKind::Case,
-    KeyKind::Account,
-    KeyKind::Document,
-    KeyKind::Object,
-    KeyKind::User,
-];
-
 /// What there is to be weighed, of the whole store; models are made of parts of it.
 pub(super) struct Ground<'f> {
     pub(super) facts: &'f Facts,
@@ -25,7 +12,7 @@ pub(super) struct Ground<'f> {
     pub(super) roots: Vec<u32>,
     /// By that number, whether a model has a part in it.
     agent: Vec<bool>,
-    /// Values that are evidence, and which of them each event has.
+    /// Values that are evidence, and which of them each event has, as far as they were read.
     pub(super) names: Texts,
     pub(super) tokens: Lists,
     /// What may be a cause, by its time and id.
@@ -39,6 +26,13 @@ pub(super) struct Ground<'f> {
     pub(super) documented: Vec<bool>,
     /// Events of tasks that tell what is known in them, by their time and id.
     pub(super) known: Vec<(i64, u32)>,
+    /// What keys tell beside.
+    pub(super) told: ToldByKeys,
+}
+
+/// What keys tell of events, beside values that are evidence.
+#[derive(Default)]
+pub(super) struct ToldByKeys {
     /// Events that have the same id of a tool call, and such ids of each event.
     pub(super) events_of_id: Lists,
     pub(super) ids_of_event: Lists,
@@ -60,30 +54,8 @@ fn sort_by_time(all: &mut [(i64, u32)], id: impl Fn(u32) -> Digest) {
     }
 }
 
-/// Values that are evidence, numbered, and which of them each of so many events has.
-fn read_tokens(
-    store: &Store,
-    places: &Places,
-    events: usize,
-) -> Result<(Texts, Lists), StoreError> {
-    let mut names = Texts::new();
-    let mut pairs: Vec<(u32, u32)> = Vec::new();
-    let read = |kind| Keys::read(store, places, kind);
-    Keys::one_by_one(&EVIDENCE, read, |_, keys| {
-        for (value, group) in keys.groups() {
-            let value = value.rsplit_once('/').map_or(value, |(_, id)| id);
-            if let Some(value) = evidence_value(value) {
-                let token = names.number(&value);
-                pairs.extend(group.iter().map(|row| (row.1, token)));
-            }
-        }
-    })?;
-    let tokens = Lists::of(events, || pairs.iter().copied());
-    Ok((names, tokens))
-}
-
 impl<'f> Ground<'f> {
-    /// `None` where nothing can be a cause.
+    /// All but the values; `None` where nothing can be a cause.
     pub(super) fn read(
         store: &Store,
         places: &Places,
@@ -112,31 +84,33 @@ impl<'f> Ground<'f> {
             events_of_deed: Lists::default(),
             documented: Vec::new(),
             known: Vec::new(),
-            events_of_id: Lists::default(),
-            ids_of_event: Lists::default(),
-            sizes: HashMap::new(),
-            results: HashMap::new(),
-            addresses: Vec::new(),
+            told: ToldByKeys::default(),
         };
         ground.find_calls();
         if ground.calls.is_empty() {
             return Ok(None);
         }
-        // Most of it is reading values; the rest is done beside that.
-        let events = ground.roots.len();
-        let tokens = std::thread::scope(|scope| {
-            let tokens = scope.spawn(|| read_tokens(store, places, events));
+        ground.told = std::thread::scope(|scope| {
+            let told = scope.spawn(|| ToldByKeys::read(store, places, facts));
             ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
-            ground.read_sizes(store, places)?;
-            ground.read_addresses(store, places)?;
-            match tokens.join() {
-                Ok(tokens) => tokens,
+            ground.find_known();
+            match told.join() {
+                Ok(told) => told,
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })?;
-        (ground.names, ground.tokens) = tokens;
-        ground.find_known();
         Ok(Some(ground))
+    }
+
+    /// Reads the values of events: of those whose place is true, if not of all.
+    pub(super) fn read_values(
+        &mut self,
+        store: &Store,
+        places: &Places,
+        wanted: Option<&[bool]>,
+    ) -> Result<(), StoreError> {
+        (self.names, self.tokens) = values::read(store, places, wanted)?;
+        Ok(())
     }
 
     /// Whether an event is in a task that a model has a part in.
@@ -243,11 +217,7 @@ impl<'f> Ground<'f> {
 
     fn find_known(&mut self) {
         let facts = self.facts;
-        let tells = |event: &u32| {
-            self.in_task(*event)
-                && !facts.is_change(*event as usize)
-                && !self.tokens.get(*event).is_empty()
-        };
+        let tells = |event: &u32| self.in_task(*event) && !facts.is_change(*event as usize);
         // What has no time is known from the beginning of its task on.
         let timeless = |event: &u32| facts.times[*event as usize].is_none();
         let events = || (0u32..).take(self.roots.len());
@@ -278,53 +248,53 @@ impl<'f> Ground<'f> {
         self.known = known;
     }
 
-    fn read_addresses(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
-        let keys = Keys::read(store, places, KeyKind::Address)?;
-        if !keys.is_empty() {
-            self.addresses = vec![0; self.roots.len()];
-        }
-        for (number, (_, group)) in (1u32..).zip(keys.groups()) {
-            for row in group {
-                self.addresses[row.1 as usize] = number;
-            }
-        }
-        Ok(())
-    }
-
     /// The address that an event came from, by number; 0 for none.
     pub(super) fn address(&self, event: u32) -> u32 {
-        self.addresses.get(event as usize).copied().unwrap_or(0)
+        let addresses = &self.told.addresses;
+        addresses.get(event as usize).copied().unwrap_or(0)
     }
+}
 
-    /// Takes ids of tool calls, and the sizes of results and answers, from the keys.
-    fn read_sizes(&mut self, store: &Store, places: &Places) -> Result<(), StoreError> {
+impl ToldByKeys {
+    /// Takes ids of tool calls, the sizes of results and answers, and addresses from the keys.
+    fn read(store: &Store, places: &Places, facts: &Facts) -> Result<Self, StoreError> {
+        let mut told = Self::default();
         for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
             if let Ok(size) = size.parse() {
-                self.sizes.extend(group.iter().map(|row| (row.1, size)));
+                told.sizes.extend(group.iter().map(|row| (row.1, size)));
             }
         }
         let mut pairs: Vec<(u32, u32)> = Vec::new();
-        for (number, (_, group)) in
-            (0u32..).zip(Keys::read(store, places, KeyKind::ToolCall)?.groups())
-        {
+        let calls = Keys::read(store, places, KeyKind::ToolCall)?;
+        for (number, (_, group)) in (0u32..).zip(calls.groups()) {
             pairs.extend(group.iter().map(|row| (number, row.1)));
             // Ids of calls recur, sometimes within a conversation: results that differ say nothing.
             let results = group
                 .iter()
-                .filter(|row| self.facts.kind(row.1) == Kind::ToolResult);
-            let mut results = results.filter_map(|row| self.sizes.get(&row.1).copied());
+                .filter(|row| facts.kind(row.1) == Kind::ToolResult);
+            let mut results = results.filter_map(|row| told.sizes.get(&row.1).copied());
             let Some(size) = results.next() else { continue };
             if results.all(|other| other == size) {
                 let calls = group
                     .iter()
-                    .filter(|row| self.facts.kind(row.1) == Kind::ToolCall);
-                self.results.extend(calls.map(|row| (row.1, size)));
+                    .filter(|row| facts.kind(row.1) == Kind::ToolCall);
+                told.results.extend(calls.map(|row| (row.1, size)));
             }
         }
+        drop(calls);
         let ids = pairs.last().map_or(0, |pair| pair.0 as usize + 1);
-        self.events_of_id = Lists::of(ids, || pairs.iter().copied());
+        told.events_of_id = Lists::of(ids, || pairs.iter().copied());
         let back = || pairs.iter().map(|(id, event)| (*event, *id));
-        self.ids_of_event = Lists::of(self.roots.len(), back);
-        Ok(())
+        told.ids_of_event = Lists::of(places.len(), back);
+        let keys = Keys::read(store, places, KeyKind::Address)?;
+        if !keys.is_empty() {
+            told.addresses = vec![0; places.len()];
+        }
+        for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+            for row in group {
+                told.addresses[row.1 as usize] = number;
+            }
+        }
+        Ok(told)
     }
 }

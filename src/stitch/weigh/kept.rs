@@ -79,6 +79,10 @@ impl Kept {
         kept
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.cells.is_empty()
+    }
+
     pub(super) fn get(&self, cell: Digest) -> Option<KeptCell> {
         let packed = self.bytes.get(self.cells.get(&cell)?.clone())?.to_vec();
         Some(KeptCell { cell, packed })

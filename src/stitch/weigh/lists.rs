@@ -5,6 +5,8 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashMapExt};
 
+use crate::stitch::keys::head;
+
 /// Lists of numbers, by number.
 #[derive(Default)]
 pub(super) struct Lists {
@@ -111,6 +113,13 @@ impl Texts {
         }
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        (0u32..)
+            .take(self.ends.len())
+            .map(|number| self.get(number))
+    }
+
     pub(super) fn get(&self, number: u32) -> &str {
         let at = number as usize;
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
@@ -118,7 +127,7 @@ impl Texts {
     }
 }
 
-/// Numbers of some of the values, counted anew as they come.
+/// Numbers of some of the values, counted anew in the order of their texts: how they are numbered elsewhere decides nothing.
 #[derive(Default)]
 pub(super) struct Renumbered {
     numbers: HashMap<u32, u32>,
@@ -126,14 +135,20 @@ pub(super) struct Renumbered {
 }
 
 impl Renumbered {
-    /// The new number of a value; the next one, where it is new.
-    pub(super) fn number(&mut self, value: u32) -> u32 {
-        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        let number = *self.numbers.entry(value).or_insert(next);
-        if number == next {
-            self.values.push(value);
-        }
-        number
+    pub(super) fn of(names: &Texts, values: impl Iterator<Item = u32>) -> Self {
+        let mut known = vec![false; names.ends.len()];
+        let is_new = |value: &u32| !std::mem::replace(&mut known[*value as usize], true);
+        let mut values: Vec<(u64, u32)> = values
+            .filter(is_new)
+            .map(|value| (head(names.get(value).as_bytes()), value))
+            .collect();
+        values.sort_unstable_by(|a, b| {
+            let whole = || names.get(a.1).cmp(names.get(b.1));
+            a.0.cmp(&b.0).then_with(whole)
+        });
+        let values: Vec<u32> = values.into_iter().map(|(_, value)| value).collect();
+        let numbers = values.iter().copied().zip(0u32..).collect();
+        Self { numbers, values }
     }
 
     /// The new number of a value that is known.
@@ -172,11 +187,12 @@ mod tests {
 
     #[test]
     fn values_are_counted_anew() {
-        let mut values = Renumbered::default();
-        let numbers = [70, 5, 70, 9].map(|value| values.number(value));
-        assert_eq!(numbers, [0, 1, 0, 2]);
-        assert_eq!((values.find(9), values.find(7)), (Some(2), None));
-        assert_eq!((values.value(1), values.value(3)), (Some(5), None));
+        let mut names = Texts::new();
+        let [c, a, d, b] = ["c", "a", "d", "b"].map(|text| names.number(text));
+        let values = Renumbered::of(&names, [c, b, c, a].into_iter());
+        let numbers = [a, b, c, d].map(|value| values.find(value));
+        assert_eq!(numbers, [Some(0), Some(1), Some(2), None]);
+        assert_eq!((values.value(1), values.value(3)), (Some(b), None));
         assert_eq!(values.len(), 3);
     }
 

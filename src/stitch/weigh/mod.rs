@@ -29,6 +29,7 @@ mod likeness;
 mod lists;
 mod sizes;
 mod told;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,7 +38,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use actions::Action;
 use calls::{Call, Values};
-use cells::{Cell, cells};
+use cells::{Bounds, Cell, cells};
 use gaps::Offset;
 use ground::Ground;
 use habits::Habits;
@@ -198,38 +199,63 @@ pub(super) fn weigh(
     settings: Settings,
     kept: &Kept,
 ) -> Result<Outcome, StoreError> {
-    let Some(ground) = Ground::read(store, places, facts, components)? else {
+    let Some(mut ground) = Ground::read(store, places, facts, components)? else {
         return Ok(Outcome::default());
     };
     let cells = cells(facts.times.iter().flatten().copied(), settings.cell);
-    let left = AtomicUsize::new(cells.len());
     let batches = batch_digests(store);
-    let of_each = side_by_side(&cells, |bounds| {
+    let digest = |ground: &Ground<'_>, cell: &Cell, bounds: Bounds| {
+        cell.digest(ground, places, &batches, bounds, settings.threshold)
+    };
+    let mut of_each = side_by_side(&cells, |bounds| {
+        if kept.is_empty() {
+            return Ok(None);
+        }
         let cell = Cell::of(&ground, *bounds);
-        let digest = cell.digest(&ground, places, &batches, *bounds, settings.threshold);
-        let known = kept.get(digest).and_then(|kept| {
+        let known = kept.get(digest(&ground, &cell, *bounds));
+        Ok::<_, StoreError>(known.and_then(|kept| {
             let (found, clocks) = kept.unpack()?.found(&ground, &cell)?;
-            Some((found, clocks, kept))
-        });
-        let weighed = known.is_none();
-        let (found, clocks, kept) = match known {
-            Some(known) => known,
-            None => {
-                let told = Model::build(&ground, &cell, &left).told(settings.threshold);
-                let kept = KeptCell::pack(digest, &told)?;
-                let (found, clocks) = told.found(&ground, &cell).unwrap_or_default();
-                (found, clocks, kept)
+            Some(OfCell {
+                found,
+                clocks,
+                kept,
+                weighed: false,
+            })
+        }))
+    })?;
+    let others = || (0..cells.len()).filter(|at| of_each[*at].is_none());
+    let others: Vec<usize> = others().collect();
+    if !others.is_empty() {
+        // Where most cells are known, few values are asked for.
+        let some = others.len() < cells.len();
+        let wanted = some.then(|| {
+            let mut wanted = vec![false; facts.ids.len()];
+            for at in &others {
+                let cell = Cell::of(&ground, cells[*at]);
+                cell.each_event(|event| wanted[event as usize] = true);
             }
-        };
+            wanted
+        });
+        ground.read_values(store, places, wanted.as_deref())?;
+    }
+    let left = AtomicUsize::new(others.len());
+    let weighed = side_by_side(&others, |at| {
+        let cell = Cell::of(&ground, cells[*at]);
+        let told = Model::build(&ground, &cell, &left).told(settings.threshold);
+        let kept = KeptCell::pack(digest(&ground, &cell, cells[*at]), &told)?;
+        let (found, clocks) = told.found(&ground, &cell).unwrap_or_default();
         left.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, StoreError>(OfCell {
             found,
             clocks,
             kept,
-            weighed,
+            weighed: true,
         })
     })?;
-    Ok(Outcome::of(of_each))
+    for (at, of_cell) in others.into_iter().zip(weighed) {
+        of_each[at] = Some(of_cell);
+    }
+    Ok(Outcome::of(of_each.into_iter().flatten()))
 }
 
 /// What each batch of the store says of itself: digests of its tables.

@@ -42,9 +42,9 @@ impl Model<'_> {
         };
         for call in &mut self.calls {
             if call.by_model {
-                call.result = ground.results.get(&call.event).copied();
+                call.result = ground.told.results.get(&call.event).copied();
             } else if !call.thinks {
-                call.result = ground.sizes.get(&call.event).copied();
+                call.result = ground.told.sizes.get(&call.event).copied();
                 call.service = number(call.tool);
             }
         }
@@ -59,7 +59,7 @@ impl Model<'_> {
                 let mut events = one.events.iter();
                 let request = events.find(|event| facts.is_request(**event as usize));
                 let Some(event) = request else { return };
-                one.size = ground.sizes.get(event).copied();
+                one.size = ground.told.sizes.get(event).copied();
                 one.service = number(facts.routes[*event as usize]);
             });
         }

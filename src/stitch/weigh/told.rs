@@ -163,7 +163,7 @@ pub(in crate::stitch) struct Outcome {
 
 impl Outcome {
     /// Of cells in the order of time.
-    pub(super) fn of(cells: Vec<OfCell>) -> Self {
+    pub(super) fn of(cells: impl Iterator<Item = OfCell>) -> Self {
         let mut outcome = Self::default();
         let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
         for cell in cells {

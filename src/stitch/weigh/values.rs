@@ -1,0 +1,107 @@
+//! The values that are evidence, and which of them each event has.
+
+use std::path::PathBuf;
+
+use super::lists::{Lists, Texts};
+use super::*;
+use crate::model::evidence_value;
+use crate::store::{KeyScan, PART_BITS};
+
+/// Kinds of keys whose values are evidence.
+const EVIDENCE: [KeyKind; 9] = [
+    KeyKind::Value,
+    KeyKind::Invoice,
+    KeyKind::Order,
+    KeyKind::Customer,
+    KeyKind::Case,
+    KeyKind::Account,
+    KeyKind::Document,
+    KeyKind::Object,
+    KeyKind::User,
+];
+
+/// The keys of one part of the store.
+struct Part {
+    batch: usize,
+    path: PathBuf,
+}
+
+/// Values of the events of one part, and the events that have each: by a number of this part.
+#[derive(Default)]
+struct OfPart {
+    names: Texts,
+    /// Event, and value.
+    pairs: Vec<(u32, u32)>,
+}
+
+/// Reads the values of events, numbered as they come, and those of each event: of those whose place is true, if not of all.
+/// A part with none of them is not opened.
+pub(super) fn read(
+    store: &Store,
+    places: &Places,
+    wanted: Option<&[bool]>,
+) -> Result<(Texts, Lists), StoreError> {
+    let mut parts = Vec::new();
+    for (batch, custody) in store.batches().iter().enumerate() {
+        for (part, path) in (0i64..).zip(store.parts("keys", custody)) {
+            let number = |part: i64| {
+                let first = places.number(batch, part << PART_BITS);
+                first.map(|first| first as usize)
+            };
+            let events = wanted.and_then(|wanted| {
+                let next = number(part + 1).filter(|next| Some(*next) > number(part));
+                wanted.get(number(part)?..next.unwrap_or(wanted.len()))
+            });
+            if events.is_none_or(|events| events.contains(&true)) {
+                parts.push(Part { batch, path });
+            }
+        }
+    }
+    let mut of_parts = side_by_side(&parts, |part| OfPart::read(places, part, wanted))?;
+    let mut names = Texts::new();
+    for of_part in &mut of_parts {
+        let numbers: Vec<u32> = of_part
+            .names
+            .iter()
+            .map(|name| names.number(name))
+            .collect();
+        of_part.names = Texts::default();
+        let values = of_part.pairs.iter_mut().map(|pair| &mut pair.1);
+        values.for_each(|value| *value = numbers[*value as usize]);
+    }
+    let pairs = || of_parts.iter().flat_map(|part| part.pairs.iter().copied());
+    Ok((names, Lists::of(places.len(), pairs)))
+}
+
+impl OfPart {
+    fn read(places: &Places, part: &Part, wanted: Option<&[bool]>) -> Result<Self, StoreError> {
+        let mut of_part = Self {
+            names: Texts::new(),
+            pairs: Vec::new(),
+        };
+        let scan = KeyScan::open(&part.path)?;
+        for kind in EVIDENCE {
+            // Values are in their order: what one is as evidence is worked out once.
+            let mut last: Option<(String, Option<u32>)> = None;
+            scan.each(kind.as_str(), &mut |value, row| {
+                let Some(event) = places.number(part.batch, row) else {
+                    return;
+                };
+                if wanted.is_some_and(|wanted| !wanted[event as usize]) {
+                    return;
+                }
+                let number = match &last {
+                    Some((known, number)) if known == value => *number,
+                    _ => {
+                        let id = value.rsplit_once('/').map_or(value, |(_, id)| id);
+                        let number = evidence_value(id).map(|id| of_part.names.number(&id));
+                        last = Some((value.to_owned(), number));
+                        number
+                    }
+                };
+                of_part.pairs.extend(number.map(|number| (event, number)));
+            })?;
+        }
+        Ok(of_part)
+    }
+}

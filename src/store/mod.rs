@@ -28,6 +28,7 @@ mod figures;
 mod files;
 mod filter;
 mod integrity;
+mod key_scan;
 mod keys;
 mod part;
 mod read;
@@ -56,7 +57,8 @@ pub use figures::{
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
 pub use integrity::{Damage, check_files};
-pub use keys::{KeyHit, KeyRows, KeyScan, find_first, find_key};
+pub use key_scan::{KeyHit, KeyScan, find_first, find_key};
+pub use keys::KeyRows;
 pub(crate) use part::PART_BITS;
 pub use part::{ChunkTables, Contents, ContentsBuilder, Part, RejectRow};
 pub use read::{ChangeView, Col, EventRef, EventSet, EventSlice, EventTable, EventView};

@@ -7,7 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use miette::{Result, miette};
 
 use crate::tell::safe::{cut, terminal};
-use crate::tell::{SQL_TABLES, SqlAnswer, sql, sql_reason};
+use crate::tell::{SQL_TABLES, SqlAnswer, names_derived, sql, sql_reason};
 
 /// Ask in SQL over the tables of the store (read only)
 ///
@@ -44,8 +44,11 @@ const NARROWEST: usize = 6;
 
 impl Args {
     pub(super) fn run(self, given: &super::Given) -> Result<ExitCode> {
-        // Tasks are made first, so that their tables are there.
-        let (store, _) = super::open(given)?;
+        // Who asks for tasks, or which tables there are, needs them made; who asks for records does not wait for them.
+        let store = match self.query.as_deref().is_none_or(names_derived) {
+            true => super::open(given)?.0,
+            false => super::open_store(given)?,
+        };
         let Some(query) = &self.query else {
             return self.list(&store);
         };

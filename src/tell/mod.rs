@@ -60,7 +60,9 @@ pub use search::{
     Found, Hit, SearchError, SearchRequest, SearchSteps, Told, search, search_csv, search_text,
 };
 pub use sequences::{Missing, missing_numbers};
-pub use sql::{Answered as SqlAnswer, TABLES as SQL_TABLES, reason as sql_reason, sql};
+pub use sql::{
+    Answered as SqlAnswer, TABLES as SQL_TABLES, names_derived, reason as sql_reason, sql,
+};
 pub use stats::{Stats, stats, stats_text};
 pub use stitching::{Stitching, stitching, stitching_text};
 pub use task_block::{ChangeLine, Head, Line, TaskBlock};

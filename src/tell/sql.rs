@@ -40,6 +40,9 @@ pub const TABLES: [(&str, &str); 6] = [
     ),
 ];
 
+/// Those of them that stitching makes.
+const DERIVED: [&str; 2] = ["tasks", "links"];
+
 /// The answer.
 pub struct Answered {
     frame: DataFrame,
@@ -47,7 +50,14 @@ pub struct Answered {
     pub reads_contents: bool,
 }
 
-/// Asks.
+/// Whether a query may name one of the tables that stitching makes.
+#[must_use]
+pub fn names_derived(query: &str) -> bool {
+    let words = Words::of(query);
+    DERIVED.iter().any(|name| words.names(name))
+}
+
+/// Asks. What it names of the tables that stitching makes has to be there.
 ///
 /// # Errors
 /// It is no query, names what is not there, or a table cannot be read.
@@ -86,7 +96,7 @@ impl Words {
 /// The files of a table and its columns, `None` where there is no such table. A table may have no file: a store in
 /// which nothing was left out has no rejects, and says so by no rows.
 fn files_of(store: &Store, name: &str) -> PolarsResult<Option<TableFiles>> {
-    let is_derived = matches!(name, "tasks" | "links");
+    let is_derived = DERIVED.contains(&name);
     let paths: Vec<PathBuf> = match is_derived {
         true => {
             let folder = store.layout().root.join(name);

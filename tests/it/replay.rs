@@ -124,10 +124,14 @@ fn sql_reads_the_tables_and_changes_nothing() {
     let rows = |query: &str| case.json(&["sql", query, "--format", "json"]);
     let events = rows("select count(*) as n from events")[0]["n"].as_u64();
     assert_eq!(events, Some(5630));
+    // Tasks are made for those who ask for them.
+    let tasks = case.path("store/tasks/tasks.parquet");
+    assert!(!tasks.exists());
     assert_eq!(
         rows("select count(*) as n from tasks")[0]["n"].as_u64(),
         events
     );
+    assert!(tasks.exists());
     let approvals = rows(
         "select e.actor, count(*) as n from events e join tasks t on e.event_id = t.event where e.kind = 'approval' group by e.actor order by n desc",
     );

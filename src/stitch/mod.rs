@@ -12,6 +12,7 @@ mod index;
 mod keys;
 mod statements;
 mod tables;
+mod texts;
 mod weigh;
 
 pub use derived::{check_derived, remake_derived};

@@ -121,24 +121,21 @@ impl Facts {
 
     fn of(mut parts: Vec<Part>) -> Self {
         // In their order, so that no number depends on the order of ingest.
-        let all = parts.iter_mut().map(|part| &mut part.names.texts);
-        let of_parts: Vec<Vec<String>> = all.map(std::mem::take).collect();
-        let mut names: Vec<String> = of_parts.iter().flatten().cloned().collect();
+        let mut names: Vec<&str> = parts.iter().flat_map(|part| part.names.iter()).collect();
         names.sort_unstable();
         names.dedup();
-        let number = |name: &String| {
-            let at = names.binary_search(name).unwrap_or(usize::MAX);
+        let number = |name: &str| {
+            let at = names.binary_search(&name).unwrap_or(usize::MAX);
             u32::try_from(at.saturating_add(1)).unwrap_or(u32::MAX)
         };
-        let numbers: Vec<Vec<u32>> = of_parts
+        let numbers: Vec<Vec<u32>> = parts
             .iter()
-            .map(|of_part| {
-                std::iter::once(0)
-                    .chain(of_part.iter().map(number))
-                    .collect()
+            .map(|part| {
+                let of_part = part.names.iter().map(number);
+                std::iter::once(0).chain(of_part).collect()
             })
             .collect();
-        drop(of_parts);
+        let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         let mut source_of: HashMap<u32, u32> = HashMap::new();
         for (part, numbers) in parts.iter().zip(&numbers) {
             for (format, source) in &part.sources {
@@ -152,7 +149,8 @@ impl Facts {
         for part in &mut parts {
             // What two parts name stands there twice: nothing asks whether two numbers are one.
             let before = u32::try_from(object_names.len()).unwrap_or(u32::MAX);
-            object_names.append(&mut part.object_names.texts);
+            let of_part = std::mem::take(&mut part.object_names);
+            object_names.extend(of_part.iter().map(str::to_owned));
             let numbers = part.objects.iter_mut().filter(|number| **number > 0);
             numbers.for_each(|number| *number = number.saturating_add(before));
         }

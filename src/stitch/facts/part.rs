@@ -5,42 +5,22 @@ use std::path::Path;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow_array::{Array, RecordBatch, StringArray};
-use foldhash::HashMap;
 
 use crate::model::{Digest, Kind, evidence_value};
+use crate::stitch::texts::Texts;
 use crate::store::{StoreError, scan_columns};
 
-/// Numbers for texts that recur, from 1.
-#[derive(Default)]
-pub(super) struct Names {
-    numbers: HashMap<String, u32>,
-    /// The texts, in the order of their numbers.
-    pub(super) texts: Vec<String>,
-}
-
-impl Names {
-    fn number(&mut self, text: &str) -> u32 {
-        if text.is_empty() {
-            return 0;
-        }
-        if let Some(number) = self.numbers.get(text) {
-            return *number;
-        }
-        self.texts.push(text.to_owned());
-        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        self.numbers.insert(text.to_owned(), number);
-        number
-    }
-}
-
-/// The number of the text of the row before, which is mostly that of the next one.
+/// The number of the text of the row before, which is mostly that of the next one: from 1, 0 for none.
 #[derive(Default)]
 struct Recent(String, u32);
 
 impl Recent {
-    fn number(&mut self, text: &str, names: &mut Names) -> u32 {
+    fn number(&mut self, text: &str, names: &mut Texts) -> u32 {
         if self.0 != text {
-            self.1 = names.number(text);
+            self.1 = match text {
+                "" => 0,
+                _ => names.number(text).saturating_add(1),
+            };
             self.0.clear();
             self.0.push_str(text);
         }
@@ -69,8 +49,8 @@ pub(super) struct Part {
     pub(super) objects: Vec<u32>,
     /// Formats with the sources of their records.
     pub(super) sources: Vec<(u32, u32)>,
-    pub(super) names: Names,
-    pub(super) object_names: Names,
+    pub(super) names: Texts,
+    pub(super) object_names: Texts,
 }
 
 /// What is known of the store beside a part.

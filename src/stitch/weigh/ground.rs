@@ -1,9 +1,10 @@
 //! What weighing takes from the whole store, once: who belongs together by ids, which values each record has, what
 //! may be a cause, and what was done in other systems.
 
-use super::lists::{Lists, Texts};
+use super::lists::Lists;
 use super::*;
 use crate::model::evidence_value;
+use crate::stitch::texts::Texts;
 
 /// What there is to be weighed, of the whole store; models are made of parts of it.
 pub(super) struct Ground<'f> {

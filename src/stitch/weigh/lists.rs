@@ -1,11 +1,9 @@
-//! Many short lists of numbers, and many texts, each in one piece of memory.
+//! Many short lists of numbers in one piece of memory, and numbers of values.
 
-use std::hash::BuildHasher;
-
-use foldhash::fast::FixedState;
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
 use crate::stitch::keys::head;
+use crate::stitch::texts::Texts;
 
 /// Lists of numbers, by number.
 #[derive(Default)]
@@ -68,65 +66,6 @@ impl Lists {
     }
 }
 
-/// Texts, numbered as they come.
-#[derive(Default)]
-pub(super) struct Texts {
-    ends: Vec<usize>,
-    text: String,
-    /// Numbers by the hashes of texts; where two texts have one, the second stands at the next.
-    numbers: HashMap<u64, u32>,
-}
-
-impl Texts {
-    pub(super) fn new() -> Self {
-        Self {
-            numbers: HashMap::new(),
-            ..Self::default()
-        }
-    }
-
-    /// The number of a text; a new one, where it is new.
-    pub(super) fn number(&mut self, text: &str) -> u32 {
-        let next = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
-        let mut hash = hash_of(text);
-        while let Some(known) = self.numbers.get(&hash) {
-            if self.get(*known) == text {
-                return *known;
-            }
-            hash = hash.wrapping_add(1);
-        }
-        self.numbers.insert(hash, next);
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
-        next
-    }
-
-    /// The number of a text that is known.
-    pub(super) fn find(&self, text: &str) -> Option<u32> {
-        let mut hash = hash_of(text);
-        loop {
-            let known = self.numbers.get(&hash)?;
-            if self.get(*known) == text {
-                return Some(*known);
-            }
-            hash = hash.wrapping_add(1);
-        }
-    }
-
-    /// All of them.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
-        (0u32..)
-            .take(self.ends.len())
-            .map(|number| self.get(number))
-    }
-
-    pub(super) fn get(&self, number: u32) -> &str {
-        let at = number as usize;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start..self.ends[at]]
-    }
-}
-
 /// Numbers of some of the values, counted anew in the order of their texts: how they are numbered elsewhere decides nothing.
 #[derive(Default)]
 pub(super) struct Renumbered {
@@ -136,7 +75,7 @@ pub(super) struct Renumbered {
 
 impl Renumbered {
     pub(super) fn of(names: &Texts, values: impl Iterator<Item = u32>) -> Self {
-        let mut known = vec![false; names.ends.len()];
+        let mut known = vec![false; names.len()];
         let is_new = |value: &u32| !std::mem::replace(&mut known[*value as usize], true);
         let mut values: Vec<(u64, u32)> = values
             .filter(is_new)
@@ -166,10 +105,6 @@ impl Renumbered {
     }
 }
 
-fn hash_of(text: &str) -> u64 {
-    FixedState::default().hash_one(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,23 +129,5 @@ mod tests {
         assert_eq!(numbers, [Some(0), Some(1), Some(2), None]);
         assert_eq!((values.value(1), values.value(3)), (Some(b), None));
         assert_eq!(values.len(), 3);
-    }
-
-    #[test]
-    fn texts_have_numbers_in_their_order() {
-        let mut texts = Texts::new();
-        let numbers = ["a", "", "bc", "a", "bc", ""].map(|text| texts.number(text));
-        assert_eq!(numbers, [0, 1, 2, 0, 2, 1]);
-        assert_eq!((texts.get(0), texts.get(1), texts.get(2)), ("a", "", "bc"));
-        assert_eq!(
-            (texts.find("bc"), texts.find("b"), texts.ends.len()),
-            (Some(2), None, 3)
-        );
-        // A text whose hash is taken stands at the next one.
-        let taken = hash_of("other");
-        texts.numbers.insert(taken, 2);
-        assert_eq!(texts.number("other"), 3);
-        assert_eq!(texts.find("other"), Some(3));
-        assert_eq!(texts.get(3), "other");
     }
 }

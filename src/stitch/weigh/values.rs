@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::lists::{Lists, Texts};
+use super::lists::Lists;
 use super::*;
 use crate::model::evidence_value;
+use crate::stitch::texts::Texts;
 use crate::store::{KeyScan, PART_BITS};
 
 /// Kinds of keys whose values are evidence.

@@ -5,7 +5,7 @@
 //! TRAIL_STITCH_DATA=DIR cargo bench --bench stitching # another folder of presets beside a score.py
 //! ```
 //!
-//! Needs `python3` for `score.py`, which comes with the data, `benches/harder.py` and `benches/other_systems.py`.
+//! Needs `python3` for `score.py`, which comes with the data, and the scripts beside this file that render it anew.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,8 +41,8 @@ fn main() -> Outcome<()> {
         return Ok(());
     }
     let work = tempfile::tempdir()?;
-    println!("| | {} | events | s |", FIGURES.join(" | "));
-    println!("|{}", " --- |".repeat(FIGURES.len() + 3));
+    println!("| | {} | foreign | events | s |", FIGURES.join(" | "));
+    println!("|{}", " --- |".repeat(FIGURES.len() + 4));
     for (preset, seed, density) in [("easy", "2", "0.1"), ("medium", "1", "0.24")] {
         let folder = data.join(preset);
         let harder = work.path().join(format!("harder-{preset}"));
@@ -56,6 +56,14 @@ fn main() -> Outcome<()> {
                 let other = work.path().join(format!("{name} {systems}"));
                 render("other_systems", &folder, &other, &[systems])?;
                 measure(&data, &other, &format!("{name}, {systems}"), work.path())?;
+            }
+            for (script, arguments, what) in [
+                ("opaque", &[][..], "names without meaning"),
+                ("unlogged", &["otel_genai.jsonl"][..], "without traces"),
+            ] {
+                let other = work.path().join(format!("{name} {script}"));
+                render(script, &folder, &other, arguments)?;
+                measure(&data, &other, &format!("{name}, {what}"), work.path())?;
             }
         }
     }
@@ -120,9 +128,30 @@ fn measure(data: &Path, preset: &Path, name: &str, work: &Path) -> Outcome<()> {
     };
     let row: Vec<String> = FIGURES.iter().map(|wanted| figure(wanted)).collect();
     println!(
-        "| {name} | {} | {} | {seconds:.2} |",
+        "| {name} | {} | {} | {} | {seconds:.2} |",
         row.join(" | "),
+        foreign(&text),
         index.events()
     );
     Ok(())
+}
+
+/// Foreign records that were put into a task, of all: from the last lines of score.py, one a file, which end with how many there
+/// are and their share.
+fn foreign(scored: &str) -> String {
+    let (mut placed, mut all) = (0.0, 0.0);
+    let of_files = scored
+        .lines()
+        .skip_while(|line| !line.starts_with("per file"));
+    for line in of_files.skip(1) {
+        let mut words = line.split_whitespace().rev();
+        // A share is written with a point; where there are no foreign records, there is none.
+        let share = words.next().filter(|share| share.contains('.'));
+        let number = |word: Option<&str>| word?.parse::<f64>().ok();
+        if let (Some(share), Some(records)) = (number(share), number(words.next())) {
+            placed += share * records;
+            all += records;
+        }
+    }
+    format!("{placed:.0} of {all:.0}")
 }

@@ -372,6 +372,9 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     }
     let bits = |bits: f64| signed(bits);
     row("values together".to_owned(), &|c| bits(c.content));
+    row("values that do not agree".to_owned(), &|c| {
+        bits(c.differing)
+    });
     row("such a call for such a deed".to_owned(), &|c| bits(c.route));
     row("names another object".to_owned(), &|c| bits(c.object));
     row("bytes of the answer".to_owned(), &|c| bits(c.size));

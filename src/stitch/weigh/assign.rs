@@ -231,6 +231,10 @@ impl Model<'_> {
     /// All that could be the cause of an action, by their tasks, with their weights.
     pub(super) fn weights(&self, action: &Action) -> Weights {
         let mut weights = self.weights_by_call(action);
+        // Where no cause takes part in the odds, the best one is told all the same.
+        let most = weights.iter().map(|(_, weight)| *weight);
+        let least = most.fold(f64::MIN, f64::max).min(FAINT);
+        weights.retain(|(_, weight)| *weight >= least);
         weights.sort_unstable_by_key(|(at, _)| (self.calls[*at].root, *at));
         weights
     }
@@ -243,7 +247,6 @@ impl Model<'_> {
                 .candidates(action)
                 .into_iter()
                 .map(|at| (at, lens.weight(&self.calls[at]) + odds))
-                .filter(|(_, weight)| *weight > FAINT)
                 .collect();
         }
         // The steps of a fragment are of one task: what speaks for a task speaks from all of them.
@@ -281,7 +284,6 @@ impl Model<'_> {
             .into_values()
             .flat_map(|(calls, bits)| calls.into_iter().map(move |at| (at, bits)))
             .map(|(at, bits)| (at, first.weight(&self.calls[at]) + bits + odds))
-            .filter(|(_, weight)| *weight > FAINT)
             .collect()
     }
 

@@ -108,6 +108,7 @@ impl<'f> Model<'f> {
             lessons: Vec::new(),
             agreeing: HashMap::new(),
             formats_agreeing: HashMap::new(),
+            fits: Fits::default(),
             tool_counts: HashMap::new(),
             route_counts: HashMap::new(),
             objects_of_route: HashMap::new(),

@@ -137,7 +137,8 @@ impl Model<'_> {
         let (gap, offset) = self.seconds_between(call, action);
         let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
         let mut lens = Lens::new(self, action);
-        let [content, route, object, size, time, habits] = lens.parts(call).map(rounded);
+        let parts = lens.parts(call).map(rounded);
+        let [content, differing, route, object, size, time, habits] = parts;
         Candidate {
             event: u32::try_from(at).unwrap_or(u32::MAX),
             values: values
@@ -145,6 +146,7 @@ impl Model<'_> {
                 .map(|(name, bits)| (name, rounded(bits)))
                 .collect(),
             content,
+            differing,
             route,
             object,
             size,

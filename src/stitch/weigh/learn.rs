@@ -54,6 +54,7 @@ impl Model<'_> {
         self.likeness.forget();
         self.agreeing.clear();
         self.formats_agreeing.clear();
+        self.fits.forget();
         self.lessons.clear();
         self.lessons.resize_with(self.actions.len(), Vec::new);
         self.tool_counts.clear();
@@ -80,6 +81,8 @@ impl Model<'_> {
                 if agrees {
                     counts.1 += share;
                     known.1 += share;
+                    let fit = self.fit(call, action);
+                    self.fits.learn(call, action, fit, *share);
                 }
             }
             *self.route_counts.entry(route).or_default() += share;

@@ -3,6 +3,7 @@
 
 use std::sync::PoisonError;
 
+use super::fit::Fit;
 use super::sizes::Wrapped;
 use super::*;
 
@@ -18,6 +19,8 @@ pub(super) struct Pair {
     telling: bool,
     /// Whether it names another object of the kind that the action was done to.
     names_other: bool,
+    /// How many of their values they share.
+    fit: Fit,
 }
 
 /// Bits by kind of call: of the tool on the action's route, and against a call of which nothing agrees.
@@ -79,10 +82,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         let pair = self.pair(call);
         let own = self.lesson(call);
         let of_tool = self.of_tool(call, own);
-        let against = match self.action.tells(call) && !pair.telling && !call.silent {
-            true => of_tool.disagreement,
-            false => 0.0,
-        };
+        let against = self.against(call, pair, of_tool, own);
         let object = match pair.names_other {
             true => -OTHER_OBJECT,
             false => 0.0,
@@ -97,27 +97,32 @@ impl<'l, 'f> Lens<'l, 'f> {
             + self.habit(call.root)
     }
 
-    /// Bits of the values that agree, and of none that do.
+    /// Bits of the values that agree, and against the call of those that do not.
     pub(super) fn content(&mut self, call: &Call) -> f64 {
-        let pair = self.pair(call);
-        if self.action.tells(call) && !pair.telling && !call.silent {
-            let own = self.lesson(call);
-            pair.values + self.of_tool(call, own).disagreement
-        } else {
-            pair.values
+        let [agreeing, against, ..] = self.parts(call);
+        agreeing + against
+    }
+
+    /// Bits against a call of whose values, or of the action's, fewer agree than is usual.
+    fn against(&self, call: &Call, pair: Pair, of_tool: OfTool, own: f64) -> f64 {
+        match (self.action.tells(call) && !call.silent, pair.telling) {
+            (false, _) => 0.0,
+            (true, false) => of_tool.disagreement,
+            (true, true) => self.model.fits.bits(call, self.action, pair.fit, own),
         }
     }
 
-    /// The parts of the weight, for people: content, route, object, size, time and habits.
-    pub(super) fn parts(&mut self, call: &Call) -> [f64; 6] {
-        let content = self.content(call);
+    /// The parts of the weight, for people: values that agree, those that do not, route, object, size, time and habits.
+    pub(super) fn parts(&mut self, call: &Call) -> [f64; 7] {
+        let pair = self.pair(call);
         let own = self.lesson(call);
-        let other = self.pair(call).names_other;
+        let of_tool = self.of_tool(call, own);
         let of_format = self.of_format(call.format);
         [
-            content,
-            self.of_tool(call, own).route,
-            if other { -OTHER_OBJECT } else { 0.0 },
+            pair.values,
+            self.against(call, pair, of_tool, own),
+            of_tool.route,
+            if pair.names_other { -OTHER_OBJECT } else { 0.0 },
             self.size_weight(call, of_format, own),
             time_weight(call, self.action, of_format.offset),
             self.habit(call.root),
@@ -265,6 +270,10 @@ impl Model<'_> {
             values: values.sum::<f64>() + of_route,
             telling,
             names_other: self.names_other(call, action),
+            fit: match telling && action.tells(call) && !call.silent {
+                true => self.fit(call, action),
+                false => Fit::default(),
+            },
         }
     }
 

@@ -19,6 +19,7 @@ mod cells;
 mod clocks;
 mod deeds;
 mod evidence;
+mod fit;
 mod gaps;
 mod ground;
 mod habits;
@@ -39,6 +40,7 @@ use foldhash::{HashMap, HashMapExt};
 use actions::Action;
 use calls::{Call, Values};
 use cells::{Bounds, Cell, cells};
+use fit::Fits;
 use gaps::Offset;
 use ground::Ground;
 use habits::Habits;
@@ -162,6 +164,8 @@ struct Model<'f> {
     /// The same by formats of call and action: pairs in which the action has values, and those of
     /// them that share one.
     formats_agreeing: HashMap<(u32, u32), (f64, f64)>,
+    /// Of the pairs that share a value, how many of their values they share.
+    fits: Fits,
     tool_counts: HashMap<u32, f64>,
     route_counts: HashMap<u32, f64>,
     /// Values that name objects, by route.

@@ -250,8 +250,10 @@ pub struct Candidate {
     pub event: u32,
     /// Values that agree, and what each gives.
     pub values: Vec<(String, f64)>,
-    /// All values together, the odds of their absence included.
+    /// All values that agree together.
     pub content: f64,
+    /// Against it: that none agrees, or fewer than is usual.
+    pub differing: f64,
     /// That such a call causes such an action.
     pub route: f64,
     /// That it names another object.

@@ -99,6 +99,7 @@ impl<'f> Model<'f> {
             same_deed: HashMap::new(),
             classes: HashMap::new(),
             class_counts: HashMap::new(),
+            shown: BTreeMap::new(),
             offsets: HashMap::new(),
             drift: UNKNOWN,
             few: BTreeMap::new(),

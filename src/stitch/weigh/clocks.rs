@@ -2,11 +2,9 @@
 //! then the median of likely pairs; sums over other clocks where a pair has too little in common, or where what waits blurs
 //! it; and the clock of another kind of record of the same system where nothing else is known.
 
-use super::gaps::{drift, middle, mode, rhythm};
+use super::gaps::{Sample, drift, middle, mode, rhythm};
+use super::sums::{sound, sums};
 use super::*;
-
-/// When effects were, and how far behind their causes (microseconds).
-type Sample = Vec<(i64, i64)>;
 
 impl Model<'_> {
     /// The offset of each pair of record kinds: where the differences pile up.
@@ -76,9 +74,8 @@ impl Model<'_> {
         for (pair, mut gaps) in samples {
             gaps.sort_unstable();
             gaps.dedup();
-            let gaps: Vec<i64> = gaps.into_iter().map(|(_, gap)| gap).collect();
             if let Some(offset) = mode(gaps.clone()) {
-                self.offsets.entry(pair).or_insert(offset);
+                self.shown.insert(pair, offset);
             } else {
                 self.few.insert(pair, gaps);
             }
@@ -109,7 +106,7 @@ impl Model<'_> {
             let stride = changes.len().div_ceil(ENOUGH).max(1);
             let changes: Vec<i64> = changes.iter().copied().step_by(stride).collect();
             for (from, asked) in &asked {
-                if from == to || self.offsets.contains_key(&(*from, *to)) {
+                if from == to || self.shown.contains_key(&(*from, *to)) {
                     continue;
                 }
                 let near = |time: i64| {
@@ -128,53 +125,32 @@ impl Model<'_> {
                 let gaps: Vec<(i64, i64)> = gaps.collect();
                 let least = changes.len().min(asked.len()) / 2;
                 if let Some(offset) = rhythm(gaps, least, REACH) {
-                    self.offsets.insert((*from, *to), offset);
+                    self.shown.insert((*from, *to), offset);
                 }
             }
         }
     }
 
-    /// Offsets of pairs with too little in common, over two others: clocks add up.
+    /// Offsets of pairs with too little in common, over others: clocks add up. Only what pairs show is added; what was worked
+    /// out from it before is worked out again.
     pub(super) fn complete_offsets(&mut self) {
-        let known: BTreeMap<(u32, u32), Offset> = self
-            .offsets
-            .iter()
-            .map(|(pair, offset)| (*pair, *offset))
-            .collect();
-        self.drift = drift(&known);
+        let shown = sound(&self.shown);
+        self.drift = drift(&shown);
         let calls: BTreeSet<u32> = self.calls.iter().map(|call| call.format).collect();
         let mut actions: BTreeSet<u32> = self.actions.iter().map(|action| action.format).collect();
         actions.extend(&calls);
+        let sums = sums(&shown);
+        self.offsets = shown
+            .iter()
+            .map(|(pair, offset)| (*pair, *offset))
+            .collect();
         for call in &calls {
-            for action in &actions {
-                let direct = known.get(&(*call, *action));
-                let mut best: Option<Offset> = None;
-                for other in &actions {
-                    for third in &calls {
-                        let path = [(*call, *other), (*third, *other), (*third, *action)];
-                        let [Some(a), Some(b), Some(c)] = path.map(|pair| known.get(&pair)) else {
-                            continue;
-                        };
-                        let sum = Offset {
-                            us: a.us - b.us + c.us,
-                            before: a.before + b.before + c.before,
-                            after: a.after + b.after + c.after,
-                            pairs: 0,
-                        };
-                        if best.is_none_or(|best| sum.spread() < best.spread()) {
-                            best = Some(sum);
-                        }
-                    }
-                }
-                // Effects that waited blur a clock that others show clearly.
-                let clearer = |sum: &Offset| {
-                    direct.is_none_or(|direct| {
-                        sum.spread() * 2.0 < direct.spread()
-                            && (sum.us - direct.us).abs() < direct.spread()
-                    })
-                };
-                if let Some(offset) = best.filter(clearer) {
-                    self.offsets.insert((*call, *action), offset);
+            for action in actions.iter().filter(|action| *action != call) {
+                let direct = shown.get(&(*call, *action));
+                let clearer =
+                    |sum: &&Offset| direct.is_none_or(|direct| sum.is_clearer_than(direct));
+                if let Some(offset) = sums.get(&(*call, *action)).filter(clearer) {
+                    self.offsets.insert((*call, *action), *offset);
                 }
             }
         }
@@ -215,8 +191,8 @@ impl Model<'_> {
             let all = calls
                 .iter()
                 .filter_map(|call| Some((gaps(call), apart(call)?.us as i64)));
-            let all: Vec<i64> = all
-                .flat_map(|(gaps, apart)| gaps.iter().map(move |gap| gap + apart))
+            let all: Sample = all
+                .flat_map(|(gaps, apart)| gaps.iter().map(move |(time, gap)| (*time, gap + apart)))
                 .collect();
             let Some(offset) = mode(all) else { continue };
             for call in calls {
@@ -251,8 +227,10 @@ impl Model<'_> {
                     let gaps = self.few.get(&(*call, *action))?;
                     Some((offset(*call, *other)?, gaps))
                 });
-                gaps.map(|(offset, gaps)| gaps.iter().filter(|gap| offset.allows(**gap)).count())
-                    .sum()
+                gaps.map(|(offset, gaps)| {
+                    gaps.iter().filter(|(_, gap)| offset.allows(*gap)).count()
+                })
+                .sum()
             };
             let likely = others.iter().map(|other| (shown(other), *other));
             let likely = likely.max_by_key(|(found, other)| (*found, std::cmp::Reverse(*other)));
@@ -266,7 +244,7 @@ impl Model<'_> {
                         let (from, to) = offset.around();
                         #[allow(clippy::cast_precision_loss)]
                         // Microseconds of minutes, and counts.
-                        let fits = |gap: &&i64| (from..to).contains(&(**gap as f64));
+                        let fits = |(_, gap): &&(i64, i64)| (from..to).contains(&(*gap as f64));
                         #[allow(clippy::cast_precision_loss)]
                         let (fit, all) =
                             (gaps.iter().filter(fits).count() as f64, gaps.len() as f64);
@@ -336,8 +314,13 @@ impl Model<'_> {
             }
         }
         for (pair, gaps) in gaps {
-            if gaps.len() >= LEAST {
-                self.offsets.insert(pair, middle(gaps));
+            if gaps.len() < LEAST {
+                continue;
+            }
+            let learned = middle(gaps);
+            let known = self.shown.get(&pair);
+            if known.is_none_or(|known| !known.is_clearer_than(&learned)) {
+                self.shown.insert(pair, learned);
             }
         }
     }

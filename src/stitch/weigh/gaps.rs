@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// How far apart differences of time lie that show no clock any more (microseconds).
+pub(super) const LOOSE: f64 = 5e6;
+
 /// Clock offset between a kind of call record and a kind of action record.
 #[derive(Clone, Copy)]
 pub(super) struct Offset {
@@ -30,6 +33,11 @@ impl Offset {
         self.before.max(self.after)
     }
 
+    /// Whether it shows more clearly what another one shows: effects that waited blur a clock.
+    pub(super) fn is_clearer_than(&self, other: &Self) -> bool {
+        self.spread() * 2.0 < other.spread() && (self.us - other.us).abs() < other.spread()
+    }
+
     /// Differences of time that fit without having waited, from the least to the most.
     pub(super) fn around(self) -> (f64, f64) {
         let (before, after) = (self.before * 3.0 + ROUNDED, self.after * 3.0 + ROUNDED);
@@ -53,27 +61,54 @@ pub(super) fn drift(known: &BTreeMap<(u32, u32), Offset>) -> f64 {
     mean.max(UNKNOWN)
 }
 
+/// When effects were, and how far behind what may be their causes (microseconds).
+pub(super) type Sample = Vec<(i64, i64)>;
+
 /// Where differences of time pile up: the window that holds most more of them than chance gives, if that stands out. Clocks
-/// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two.
-pub(super) fn mode(mut gaps: Vec<i64>) -> Option<Offset> {
+/// that count in milliseconds pile up within a tenth of a second, those that count in seconds within two. What many effects
+/// of one cause show, or many causes of one effect, counts once.
+pub(super) fn mode(mut sample: Sample) -> Option<Offset> {
     const WIDTHS: [i64; 3] = [100_000, 500_000, 2_000_000];
     const LEAST: usize = 5;
-    gaps.sort_unstable();
+    /// How far around a window others show how many are there by chance (microseconds).
+    const AROUND: i64 = 60_000_000;
+    /// How many such windows chance may give, in all of the differences.
+    const BY_CHANCE: f64 = 0.05;
+    sample.sort_unstable_by_key(|(time, gap)| (*gap, *time));
+    let gaps: Vec<i64> = sample.iter().map(|(_, gap)| *gap).collect();
+    let step = step(&gaps);
     #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
-    let by_chance = |width: i64| gaps.len() as f64 * width as f64 / (2.0 * WINDOW as f64);
+    let share = |found: usize, width: i64, of: i64| found as f64 * width as f64 / of as f64;
     let mut best: Option<(f64, i64, i64)> = None;
     for width in WIDTHS {
         let (from, to) = densest(&gaps, width);
-        let chance = by_chance(width);
-        #[allow(clippy::cast_precision_loss)]
-        let found = (to - from) as f64;
-        if to - from < LEAST || found < 3.0 * chance {
+        let window = &sample[from..to];
+        let causes: BTreeSet<i64> = window.iter().map(|(time, gap)| time - gap).collect();
+        let effects: BTreeSet<i64> = window.iter().map(|(time, _)| *time).collect();
+        let found = causes.len().min(effects.len());
+        if found < LEAST {
             continue;
         }
-        // Kulldorff's scan statistic, for Poisson counts.
+        let center = gaps[usize::midpoint(from, to)];
+        // What waited lies behind a clock's window: the side with fewer shows what is there by chance.
+        let between = |from: i64, to: i64| {
+            let end = gaps.partition_point(|gap| *gap < to);
+            end - gaps.partition_point(|gap| *gap < from)
+        };
+        let wide = width.max(step);
+        let before = between(center - AROUND, center - width);
+        let after = between(center + width + 1, center + AROUND + 1);
+        let near = share(before.min(after), wide, AROUND - width);
+        let chance = share(gaps.len(), wide, 2 * WINDOW).max(near);
+        #[allow(clippy::cast_precision_loss)]
+        let (found, windows) = (found as f64, 2.0 * WINDOW as f64 / wide as f64);
+        // Kulldorff's scan statistic, for Poisson counts; Chernoff's bound for those in all windows.
         let stands_out = found * (found / chance).ln() - (found - chance);
+        if found < 3.0 * chance || windows * (-stands_out).exp() > BY_CHANCE {
+            continue;
+        }
         if best.is_none_or(|best| stands_out > best.0) {
-            best = Some((stands_out, width, gaps[(from + to) / 2]));
+            best = Some((stands_out, width, center));
         }
     }
     let (_, width, center) = best?;
@@ -130,20 +165,31 @@ fn densest(gaps: &[i64], width: i64) -> (usize, usize) {
     best
 }
 
+/// What differences are counted in: two clocks of whole seconds differ by whole seconds (microseconds).
+fn step(gaps: &[i64]) -> i64 {
+    const SECOND: i64 = 1_000_000;
+    match gaps.iter().all(|gap| gap % SECOND == 0) {
+        true => SECOND,
+        false => 1,
+    }
+}
+
 /// Median of differences, and how far they spread around it.
 pub(super) fn middle(mut near: Vec<i64>) -> Offset {
-    /// What no clock is more exact than, and what is no clock any more (microseconds).
+    /// What no clock is more exact than (microseconds).
     const EXACT: f64 = 5e4;
-    const LOOSE: f64 = 5e6;
     near.sort_unstable();
     let median = near[near.len() / 2];
+    // Two times that are cut to whole seconds differ by a third of one more or less, in the mean.
+    #[allow(clippy::cast_precision_loss)] // A second in microseconds.
+    let exact = EXACT.max(step(&near) as f64 / 3.0);
     // The mean distance on a side is the scale of an exponential; the furthest tenth is left out.
     let scale = |mut distances: Vec<i64>| -> f64 {
         distances.sort_unstable();
         distances.truncate((distances.len() * 9).div_ceil(10));
         #[allow(clippy::cast_precision_loss)] // Seconds in microseconds.
         let mean = distances.iter().sum::<i64>() as f64 / distances.len().max(1) as f64;
-        mean.clamp(EXACT, LOOSE)
+        mean.clamp(exact, LOOSE)
     };
     let before = near
         .iter()
@@ -166,18 +212,41 @@ pub(super) fn middle(mut near: Vec<i64>) -> Offset {
 mod tests {
     use super::*;
 
+    /// Differences of as many causes and effects.
+    fn each(gaps: impl IntoIterator<Item = i64>) -> Sample {
+        let times = (0i64..).map(|at| at * 7_000_000_000);
+        times.zip(gaps).collect()
+    }
+
     #[test]
     fn clocks_that_are_exact_pile_up_in_a_narrower_window_than_what_is_common_by_chance() {
         // Nine by chance within two seconds, and six within fifty milliseconds.
         let mut gaps: Vec<i64> = (0..9).map(|i| -138_900_000 + i * 210_000).collect();
         gaps.extend((0..6).map(|i| -135_080_000 + i * 9_000));
-        gaps.extend((0..20).map(|i| i * 9_700_000 - 90_000_000));
-        let offset = mode(gaps).unwrap();
+        gaps.extend((0..30).map(|i| i * 9_700_000 - 190_000_000));
+        let offset = mode(each(gaps)).unwrap();
         assert!((offset.us + 135.06e6).abs() < 5e4, "{}", offset.us);
         assert!(offset.spread() < 1e5, "{}", offset.spread());
         // Clocks that count in seconds differ by the same whole seconds each time.
-        let offset = mode(vec![2_000_000; 12]).unwrap();
+        let offset = mode(each([2_000_000; 12])).unwrap();
         assert!((offset.us - 2e6).abs() < 1.0 && offset.pairs == 12);
+    }
+
+    #[test]
+    fn many_effects_of_one_cause_show_no_clock_and_whole_seconds_are_not_exact() {
+        // Twelve effects within half a second behind one cause, and one cause of each of twelve behind one effect.
+        let burst: Sample = (0..12)
+            .map(|at| (at * 30_000, at * 30_000 + 7_000_000))
+            .collect();
+        assert!(mode(burst).is_none());
+        let burst: Sample = (0..12).map(|at| (0, at * 30_000 + 7_000_000)).collect();
+        assert!(mode(burst).is_none());
+        // A few more than what is there by chance all around.
+        let crowd = (-450..450).map(|at| at * 130_000);
+        let more = (0..4).map(|at| at * 20_000);
+        assert!(mode(each(crowd.chain(more))).is_none());
+        let offset = mode(each([2_000_000; 12])).unwrap();
+        assert!(offset.spread() > 3e5, "{}", offset.spread());
     }
 
     #[test]
@@ -241,9 +310,9 @@ mod tests {
     fn the_mode_of_gaps() {
         let mut gaps: Vec<i64> = (0..40).map(|i| 5_200_000 + i * 10_000).collect();
         gaps.extend((0..60).map(|i| i * 13_000_000 - 400_000_000));
-        let offset = mode(gaps).unwrap();
+        let offset = mode(each(gaps)).unwrap();
         assert!((offset.us - 5.4e6).abs() < 3e5, "{}", offset.us);
-        assert!(mode((0..100).map(|i| i * 9_000_000 - 450_000_000).collect()).is_none());
-        assert!(mode(vec![1, 2, 3]).is_none());
+        assert!(mode(each((0..100).map(|i| i * 9_000_000 - 450_000_000))).is_none());
+        assert!(mode(each([1, 2, 3])).is_none());
     }
 }

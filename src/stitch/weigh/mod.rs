@@ -29,6 +29,7 @@ mod lens;
 mod likeness;
 mod lists;
 mod sizes;
+mod sums;
 mod told;
 mod values;
 
@@ -41,7 +42,7 @@ use actions::Action;
 use calls::{Call, Values};
 use cells::{Bounds, Cell, cells};
 use fit::Fits;
-use gaps::Offset;
+use gaps::{Offset, Sample};
 use ground::Ground;
 use habits::Habits;
 use lens::Lens;
@@ -149,11 +150,13 @@ struct Model<'f> {
     /// Time and place of the calls of each format, those of models apart, in their order.
     by_format: BTreeMap<(u32, bool), Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
+    /// How far clocks are apart as pairs of records show it, and as it follows for all.
+    shown: BTreeMap<(u32, u32), Offset>,
     offsets: HashMap<(u32, u32), Offset>,
     /// How far clocks are apart, as far as it is known (microseconds).
     drift: f64,
     /// Differences of time that rare values make, of clocks too little is known of to see where they pile up.
-    few: BTreeMap<(u32, u32), Vec<i64>>,
+    few: BTreeMap<(u32, u32), Sample>,
     routes: HashMap<(u32, u32), f64>,
     likeness: Likeness,
     habits: Habits,

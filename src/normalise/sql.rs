@@ -66,7 +66,8 @@ pub(super) fn kind_of_statement(statement: &str) -> Kind {
 }
 
 /// Sets kind, action, object, trace and what is changed from a statement, takes the values that it names and those bound
-/// to it, and keeps it as content. Statements that change the same row are one change where `save` is the same.
+/// to it, and keeps it as content. Statements that change the same row, or rows
+/// of one number in several tables, are one change where `save` is the same.
 pub(super) fn add_statement(
     event: &mut Event<'_>,
     statement: &str,
@@ -118,13 +119,22 @@ pub(super) fn add_statement(
             true => row,
             false => Cow::Owned(Digest::of(row.as_bytes()).to_string()),
         };
-        event.key(KeyKind::Transaction, format!("{save}/{table}/{row}"));
+        // What an order or a case has in several tables goes by its number; short numbers name rows of any table.
+        event.key(
+            KeyKind::Transaction,
+            match row.len() < SHORT {
+                true => format!("{save}/{table}/{row}"),
+                false => format!("{save}/{row}"),
+            },
+        );
     }
     event
         .contents
         .push((ContentPart::Arguments, Cow::Owned(statement.to_owned())));
 }
 
+/// What names a row is a number of its table if it has fewer bytes than that.
+const SHORT: usize = 6;
 /// Longest statement whose values are looked for.
 const LONGEST: usize = 64 << 10;
 /// Most values that are taken of one.
@@ -399,8 +409,12 @@ mod tests {
             ),
             ("delete from shop.t where id = 4711", Some("9/shop.t/4711")),
             (
+                "update shop.item set state = 2 where order_no = '4500114'",
+                Some("9/4500114"),
+            ),
+            (
                 "update shop.t set note = 'y' where name = 'Eve Miller'",
-                Some("9/shop.t/c1e857732bb2a3e00878dd7e648774971c8b6034c8d2b20261447cdb6aa49e94"),
+                Some("9/c1e857732bb2a3e00878dd7e648774971c8b6034c8d2b20261447cdb6aa49e94"),
             ),
             ("update shop.t set note = 'y' where length(id) = 3", None),
             ("update shop.t set note = 'y' where token = 'abc'", None),

@@ -142,7 +142,7 @@ pub(super) struct Sql {
     pub statement: Expr,
     /// What its parameters were.
     pub parameters: Option<Expr>,
-    /// Connection and second: statements of both on the same row are one save.
+    /// Connection and second: statements of both on the same row, or on rows of one long number, are one save.
     pub save: Option<Expr>,
 }
 

@@ -1,7 +1,9 @@
 //! `trail timeline`
 
+use std::cell::{Cell, OnceCell};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use miette::{IntoDiagnostic, Result, miette};
@@ -10,7 +12,7 @@ use crate::check::Policy;
 use crate::config::zone_of;
 use crate::model::KeyKind;
 use crate::tell::{
-    Selector, TimelineRequest, timeline, timeline_csv, timeline_html, timeline_markdown,
+    Selector, TimelineRequest, timeline_before, timeline_csv, timeline_html, timeline_markdown,
     timeline_table,
 };
 
@@ -139,18 +141,22 @@ impl Args {
     pub(super) fn run(self, store: &super::Given) -> Result<ExitCode> {
         let request = self.request()?;
         let zone = zone_of(&self.tz)?;
-        // The rules are compiled while the store is opened, or even stitched.
-        let (policy, opened) = std::thread::scope(|scope| {
-            let policy = scope.spawn(|| Policy::load_to_judge(None));
-            let opened = super::open(store);
-            match policy.join() {
-                Ok(policy) => (policy, opened),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        });
-        let (store, index) = opened?;
-        let found =
-            timeline(&store, &index, &policy?, &request).map_err(|error| miette!("{error}"))?;
+        // The rules are compiled while the tasks are looked for and read.
+        let found = std::thread::scope(|scope| {
+            let compiling = scope.spawn(|| Policy::load_to_judge(None).map_err(Arc::new));
+            let compiling = Cell::new(Some(compiling));
+            let compiled = OnceCell::new();
+            let policy = || {
+                let policy = compiled.get_or_init(|| match compiling.take().map(|at| at.join()) {
+                    Some(Ok(policy)) => policy,
+                    Some(Err(panic)) => std::panic::resume_unwind(panic),
+                    None => Policy::load_to_judge(None).map_err(Arc::new),
+                });
+                policy.as_ref().map_err(Arc::clone)
+            };
+            let (store, index) = super::open(store)?;
+            timeline_before(&store, &index, &policy, &request).map_err(|error| miette!("{error}"))
+        })?;
         let text = match self.format {
             Form::Table => timeline_table(&found, &zone, super::columns(), self.verbose),
             Form::Json => serde_json::to_string_pretty(&found).into_diagnostic()? + "\n",

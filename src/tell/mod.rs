@@ -69,4 +69,6 @@ pub use task_block::{ChangeLine, Head, Line, TaskBlock};
 pub use templated::{
     CASE, Chart, EXECUTIVE, FRAMEWORK, Material, REPORT, case_values, executive_values, render,
 };
-pub use timeline::{Matched, Selector, Timeline, TimelineError, TimelineRequest, timeline};
+pub use timeline::{
+    Matched, Selector, Timeline, TimelineError, TimelineRequest, timeline, timeline_before,
+};

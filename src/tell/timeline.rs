@@ -1,13 +1,14 @@
 //! The chain of what happened, task by task.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::conditions::is_within;
 use super::search::events_that;
 use super::task_block::{TaskBlock, block, is_asked};
-use crate::check::{Policy, judge_read};
+use crate::check::{Policy, PolicyError, judge_read};
 use crate::model::{KeyKind, Kind, normalise_key};
 use crate::stitch::TaskIndex;
 use crate::store::{EventRef, EventSlice, Store, StoreError, find_key, read_events, side_by_side};
@@ -52,6 +53,9 @@ pub enum TimelineError {
         /// As given.
         value: String,
     },
+    /// The rules that tasks are held against cannot be read.
+    #[error(transparent)]
+    Policy(Arc<PolicyError>),
 }
 
 /// What a selector found.
@@ -100,6 +104,20 @@ pub fn timeline(
     store: &Store,
     index: &TaskIndex,
     policy: &Policy,
+    request: &TimelineRequest,
+) -> Result<Timeline, TimelineError> {
+    timeline_before(store, index, &|| Ok(policy), request)
+}
+
+/// As [`timeline`], with rules that are asked for when the first task is held against them: until then they may be
+/// compiled on another core.
+///
+/// # Errors
+/// As [`timeline`], and where the rules cannot be read.
+pub fn timeline_before<'p>(
+    store: &Store,
+    index: &TaskIndex,
+    policy: &dyn Fn() -> Result<&'p Policy, Arc<PolicyError>>,
     request: &TimelineRequest,
 ) -> Result<Timeline, TimelineError> {
     let mut matched = Vec::new();
@@ -201,6 +219,7 @@ pub fn timeline(
                 continue;
             }
             if judged {
+                let policy = policy().map_err(TimelineError::Policy)?;
                 block.findings = findings(store, index, policy, *task, slice)?;
             }
             shown += block.lines.len();

@@ -6,6 +6,34 @@ use crate::store::cores;
 /// Calls that could be the cause of an action, with their weights in bits.
 pub(super) type Weights = Vec<(usize, f64)>;
 
+/// What speaks for the calls of one task as the cause of an action, in bits.
+pub(super) struct OfTask {
+    pub(super) root: u32,
+    /// Each call, with its weight as it is and as it was before others had taken it.
+    deeds: Vec<(usize, f64, f64)>,
+    /// All of them together, as it is and as it was.
+    pub(super) left: f64,
+    before: f64,
+}
+
+impl OfTask {
+    /// Any of the calls may have been the cause; what two of them tell of one deed counts once.
+    fn sum_up(&mut self, is_same: impl Fn(usize, usize) -> bool) {
+        let mut counted: Vec<(usize, f64, f64)> = Vec::with_capacity(self.deeds.len());
+        for (at, left, before) in &self.deeds {
+            match counted.iter_mut().find(|deed| is_same(*at, deed.0)) {
+                Some((_, most, most_before)) => {
+                    *most = most.max(*left);
+                    *most_before = most_before.max(*before);
+                }
+                None => counted.push((*at, *left, *before)),
+            }
+        }
+        self.left = counted.iter().map(|deed| deed.1.exp2()).sum::<f64>().log2();
+        self.before = counted.iter().map(|deed| deed.2.exp2()).sum::<f64>().log2();
+    }
+}
+
 impl Model<'_> {
     /// Calls that may be the cause of an action, in their order.
     pub(super) fn candidates(&self, action: &Action) -> Vec<usize> {
@@ -105,8 +133,8 @@ impl Model<'_> {
         }
         // What has too few bits of all its causes can only lose some.
         let may_be_sure = |weights: &Weights| {
-            let most = weights.iter().map(|(_, weight)| *weight);
-            most.fold(f64::MIN, f64::max) >= least
+            let all: f64 = weights.iter().map(|(_, weight)| weight.exp2()).sum();
+            all.log2() >= least
         };
         let mut open: Vec<usize> = (0..self.actions.len())
             .filter(|number| may_be_sure(&weights[*number]))
@@ -314,38 +342,59 @@ impl Model<'_> {
         } else {
             REPEAT
         };
-        // The best of each task, as it is and as it was: what a call has done already may yet be wrong, it stays
-        // a rival.
-        let mut best: Vec<(u32, f64, usize, f64)> = Vec::new();
-        for (at, weight) in weights {
+        // What a call has done already may yet be wrong, it stays a rival.
+        let deeds = weights.iter().filter_map(|(at, weight)| {
             if self.leads_to(*at, action.number, chosen) {
-                continue;
+                return None;
             }
-            let root = self.calls[*at].root;
             let again = taken.contains(&(*at, action.format, slot));
             let left = if again { weight - repeat } else { *weight };
-            match best.last_mut().filter(|of| of.0 == root) {
-                None => best.push((root, left, *at, *weight)),
-                Some(of) => {
-                    of.3 = of.3.max(*weight);
-                    let ahead = left
-                        .total_cmp(&of.1)
-                        .then_with(|| self.call_id(of.2).cmp(&self.call_id(*at)));
-                    if ahead.is_gt() {
-                        (of.1, of.2) = (left, *at);
-                    }
-                }
-            }
-        }
-        let (root, weight, at, _) = best.iter().copied().max_by(|a, b| {
-            a.1.total_cmp(&b.1)
-                .then_with(|| self.call_id(b.2).cmp(&self.call_id(a.2)))
+            Some((*at, left, *weight))
+        });
+        let tasks = self.by_task(deeds);
+        let most = tasks.iter().max_by(|a, b| {
+            let ids = || self.call_id(self.best(b)).cmp(&self.call_id(self.best(a)));
+            a.left.total_cmp(&b.left).then_with(ids)
         })?;
         // None of them weighs nothing.
-        let all: f64 = best.iter().map(|of| odds(of.1 - weight)).sum();
-        let rivals = best.iter().filter(|of| of.0 != root).map(|of| of.3);
-        let rival = rivals.fold(f64::MIN, f64::max);
-        Some((at, weight, 1.0 / (all + odds(-weight)), weight - rival))
+        let all: f64 = tasks.iter().map(|of| odds(of.left - most.left)).sum();
+        let rivals = tasks.iter().filter(|of| of.root != most.root);
+        let rival = rivals.map(|of| of.before).fold(f64::MIN, f64::max);
+        let probability = 1.0 / (all + odds(-most.left));
+        Some((self.best(most), most.left, probability, most.left - rival))
+    }
+
+    /// What speaks for each task: calls that could be the cause, in the order of their tasks, with their weights.
+    pub(super) fn by_task(&self, deeds: impl Iterator<Item = (usize, f64, f64)>) -> Vec<OfTask> {
+        let mut tasks: Vec<OfTask> = Vec::new();
+        for deed in deeds {
+            let root = self.calls[deed.0].root;
+            match tasks.last_mut().filter(|of| of.root == root) {
+                Some(of) => of.deeds.push(deed),
+                None => tasks.push(OfTask {
+                    root,
+                    deeds: vec![deed],
+                    left: deed.1,
+                    before: deed.2,
+                }),
+            }
+        }
+        let is_same = |at: usize, other: usize| {
+            let same = self.same_deed.get(&at);
+            same.is_some_and(|same| same.contains(&other))
+        };
+        let several = tasks.iter_mut().filter(|of| of.deeds.len() > 1);
+        several.for_each(|of| of.sum_up(is_same));
+        tasks
+    }
+
+    /// The likeliest call of a task.
+    fn best(&self, of: &OfTask) -> usize {
+        let likeliest = of.deeds.iter().max_by(|a, b| {
+            let ids = || self.call_id(b.0).cmp(&self.call_id(a.0));
+            a.1.total_cmp(&b.1).then_with(ids)
+        });
+        likeliest.map_or(usize::MAX, |deed| deed.0)
     }
 
     /// Whether a call is itself an effect of an action, as far as causes are chosen: two systems on the way of one
@@ -396,4 +445,30 @@ impl Model<'_> {
 /// What a call can do once: one thing to one object.
 pub(super) fn slot_of(action: &Action) -> u32 {
     action.object.unwrap_or(u32::MAX - action.route)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_of_a_task_speak_together_and_what_is_told_twice_speaks_once() {
+        let of = |deeds: &[(usize, f64, f64)]| {
+            let mut of = OfTask {
+                root: 0,
+                deeds: deeds.to_vec(),
+                left: 0.0,
+                before: 0.0,
+            };
+            of.sum_up(|at, other| at + other == 7);
+            (of.left, of.before)
+        };
+        // Two that are as likely are a bit more than one; the one that is taken already speaks less now.
+        assert_eq!(of(&[(1, 4.0, 4.0), (2, 4.0, 4.0)]), (5.0, 5.0));
+        let (left, before) = of(&[(1, 4.0, 4.0), (2, 1.0, 4.0)]);
+        assert!(left > 4.0 && left < 4.2 && before == 5.0);
+        // A call and the request that carried it.
+        assert_eq!(of(&[(3, 4.0, 4.0), (4, 4.0, 4.0)]), (4.0, 4.0));
+        assert_eq!(of(&[(3, 1.0, 1.0), (4, 4.0, 6.0)]), (4.0, 6.0));
+    }
 }

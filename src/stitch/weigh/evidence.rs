@@ -97,28 +97,27 @@ impl Model<'_> {
             b.1.total_cmp(&a.1)
                 .then_with(|| self.call_id(a.0).cmp(&self.call_id(b.0)))
         });
-        let most = weights.first()?.1;
-        let mut best_of: BTreeMap<u32, f64> = BTreeMap::new();
-        for (at, weight) in &weights {
-            best_of.entry(self.calls[*at].root).or_insert(*weight);
-        }
-        let all: f64 = best_of
-            .values()
-            .map(|weight| odds(weight - most))
-            .sum::<f64>()
-            + odds(-most);
+        weights.first()?;
+        let mut by_root = weights.clone();
+        by_root.sort_by_key(|(at, _)| self.calls[*at].root);
+        let tasks = self.by_task(by_root.into_iter().map(|(at, weight)| (at, weight, weight)));
+        let most = tasks.iter().map(|of| of.left).fold(f64::MIN, f64::max);
+        let all: f64 = tasks.iter().map(|of| odds(of.left - most)).sum::<f64>() + odds(-most);
         let best = match choice {
             Some(choice) => (choice.call, choice.bits),
             None => weights[0],
         };
         let root = self.calls[best.0].root;
         let other = weights.iter().find(|(at, _)| self.calls[*at].root != root);
-        let share = |weight: f64| odds(weight - most) / all;
-        let probability = choice.map_or_else(|| share(best.1), |choice| choice.probability);
+        let share = |at: usize| {
+            let of = tasks.iter().find(|of| of.root == self.calls[at].root);
+            of.map_or(0.0, |of| odds(of.left - most) / all)
+        };
+        let probability = choice.map_or_else(|| share(best.0), |choice| choice.probability);
         Some(Weighing {
             taken: choice.is_some(),
             best: self.candidate(best.0, action, probability),
-            runner_up: other.map(|(at, weight)| self.candidate(*at, action, share(*weight))),
+            runner_up: other.map(|(at, _)| self.candidate(*at, action, share(*at))),
         })
     }
 

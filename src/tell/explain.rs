@@ -309,12 +309,14 @@ pub fn explanation_text(explanation: &Explanation, columns: usize) -> String {
                 likelihood(step.probability),
                 line(cause, columns)
             )),
-            (Some(cause), _) => out.push_str(&format!(
-                "   joined by the same {}, {}, to\n   {}\n",
-                step.key_kind.as_deref().unwrap_or("key"),
-                cut(&value, columns.saturating_sub(30)),
-                line(cause, columns)
-            )),
+            (Some(cause), _) => {
+                let kind = step.key_kind.as_deref().unwrap_or("key");
+                out.push_str(&format!(
+                    "   joined by the same {kind}, {}, to\n   {}\n",
+                    cut(&value, columns.saturating_sub(28 + kind.len())),
+                    line(cause, columns)
+                ));
+            }
             (None, _) if step.weighed.as_ref().is_some_and(|weighed| !weighed.taken) => {
                 out.push_str("   joined to nothing: no cause is sure enough\n");
             }

@@ -553,6 +553,19 @@ fn a_link_is_explained_with_its_weights_and_what_came_second() {
         "{weighed}"
     );
 
+    let narrow = case
+        .trail()
+        .env("COLUMNS", "80")
+        .args(["explain", "cdhdr.csv:3"])
+        .output();
+    let narrow = String::from_utf8(narrow.unwrap().stdout).unwrap();
+    assert!(
+        narrow.contains("joined by the same transaction"),
+        "{narrow}"
+    );
+    let wide = narrow.lines().find(|line| line.chars().count() > 80);
+    assert_eq!(wide, None);
+
     let clerk = case.output(&["explain", "cdhdr.csv:13"]);
     assert!(clerk.contains("joined to nothing"), "{clerk}");
     let known = case

@@ -1,6 +1,6 @@
 //! `trail timeline`
 
-use std::cell::{Cell, OnceCell};
+use std::cell::LazyCell;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -144,16 +144,11 @@ impl Args {
         // The rules are compiled while the tasks are looked for and read.
         let found = std::thread::scope(|scope| {
             let compiling = scope.spawn(|| Policy::load_to_judge(None).map_err(Arc::new));
-            let compiling = Cell::new(Some(compiling));
-            let compiled = OnceCell::new();
-            let policy = || {
-                let policy = compiled.get_or_init(|| match compiling.take().map(|at| at.join()) {
-                    Some(Ok(policy)) => policy,
-                    Some(Err(panic)) => std::panic::resume_unwind(panic),
-                    None => Policy::load_to_judge(None).map_err(Arc::new),
-                });
-                policy.as_ref().map_err(Arc::clone)
-            };
+            let compiled = LazyCell::new(|| match compiling.join() {
+                Ok(policy) => policy,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            let policy = || compiled.as_ref().map_err(Arc::clone);
             let (store, index) = super::open(store)?;
             timeline_before(&store, &index, &policy, &request).map_err(|error| miette!("{error}"))
         })?;

@@ -79,22 +79,7 @@ impl<'l, 'f> Lens<'l, 'f> {
 
     /// Weight of a call as the cause of the action, in bits.
     pub(super) fn weight(&mut self, call: &Call) -> f64 {
-        let pair = self.pair(call);
-        let own = self.lesson(call);
-        let of_tool = self.of_tool(call, own);
-        let against = self.against(call, pair, of_tool, own);
-        let object = match pair.names_other {
-            true => -OTHER_OBJECT,
-            false => 0.0,
-        };
-        let of_format = self.of_format(call.format);
-        pair.values
-            + against
-            + of_tool.route
-            + object
-            + self.size_weight(call, of_format, own)
-            + time_weight(call, self.action, of_format.offset)
-            + self.habit(call.root)
+        self.parts(call).iter().sum()
     }
 
     /// Bits of the values that agree, and against the call of those that do not.
@@ -112,7 +97,7 @@ impl<'l, 'f> Lens<'l, 'f> {
         }
     }
 
-    /// The parts of the weight, for people: values that agree, those that do not, route, object, size, time and habits.
+    /// The parts of the weight: values that agree, those that do not, route, object, size, time and habits.
     pub(super) fn parts(&mut self, call: &Call) -> [f64; 7] {
         let pair = self.pair(call);
         let own = self.lesson(call);

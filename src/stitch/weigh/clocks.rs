@@ -120,9 +120,9 @@ impl Model<'_> {
                 }
                 let gaps = changes.iter().flat_map(|time| {
                     let asked = near(*time).iter();
-                    asked.map(move |asked| (time - asked, *time))
+                    asked.map(move |asked| (*time, time - asked))
                 });
-                let gaps: Vec<(i64, i64)> = gaps.collect();
+                let gaps: Sample = gaps.collect();
                 let least = changes.len().min(asked.len()) / 2;
                 if let Some(offset) = rhythm(gaps, least, REACH) {
                     self.shown.insert((*from, *to), offset);

@@ -74,18 +74,14 @@ pub(super) fn mode(mut sample: Sample) -> Option<Offset> {
     const AROUND: i64 = 60_000_000;
     /// How many such windows chance may give, in all of the differences.
     const BY_CHANCE: f64 = 0.05;
-    sample.sort_unstable_by_key(|(time, gap)| (*gap, *time));
-    let gaps: Vec<i64> = sample.iter().map(|(_, gap)| *gap).collect();
+    let gaps = in_order(&mut sample);
     let step = step(&gaps);
     #[allow(clippy::cast_precision_loss)] // Counts, and microseconds of minutes.
     let share = |found: usize, width: i64, of: i64| found as f64 * width as f64 / of as f64;
     let mut best: Option<(f64, i64, i64)> = None;
     for width in WIDTHS {
         let (from, to) = densest(&gaps, width);
-        let window = &sample[from..to];
-        let causes: BTreeSet<i64> = window.iter().map(|(time, gap)| time - gap).collect();
-        let effects: BTreeSet<i64> = window.iter().map(|(time, _)| *time).collect();
-        let found = causes.len().min(effects.len());
+        let found = distinct(&sample[from..to]);
         if found < LEAST {
             continue;
         }
@@ -102,8 +98,7 @@ pub(super) fn mode(mut sample: Sample) -> Option<Offset> {
         let chance = share(gaps.len(), wide, 2 * WINDOW).max(near);
         #[allow(clippy::cast_precision_loss)]
         let (found, windows) = (found as f64, 2.0 * WINDOW as f64 / wide as f64);
-        // Kulldorff's scan statistic, for Poisson counts; Chernoff's bound for those in all windows.
-        let stands_out = found * (found / chance).ln() - (found - chance);
+        let stands_out = nats(found, chance);
         if found < 3.0 * chance || windows * (-stands_out).exp() > BY_CHANCE {
             continue;
         }
@@ -118,20 +113,15 @@ pub(super) fn mode(mut sample: Sample) -> Option<Offset> {
 
 /// Where differences of time pile up, each with the time of the change: in a window that at least so many different
 /// changes, behind as many different requests, lie in, and far more than chance would give.
-pub(super) fn rhythm(mut gaps: Vec<(i64, i64)>, least: usize, reach: i64) -> Option<Offset> {
+pub(super) fn rhythm(mut sample: Sample, least: usize, reach: i64) -> Option<Offset> {
     const WIDTHS: [i64; 3] = [200_000, 1_000_000, 2_000_000];
     const LEAST: usize = 5;
     /// How many such windows chance may give, in all of the differences that are looked at.
     const BY_CHANCE: f64 = 1e-3;
-    gaps.sort_unstable();
-    let times: Vec<i64> = gaps.iter().map(|(gap, _)| *gap).collect();
+    let gaps = in_order(&mut sample);
     for width in WIDTHS {
-        let (from, to) = densest(&times, width);
-        let distinct = |of: &dyn Fn(&(i64, i64)) -> i64| {
-            let distinct: BTreeSet<i64> = gaps[from..to].iter().map(of).collect();
-            distinct.len()
-        };
-        let found = distinct(&|(_, time)| *time).min(distinct(&|(gap, time)| time - gap));
+        let (from, to) = densest(&gaps, width);
+        let found = distinct(&sample[from..to]);
         if found < least.max(LEAST) {
             continue;
         }
@@ -142,13 +132,30 @@ pub(super) fn rhythm(mut gaps: Vec<(i64, i64)>, least: usize, reach: i64) -> Opt
             gaps.len() as f64,
         );
         let chance = all / windows;
-        // Chernoff's bound for Poisson counts.
-        let nats = found * (found / chance).ln() - (found - chance);
-        if found > chance && windows * (-nats).exp() < BY_CHANCE {
-            return Some(middle(times[from..to].to_vec()));
+        if found > chance && windows * (-nats(found, chance)).exp() < BY_CHANCE {
+            return Some(middle(gaps[from..to].to_vec()));
         }
     }
     None
+}
+
+/// Sorts by the differences, and gives these.
+fn in_order(sample: &mut Sample) -> Vec<i64> {
+    sample.sort_unstable_by_key(|(time, gap)| (*gap, *time));
+    sample.iter().map(|(_, gap)| *gap).collect()
+}
+
+/// How many different causes and effects there are, whichever are fewer.
+fn distinct(window: &[(i64, i64)]) -> usize {
+    let causes: BTreeSet<i64> = window.iter().map(|(time, gap)| time - gap).collect();
+    let effects: BTreeSet<i64> = window.iter().map(|(time, _)| *time).collect();
+    causes.len().min(effects.len())
+}
+
+/// How far a count stands out from what chance gives: Kulldorff's scan statistic for Poisson counts, and the exponent of
+/// Chernoff's bound.
+fn nats(found: f64, chance: f64) -> f64 {
+    found * (found / chance).ln() - (found - chance)
 }
 
 /// First and last place of the most differences that lie within a width.
@@ -258,12 +265,12 @@ mod tests {
             .map(|at| at * SECOND)
             .to_vec();
         let asked: Vec<i64> = changes.iter().map(|at| at + 41 * SECOND).collect();
-        let gaps = |asked: &[i64]| -> Vec<(i64, i64)> {
+        let gaps = |asked: &[i64]| -> Sample {
             let of = |change: &i64| {
                 let change = *change;
                 asked
                     .iter()
-                    .map(move |asked| (change - asked, change))
+                    .map(move |asked| (change, change - asked))
                     .collect::<Vec<_>>()
             };
             changes.iter().flat_map(of).collect()
@@ -274,9 +281,9 @@ mod tests {
         let others = [9, 31, 52, 58, 99, 120, 141, 177].map(|at| at * SECOND);
         assert!(rhythm(gaps(&others), 4, 180 * SECOND).is_none());
         // One request that many changes follow is no rhythm.
-        let burst: Vec<(i64, i64)> = (0..20)
+        let burst: Sample = (0..20)
             .map(|n| (5 * SECOND + n, n))
-            .map(|(gap, n)| (gap, gap + n % 2))
+            .map(|(gap, n)| (gap + n % 2, gap))
             .collect();
         assert!(rhythm(burst, 1, 180 * SECOND).is_none());
         assert!(rhythm(Vec::new(), 0, 180 * SECOND).is_none());

@@ -113,16 +113,16 @@ pub(super) fn head_lines(block: &TaskBlock) -> Vec<String> {
         "No agent step: event"
     };
     let mut lines = vec![format!("{title} {}", &block.id[..12])];
-    lines.push(format!("  systems  {}", list(&head.sources)));
-    lines.push(format!("  actors   {}", list(&head.people)));
-    if !head.models.is_empty() {
-        lines.push(format!("  models   {}", list(&head.models)));
-    }
-    if !head.policies.is_empty() {
-        lines.push(format!("  policies {}", list(&head.policies)));
-    }
-    if !head.knowledge.is_empty() {
-        lines.push(format!("  knowledge {}", list(&head.knowledge)));
+    for (name, set) in [
+        ("systems ", &head.sources),
+        ("actors  ", &head.people),
+        ("models  ", &head.models),
+        ("policies", &head.policies),
+        ("knowledge", &head.knowledge),
+    ] {
+        if !set.is_empty() {
+            lines.push(format!("  {name} {}", list(set)));
+        }
     }
     if block.by_agent {
         let mut oversight = format!("  approvals {}", head.approvals);

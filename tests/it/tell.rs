@@ -649,3 +649,15 @@ fn every_report_has_a_template_that_a_team_may_replace() {
     let run = trail.args(["report", "--framework", "sox", "--charts", "x"]);
     assert_eq!(run.output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn a_head_has_no_line_for_what_nobody_knows() {
+    let case = Case::new();
+    let line = r#"192.0.2.7 - - [02/Mar/2026:07:00:00 +0000] "GET /orders/4711 HTTP/1.1" 200 512 "-" "curl/8""#;
+    case.write("dumps/access.log", format!("{line}\n"));
+    case.ingest(&[], &[&case.path("dumps")], 0);
+    let text = case.output(&["timeline"]);
+    assert!(text.contains("  systems  web"), "{text}");
+    assert!(!text.contains("  actors"), "{text}");
+    assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
+}

@@ -16,7 +16,7 @@ TIME = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d|(?<![\w.])17724\d{5}(?:\d{3}|\d{6}|\d{9})?(?![\w.])"
     r"|(?<!\d)2026030[12]\d{6}(?=\.\d{3})|;2026030[12];\d{6};"
 )
-WORD = re.compile(r"[A-Za-z0-9]+")
+WORD = re.compile(r"\\u[0-9a-f]{4}|%[0-9A-F]{2}|[A-Za-z0-9]+")
 files = {name: open(f"{base}/logs/{name}", encoding="utf-8-sig").read() for name in sorted(os.listdir(base + "/logs"))}
 stamps = sorted(dt.datetime.fromisoformat(t).timestamp() for text in files.values() for t in ISO.findall(text)
                 if t.startswith("2026-03-0"))
@@ -31,6 +31,13 @@ def suffix(id15):
 def renamed(copy, known):
     def digest(word):
         return int.from_bytes(hashlib.sha256(f"{copy}:{word}".encode()).digest() * 2, "big")
+
+    def digest_of(word):
+        n, new = digest(word), word[:4]
+        for _ in range(len(word) - 4):
+            n, at = divmod(n, 62)
+            new += BASE62[at]
+        return new
 
     def number(digits):
         core = digits.lstrip("0")
@@ -49,17 +56,17 @@ def renamed(copy, known):
                 new += BASE62[at]
             return new + (suffix(new) if len(word) == 18 else "")
         if len(word) >= 12 and any(c.isdigit() for c in word):
-            n, new = digest(word), word[:4]
-            for _ in range(len(word) - 4):
-                n, at = divmod(n, 62)
-                new += BASE62[at]
-            return new
+            return digest_of(word)
         return re.sub(r"\d{5,}", lambda found: number(found[0]), word)
 
     def rename(found):
         word = found[0]
-        if not any(c.isdigit() for c in word):
+        if word[0] in "\\%":
             return word
+        if not any(c.isdigit() for c in word):
+            # An id may have no digit by chance; no word has as many letters, great and small.
+            by_chance = len(word) >= 20 and not (word.islower() or word.isupper())
+            return digest_of(word) if by_chance else word
         before = found.string[max(0, found.start() - 1) : found.start()]
         if word.isdigit() and len(word) == 4 and before == "_":
             return f"{digest(word) % 10000:04}"

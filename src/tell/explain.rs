@@ -378,7 +378,7 @@ fn table(weighed: &Weighed, columns: usize) -> String {
         bits(c.differing)
     });
     row("such a call for such a deed".to_owned(), &|c| bits(c.route));
-    row("names another object".to_owned(), &|c| bits(c.object));
+    row("names another object, tool".to_owned(), &|c| bits(c.object));
     row("bytes of the answer".to_owned(), &|c| bits(c.size));
     row("time".to_owned(), &|c| bits(c.time));
     row("  seconds between (usual)".to_owned(), &|c| {
@@ -387,7 +387,9 @@ fn table(weighed: &Weighed, columns: usize) -> String {
     row("address, user as in its task".to_owned(), &|c| {
         bits(c.habits)
     });
-    row("user's work has causes".to_owned(), &|c| bits(c.actor));
+    row("user's and such work has causes".to_owned(), &|c| {
+        bits(c.actor)
+    });
     row("odds before".to_owned(), &|c| bits(c.prior));
     row("sum".to_owned(), &|c| bits(c.bits));
     row("likelihood".to_owned(), &|c| likelihood(c.probability));

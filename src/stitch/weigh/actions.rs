@@ -23,6 +23,8 @@ pub(super) struct Action {
     pub(super) format: u32,
     pub(super) route: u32,
     pub(super) actor: u32,
+    /// Who did it, as far as it is told: the user, or else the address it came from.
+    pub(super) who: (bool, u32),
     pub(super) tokens: Values,
     /// Whether one of them says something.
     pub(super) telling: bool,
@@ -97,8 +99,14 @@ pub(super) fn actions(
             .map(|event| facts.actors[*event as usize])
             .find(|actor| *actor != 0)
             .unwrap_or(0);
+        let mut addresses = events.iter().map(|event| ground.address(*event));
+        let who = match actor {
+            0 => (false, addresses.find(|of| *of != 0).unwrap_or(0)),
+            actor => (true, actor),
+        };
         Action {
             number,
+            who,
             root: task(first),
             settled: ground.in_task(first),
             own,

@@ -300,10 +300,10 @@ impl Model<'_> {
                 }
                 let sum: f64 = able
                     .iter()
-                    .map(|at| lenses[number].weight(&self.calls[*at]).exp2())
+                    .map(|at| lenses[number].further_weight(&self.calls[*at]).exp2())
                     .sum();
                 #[allow(clippy::cast_precision_loss)] // Calls of one task.
-                let mean = sum / able.len().max(1) as f64;
+                let mean = sum / able.len().max(1) as f64 * self.active_share(&able);
                 *bits += (UNLOGGED + (1.0 - UNLOGGED) * mean).log2();
             }
         }
@@ -313,6 +313,15 @@ impl Model<'_> {
             .flat_map(|(calls, bits)| calls.into_iter().map(move |at| (at, bits)))
             .map(|(at, bits)| (at, first.weight(&self.calls[at]) + bits + odds))
             .collect()
+    }
+
+    /// The time in which calls were made, and what they caused was waited for, as a share of the window that the time of one
+    /// is weighed against. Steps of one fragment are near each other: that a further one is while a task goes on, too, says
+    /// nothing of its own.
+    fn active_share(&self, calls: &[usize]) -> f64 {
+        let times = || calls.iter().map(|at| self.calls[*at].time);
+        let span = times().max().zip(times().min());
+        evidence::share_of_window(span.map_or(0, |(last, first)| last - first))
     }
 
     /// Whether a call is of a kind that can cause such an action.

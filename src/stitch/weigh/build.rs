@@ -89,6 +89,7 @@ impl<'f> Model<'f> {
             calls_of_root: HashMap::new(),
             by_time: (0..calls.len()).collect(),
             by_format: BTreeMap::new(),
+            times: Vec::new(),
             call_formats: calls.iter().map(|call| call.format).collect(),
             calls,
             actions,
@@ -105,6 +106,7 @@ impl<'f> Model<'f> {
             few: BTreeMap::new(),
             routes: HashMap::new(),
             likeness: Likeness::default(),
+            asked: Asked::default(),
             habits: Habits::default(),
             lessons: Vec::new(),
             agreeing: HashMap::new(),
@@ -115,6 +117,7 @@ impl<'f> Model<'f> {
             objects_of_route: HashMap::new(),
             actors: HashMap::new(),
             actors_of_format: HashMap::new(),
+            open_of_format: HashMap::new(),
             caused: Vec::new(),
             wrappings: HashMap::new(),
             wrapped_routes: HashMap::new(),
@@ -173,8 +176,11 @@ impl<'f> Model<'f> {
             let of_format = self.by_format.entry((format, thinks)).or_default();
             of_format.push((times[*at], *at));
         }
+        self.times = self.actions.iter().map(|action| action.time).collect();
+        self.times.sort_unstable();
         self.habits = Habits::new(self.ground, &self.actions);
         self.likeness = Likeness::new(self.facts, &self.calls, &self.actions);
+        self.asked = Asked::new(self.facts, &self.calls, &self.actions);
         self.name_calls();
         self.take_sizes();
         self.pair_deeds();

@@ -64,26 +64,50 @@ impl Model<'_> {
             .clamp(-6.0, 6.0)
     }
 
-    /// As many as could have been the cause by time alone are the odds against one.
+    /// As many as could have been the cause by time alone are the odds against one. Where a log is short, or silent for
+    /// long, they are all of the time in which anything was done.
     pub(super) fn prior(&self, action: &Action) -> f64 {
         let within = self.calls_near(action.time);
         #[allow(clippy::cast_precision_loss)]
         let odds = within.max(2) as f64;
-        -odds.log2()
+        let from = self
+            .times
+            .partition_point(|time| *time < action.time - WINDOW);
+        let to = self
+            .times
+            .partition_point(|time| *time <= action.time + WINDOW);
+        let span = match self.times.get(from..to) {
+            Some([first, .., last]) => last - first,
+            _ => 0,
+        };
+        share_of_window(span).log2() - odds.log2()
     }
 
-    /// How much more often the user is seen in work that a call caused. The action itself does not count:
-    /// what was taken for caused once would speak for itself.
+    /// The odds that such work has a cause on record: of all work of its kind that no id ties to a task, and how much
+    /// more often the user, or the address where none is told, is seen in work that a call caused. The action itself
+    /// does not count: what was taken for caused once would speak for itself.
     pub(super) fn actor_weight(&self, action: &Action) -> f64 {
-        let counts = self.actors.get(&(action.format, action.actor));
+        // Requests and runs of tools are how agents do things; changes and approvals are made by people, too.
+        let presumed = match action.is_request || action.is_tool {
+            true => CARRIED,
+            false => DONE,
+        };
+        let counts = self.actors.get(&(action.format, action.who));
         let sums = self.actors_of_format.get(&action.format);
         let (Some((caused, alone)), Some((all_caused, all_alone))) = (counts, sums) else {
-            return 0.0;
+            return presumed;
         };
         let own = f64::from(u8::from(self.caused.get(action.number) == Some(&true)));
+        let open = self.open_of_format.get(&action.format);
+        let (open_caused, open_alone) = open.copied().unwrap_or_default();
+        let usual = odds_learned(
+            presumed,
+            open_caused - own,
+            (open_alone - 1.0 + own).max(0.0),
+        );
         let share = (caused - own + 0.5) / (all_caused - own);
         let ratio = share / ((alone - 1.0 + own + 0.5) / (all_alone - 1.0 + own));
-        ratio.log2().clamp(-5.0, 5.0)
+        ratio.log2().clamp(-5.0, 5.0) + usual
     }
 
     /// What was weighed for an action.
@@ -196,9 +220,51 @@ impl Model<'_> {
     }
 }
 
+/// A time, and what is waited for behind it, as a share of the window that the time between two records is weighed
+/// against.
+pub(super) fn share_of_window(span: i64) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // Microseconds of minutes.
+    let share = (span as f64 + WAIT) / (2.0 * WINDOW as f64);
+    share.min(1.0)
+}
+
+/// Odds of work that has a cause, in bits, by what was found and what was presumed of a few.
+fn odds_learned(presumed: f64, caused: f64, alone: f64) -> f64 {
+    let share = presumed.exp2() / (1.0 + presumed.exp2());
+    let ratio = (caused + PRESUMED * share) / (alone + PRESUMED * (1.0 - share));
+    ratio.log2().clamp(-MOST_ODDS, presumed)
+}
+
 /// Bits of an agreement that `found` of `all` have.
 pub(super) fn rarity(all: usize, found: usize) -> f64 {
     #[allow(clippy::cast_precision_loss)] // Counts.
     let ratio = all.max(1) as f64 / found.max(1) as f64;
     ratio.log2().clamp(0.0, MOST_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odds_are_those_presumed_until_something_is_found() {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-9, "{a} {b}");
+        near(odds_learned(2.0, 0.0, 0.0), 2.0);
+        // Never more than was presumed, however many are found.
+        near(odds_learned(2.0, 1000.0, 0.0), 2.0);
+        // A few without a cause say little, many much.
+        let few = odds_learned(2.0, 0.0, 3.0);
+        assert!((0.0..0.1).contains(&few), "{few}");
+        near(odds_learned(2.0, 0.0, 100.0), -MOST_ODDS);
+        let half = odds_learned(4.0, 50.0, 50.0);
+        assert!((0.0..0.2).contains(&half), "{half}");
+    }
+
+    #[test]
+    fn a_short_time_is_a_small_share_of_the_window() {
+        assert_eq!(share_of_window(2 * WINDOW), 1.0);
+        assert_eq!(share_of_window(i64::MAX), 1.0);
+        let minute = share_of_window(60_000_000);
+        assert!((minute - 0.05).abs() < 1e-9, "{minute}");
+    }
 }

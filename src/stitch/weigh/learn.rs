@@ -108,15 +108,20 @@ impl Model<'_> {
     pub(super) fn learn_actors(&mut self, chosen: &[Option<Choice>]) {
         self.actors.clear();
         self.actors_of_format.clear();
+        self.open_of_format.clear();
         self.caused = vec![false; self.actions.len()];
         for (action, choice) in self.actions.iter().zip(chosen) {
             let is_caused = action.settled || choice.is_some();
             self.caused[action.number] = is_caused;
             let caused = f64::from(u8::from(is_caused));
-            let counts = self.actors.entry((action.format, action.actor));
+            let counts = self.actors.entry((action.format, action.who));
             let is_new = matches!(counts, std::collections::hash_map::Entry::Vacant(_));
             let counts = counts.or_default();
             *counts = (counts.0 + caused, counts.1 + 1.0 - caused);
+            if !action.settled {
+                let open = self.open_of_format.entry(action.format).or_default();
+                *open = (open.0 + caused, open.1 + 1.0 - caused);
+            }
             let sums = self.actors_of_format.entry(action.format).or_default();
             let prior = if is_new { 0.5 } else { 0.0 };
             *sums = (sums.0 + caused + prior, sums.1 + 1.0 - caused + prior);

@@ -17,7 +17,8 @@ pub(super) struct Pair {
     values: f64,
     /// Whether the call passes a value of the action that tells something.
     telling: bool,
-    /// Whether it names another object of the kind that the action was done to.
+    /// Whether it names another object of the kind that the action was done to, or its task asked for other tools than
+    /// the one that ran.
     names_other: bool,
     /// How many of their values they share.
     fit: Fit,
@@ -80,6 +81,18 @@ impl<'l, 'f> Lens<'l, 'f> {
     /// Weight of a call as the cause of the action, in bits.
     pub(super) fn weight(&mut self, call: &Call) -> f64 {
         self.parts(call).iter().sum()
+    }
+
+    /// The same for a further step of a fragment. That a model's answers are followed by such runs of tools was said of
+    /// the first one, whatever the tools are.
+    pub(super) fn further_weight(&mut self, call: &Call) -> f64 {
+        let parts = self.parts(call);
+        let route = if call.thinks && !self.model.asked.is_on_record(call) {
+            parts[2]
+        } else {
+            0.0
+        };
+        parts.iter().sum::<f64>() - route
     }
 
     /// Bits of the values that agree, and against the call of those that do not.
@@ -254,7 +267,7 @@ impl Model<'_> {
             root: call.root,
             values: values.sum::<f64>() + of_route,
             telling,
-            names_other: self.names_other(call, action),
+            names_other: self.names_other(call, action) || self.is_other_tool(call, action),
             fit: match telling && action.tells(call) && !call.silent {
                 true => self.fit(call, action),
                 false => Fit::default(),

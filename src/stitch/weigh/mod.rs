@@ -31,6 +31,7 @@ mod lists;
 mod sizes;
 mod sums;
 mod told;
+mod tools;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ use lens::Lens;
 use likeness::Likeness;
 use lists::{Lists, Renumbered};
 use told::{Exact, OfCell, Outcome, Told, ToldOf};
+use tools::Asked;
 
 pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
@@ -116,6 +118,14 @@ const MOST_STAGES: usize = 16;
 const NONE: u32 = u32::MAX;
 /// The share of steps whose cause is not logged.
 const UNLOGGED: f64 = 0.1;
+/// Odds, in bits, that a request or the run of a tool has a cause on record, before any is known.
+const CARRIED: f64 = 4.0;
+/// The same of a change or an approval.
+const DONE: f64 = 2.0;
+/// Records that these odds count for beside those that are found.
+const PRESUMED: f64 = 5.0;
+/// Most bits against a cause because others of its kind have none.
+const MOST_ODDS: f64 = 3.0;
 /// Calls at the time of an action beyond which the time alone tells nothing.
 const CROWD: usize = 100;
 
@@ -147,6 +157,8 @@ struct Model<'f> {
     bits_of_token: Vec<f64>,
     calls_of_root: HashMap<u32, Vec<usize>>,
     by_time: Vec<usize>,
+    /// Times of actions, in their order.
+    times: Vec<i64>,
     /// Time and place of the calls of each format, those of models apart, in their order.
     by_format: BTreeMap<(u32, bool), Vec<(i64, usize)>>,
     call_formats: BTreeSet<u32>,
@@ -159,6 +171,7 @@ struct Model<'f> {
     few: BTreeMap<(u32, u32), Sample>,
     routes: HashMap<(u32, u32), f64>,
     likeness: Likeness,
+    asked: Asked,
     habits: Habits,
     /// By action, the calls that were learned from as its cause, and how likely: a pair does not speak for itself.
     lessons: Vec<Vec<(usize, f64)>>,
@@ -173,9 +186,11 @@ struct Model<'f> {
     route_counts: HashMap<u32, f64>,
     /// Values that name objects, by route.
     objects_of_route: HashMap<u32, BTreeSet<u32>>,
-    /// Actions of each user that have a cause, and those that have none, and the same of all of a format.
-    actors: HashMap<(u32, u32), (f64, f64)>,
+    /// Actions of each user, or address, that have a cause, and those that have none; the same of all of a format, and of
+    /// those of a format that no id ties to a task.
+    actors: HashMap<(u32, (bool, u32)), (f64, f64)>,
     actors_of_format: HashMap<u32, (f64, f64)>,
+    open_of_format: HashMap<u32, (f64, f64)>,
     /// Which actions had one.
     caused: Vec<bool>,
     /// By format of the call and service: what an answer has more than the result.

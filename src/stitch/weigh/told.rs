@@ -256,7 +256,7 @@ pub struct Candidate {
     pub differing: f64,
     /// That such a call causes such an action.
     pub route: f64,
-    /// That it names another object.
+    /// That it names another object, or that its task asked for other tools than the one that ran.
     pub object: f64,
     /// That the bytes of its result are those of the action's answer, or not.
     #[serde(default)]
@@ -266,9 +266,9 @@ pub struct Candidate {
     /// That it comes from the address, and was done as the user, of what else is in the task.
     #[serde(default)]
     pub habits: f64,
-    /// The user's share of work that has a cause.
+    /// The odds that work of its kind has a cause on record, and that the user's has.
     pub actor: f64,
-    /// The odds before anything is known.
+    /// That it is one of all calls that could be it by their time.
     pub prior: f64,
     /// The sum.
     pub bits: f64,

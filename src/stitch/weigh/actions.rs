@@ -20,6 +20,8 @@ pub(super) struct Action {
     /// Its cause is decided in this cell.
     pub(super) own: bool,
     pub(super) time: i64,
+    /// The odds, in bits, of one call among all that could be its cause by their time.
+    pub(super) prior: f64,
     pub(super) format: u32,
     pub(super) route: u32,
     pub(super) actor: u32,

@@ -268,7 +268,7 @@ impl Model<'_> {
     }
 
     fn weights_by_call(&self, action: &Action) -> Weights {
-        let odds = self.prior(action) + self.actor_weight(action);
+        let odds = action.prior + self.actor_weight(action);
         if action.steps.is_empty() {
             let mut lens = Lens::new(self, action);
             return self

@@ -178,6 +178,14 @@ impl<'f> Model<'f> {
         }
         self.times = self.actions.iter().map(|action| action.time).collect();
         self.times.sort_unstable();
+        let priors: Vec<f64> = self
+            .actions
+            .iter()
+            .map(|one| self.prior(one.time))
+            .collect();
+        for (action, prior) in self.actions.iter_mut().zip(priors) {
+            action.prior = prior;
+        }
         self.habits = Habits::new(self.ground, &self.actions);
         self.likeness = Likeness::new(self.facts, &self.calls, &self.actions);
         self.asked = Asked::new(self.facts, &self.calls, &self.actions);

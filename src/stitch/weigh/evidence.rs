@@ -64,23 +64,18 @@ impl Model<'_> {
             .clamp(-6.0, 6.0)
     }
 
-    /// As many as could have been the cause by time alone are the odds against one. Where a log is short, or silent for
-    /// long, they are all of the time in which anything was done.
-    pub(super) fn prior(&self, action: &Action) -> f64 {
-        let within = self.calls_near(action.time);
+    /// As many calls as could have been the cause of something by their time alone are the odds against one. Where a log
+    /// is short, or silent for long, they are all of the time in which anything was done.
+    pub(super) fn prior(&self, time: i64) -> f64 {
         #[allow(clippy::cast_precision_loss)]
-        let odds = within.max(2) as f64;
-        let from = self
-            .times
-            .partition_point(|time| *time < action.time - WINDOW);
-        let to = self
-            .times
-            .partition_point(|time| *time <= action.time + WINDOW);
+        let calls = self.calls_near(time).max(2) as f64;
+        let from = self.times.partition_point(|at| *at < time - WINDOW);
+        let to = self.times.partition_point(|at| *at <= time + WINDOW);
         let span = match self.times.get(from..to) {
             Some([first, .., last]) => last - first,
             _ => 0,
         };
-        share_of_window(span).log2() - odds.log2()
+        share_of_window(span).log2() - calls.log2()
     }
 
     /// The odds that such work has a cause on record: of all work of its kind that no id ties to a task, and how much
@@ -156,7 +151,7 @@ impl Model<'_> {
             .map(|token| (self.name_of(token).to_owned(), self.call_bits(token)))
             .collect();
         values.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let (prior, actor) = (self.prior(action), self.actor_weight(action));
+        let (prior, actor) = (action.prior, self.actor_weight(action));
         let (gap, offset) = self.seconds_between(call, action);
         let rounded = |bits: f64| (bits * 100.0).round() / 100.0;
         let mut lens = Lens::new(self, action);

@@ -1,10 +1,15 @@
 //! One cause for one action, the surest first.
 
+use foldhash::{HashSet, HashSetExt};
+
 use super::*;
 use crate::store::cores;
 
 /// Calls that could be the cause of an action, with their weights in bits.
 pub(super) type Weights = Vec<(usize, f64)>;
+
+/// What calls have done: the call, and a slot of a kind of record.
+type Taken = HashSet<(usize, u32, u32)>;
 
 /// What speaks for the calls of one task as the cause of an action, in bits.
 pub(super) struct OfTask {
@@ -115,7 +120,7 @@ impl Model<'_> {
         let mut chosen: Vec<Option<Choice>> = vec![None; self.actions.len()];
         // An id joins the actions of a fragment: they are in one task, that of the surest.
         let mut task_of: HashMap<u32, u32> = HashMap::new();
-        let mut taken: BTreeSet<(usize, u32, u32)> = BTreeSet::new();
+        let mut taken = Taken::new();
         // What is settled in a task that nothing is weighed for takes nothing away.
         let asked: BTreeSet<u32> = weights
             .iter()
@@ -161,7 +166,7 @@ impl Model<'_> {
                     .then_with(|| self.call_id(a.2).cmp(&self.call_id(b.2)))
             });
             let before = chosen.iter().flatten().count();
-            let held = taken.clone();
+            let mut now = Taken::new();
             for (weight, number, at, probability) in sure {
                 let action = &self.actions[number];
                 let root = self.calls[at].root;
@@ -172,11 +177,11 @@ impl Model<'_> {
                 let elsewhere = task_of.get(&action.root).is_some_and(|task| *task != root);
                 // Taken in this round: what that leaves is weighed in the next.
                 let slot = (at, action.format, slot_of(action));
-                if elsewhere || (taken.contains(&slot) && !held.contains(&slot)) {
+                if elsewhere || (now.contains(&slot) && !taken.contains(&slot)) {
                     continue;
                 }
                 task_of.insert(action.root, root);
-                self.take(&mut taken, at, action);
+                self.take(&mut now, at, action);
                 #[allow(clippy::cast_precision_loss)]
                 let bits = weight as f64 / 1000.0;
                 chosen[number] = Some(Choice {
@@ -188,6 +193,7 @@ impl Model<'_> {
             if chosen.iter().flatten().count() == before {
                 break;
             }
+            taken.extend(now);
         }
         (chosen, weights)
     }
@@ -342,7 +348,7 @@ impl Model<'_> {
         &self,
         action: &Action,
         weights: &[(usize, f64)],
-        taken: &BTreeSet<(usize, u32, u32)>,
+        taken: &Taken,
         chosen: &[Option<Choice>],
     ) -> Option<(usize, f64, f64, f64)> {
         let slot = slot_of(action);
@@ -424,7 +430,7 @@ impl Model<'_> {
     }
 
     /// A call and the requests that carried it have done that now.
-    pub(super) fn take(&self, taken: &mut BTreeSet<(usize, u32, u32)>, at: usize, action: &Action) {
+    pub(super) fn take(&self, taken: &mut Taken, at: usize, action: &Action) {
         let slot = |at: usize| (at, action.format, slot_of(action));
         taken.insert(slot(at));
         for same in self.same_deed.get(&at).into_iter().flatten() {

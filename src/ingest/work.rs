@@ -10,7 +10,7 @@ use typed_arena::Arena;
 
 use crate::config::KeyPattern;
 use crate::model::time::DateOrder;
-use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher};
+use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher, body_size};
 use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, Gathered, MapError, Record};
 use crate::protect::{Protector, Pseudonyms, VaultRow};
@@ -428,7 +428,7 @@ fn destroyed_numbers(text: &str, header: &Header, row: &Row, events: &mut [Event
 /// Values by which a step can be told to be the cause or effect of another.
 fn evidence(event: &mut Event<'_>) {
     add_changed(event);
-    add_size(event);
+    add_sizes(event);
     let said: Vec<String> = event
         .attributes
         .iter()
@@ -482,19 +482,33 @@ fn add_patterns(event: &mut Event<'_>, patterns: &[KeyPattern]) {
     }
 }
 
-/// The bytes of an answer: what a gateway sent is, but for its own wrapping, what the model was given.
-fn add_size(event: &mut Event<'_>) {
-    let sent = event
-        .attributes
-        .iter()
-        .find(|(name, _)| name == "http.response.size")
-        .map(|(_, size)| size.to_string());
+/// Bytes of a body below which many are as long.
+const LEAST_BODY: u64 = 16;
+
+/// The bytes of an answer: what a gateway sent is, but for its own wrapping, what the model was given. And those of what a
+/// request writes: systems that it passes count the same.
+fn add_sizes(event: &mut Event<'_>) {
+    let attribute = |wanted: &str| {
+        let mut attributes = event.attributes.iter();
+        attributes
+            .find(|(name, _)| name == wanted)
+            .map(|(_, size)| size.to_string())
+    };
+    let (sent, written) = (
+        attribute("http.response.size"),
+        attribute("http.request.size"),
+    );
+    let written = written.filter(|size| {
+        let bytes = size.parse::<u64>();
+        event.kind == Kind::Write && bytes.is_ok_and(|bytes| bytes >= LEAST_BODY)
+    });
     let given = event
         .contents
         .iter()
         .find(|(part, _)| *part == ContentPart::Result && event.kind == Kind::ToolResult)
         .map(|(_, text)| text.len().to_string());
     event.key_opt(KeyKind::Size, sent.or(given));
+    event.key_opt(KeyKind::Value, written.map(|bytes| body_size(&bytes)));
 }
 
 /// Cuts a row and holds it against the header.

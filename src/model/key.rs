@@ -207,6 +207,20 @@ pub fn evidence_value(value: &str) -> Option<String> {
     (text.len() <= 4 * LONGEST).then_some(text)
 }
 
+/// The size of a request that writes, as evidence.
+#[must_use]
+pub fn body_size(bytes: &str) -> String {
+    format!("request of {bytes} bytes")
+}
+
+/// Whether evidence is the size of a request ([`body_size`]).
+#[must_use]
+pub fn is_body_size(evidence: &str) -> bool {
+    let bytes = evidence.strip_prefix("request of ");
+    let bytes = bytes.and_then(|rest| rest.strip_suffix(" bytes"));
+    bytes.is_some_and(|bytes| bytes.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// An address or the name of a host without its port, in lower case; `None` for what is none: a part that is
 /// masked (`10.1.2.***`), or words in its place (`AWS Internal`).
 fn address(value: &str) -> Option<Cow<'_, str>> {
@@ -346,6 +360,16 @@ pub fn same_user(left: &str, right: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_size_of_a_request_is_evidence_that_is_known_again() {
+        let evidence = evidence_value(&body_size("1296")).unwrap();
+        assert_eq!(evidence, "request of 1296 bytes");
+        assert!(is_body_size(&evidence));
+        for other in ["1296", "request of many bytes", "request of 1296", ""] {
+            assert!(!is_body_size(other), "{other}");
+        }
+    }
 
     #[test]
     fn spellings_of_one_invoice() {

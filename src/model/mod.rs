@@ -11,7 +11,7 @@ pub mod time;
 pub use digest::{Digest, EventId, RecordHasher};
 pub use event::{Actor, ActorType, Change, ContentPart, Event, Kind, Object, Outcome};
 pub use key::{
-    KeyKind, PSEUDONYM, business_number, evidence_value, is_pseudonym, normalise_key,
-    salesforce_id18, same_user,
+    KeyKind, PSEUDONYM, body_size, business_number, evidence_value, is_body_size, is_pseudonym,
+    normalise_key, salesforce_id18, same_user,
 };
 pub use money::Amount;

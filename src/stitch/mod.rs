@@ -30,7 +30,7 @@ use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError};
 
 /// How records are joined: raised with each change of it, so that nothing made in another way is taken for current.
-const METHOD: u32 = 16;
+const METHOD: u32 = 17;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [

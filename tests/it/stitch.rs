@@ -357,6 +357,55 @@ fn searches_at_one_time_are_told_apart_by_the_bytes_of_their_answers() {
     }
 }
 
+#[test]
+fn requests_on_their_way_are_told_apart_by_the_bytes_they_write() {
+    let case = Case::new();
+    let (mut chat, mut gateway) = (String::new(), String::new());
+    let mut system =
+        "EVENT_TYPE,TIMESTAMP_DERIVED,REQUEST_ID,URI,METHOD,STATUS_CODE,REQUEST_SIZE,RESPONSE_SIZE\n"
+            .to_owned();
+    // Four tasks at a time make a record each, at one address; the system writes its log as the requests are done.
+    let place = |n: usize| n / 4 * 4 + (n % 4 + 1 + n / 4) % 4;
+    for n in 0..24 {
+        let call = format!("call_{n:012}");
+        let at = |n: usize, later: usize| {
+            let millis = n / 4 * 31_000 + n % 4 * 40 + later;
+            format!(
+                "2026-03-02T08:{:02}:{:02}.{:03}Z",
+                millis / 60_000,
+                millis / 1000 % 60,
+                millis % 1000
+            )
+        };
+        let record = json!({"created_at": at(n, 0),
+            "request": {"model": "m", "messages": [{"role": "user", "content": format!("complaint {n}")}]},
+            "response": {"id": format!("chatcmpl-{n:010}"), "object": "chat.completion", "created": 1, "model": "m-1",
+                "choices": [{"message": {"role": "assistant", "content": "", "tool_calls": [{"id": call, "type": "function",
+                    "function": {"name": "create_request", "arguments": "{}"}}]}, "finish_reason": "tool_calls"}]}});
+        chat.push_str(&format!("{record}\n"));
+        let size = 640 + n * 17;
+        let record = json!({"start_time": at(n, 300), "method": "POST", "path": "/services/data/v60.0/sobjects/Request__c",
+            "protocol": "HTTP/1.1", "response_code": 201, "bytes_received": size, "bytes_sent": 163, "duration": 20,
+            "x_tool_call_id": call});
+        gateway.push_str(&format!("{record}\n"));
+        system.push_str(&format!(
+            "RestApi,{},req{n:019},/services/data/v60.0/sobjects/Request__c,POST,201,{size},45\n",
+            at(place(n), 400)
+        ));
+    }
+    let chat = case.write("chat.jsonl", chat);
+    let gateway = case.write("envoy.jsonl", gateway);
+    let system = case.write("elf.csv", system);
+    case.ingest(&[], &[&chat, &gateway, &system], 0);
+    let of = task_of(&case);
+    for n in 1..=24 {
+        assert_eq!(of("chat.jsonl", n), of("envoy.jsonl", n), "gateway {n}");
+        assert_eq!(of("chat.jsonl", n), of("elf.csv", n), "system {n}");
+    }
+    let shown = case.output(&["explain", "elf.csv:3"]);
+    assert!(shown.contains("value request of 674 bytes"), "{shown}");
+}
+
 /// One span as a line of OTLP JSON; `start` in milliseconds.
 fn span(
     service: &str,
@@ -421,6 +470,56 @@ fn silent_runs_are_told_apart_by_an_exact_clock() {
             of("kong.jsonl", n + 1),
             "run {n}"
         );
+    }
+}
+
+/// Runs of tools that nobody on record has asked for: agents whose models are not logged worked beside those that are, with the
+/// same tools and as fast, on orders of their own.
+#[test]
+fn what_ran_without_having_been_asked_for_is_in_no_task() {
+    let case = Case::new();
+    let (mut chat, mut spans) = (String::new(), String::new());
+    for n in 0..48usize {
+        let millis = n / 2 * 13_000 + n % 2 * 500;
+        let start = 1_772_438_400_000 + millis as u64;
+        let is_logged = n % 2 == 0;
+        let order = format!("W45{:05}", n * 1913 + 11);
+        let arguments = json!({"order": order}).to_string();
+        if is_logged {
+            let at = format!(
+                "2026-03-02T08:{:02}:{:02}.{:03}Z",
+                millis / 60_000,
+                millis / 1000 % 60,
+                millis % 1000
+            );
+            let record = json!({"created_at": at,
+                "request": {"model": "m", "messages": [{"role": "user", "content": format!("where is it, case {n}")}]},
+                "response": {"id": format!("chatcmpl-{n:010}"), "object": "chat.completion", "created": 1, "model": "m-1",
+                    "choices": [{"message": {"role": "assistant", "content": "", "tool_calls": [{"id": format!("call_{n:012}"),
+                        "type": "function", "function": {"name": "get_order", "arguments": arguments}}]},
+                        "finish_reason": "tool_calls"}]}});
+            chat.push_str(&format!("{record}\n"));
+        }
+        let attributes = [
+            ("gen_ai.operation.name", "execute_tool"),
+            ("gen_ai.tool.name", "get_order"),
+            ("gen_ai.tool.call.arguments", arguments.as_str()),
+        ];
+        // A run follows a logged answer by a tenth of a second, its own or not.
+        let begun = start + 100 - if is_logged { 0 } else { 450 };
+        spans.push_str(&span("worker", n + 1, n + 1, begun, 50, &attributes));
+    }
+    let chat = case.write("chat.jsonl", chat);
+    let spans = case.write("spans.jsonl", spans);
+    case.ingest(&[], &[&chat, &spans], 0);
+    let of = task_of(&case);
+    let logged: HashSet<String> = (1..=24).map(|n| of("chat.jsonl", n)).collect();
+    for n in 0..48 {
+        let task = of("spans.jsonl", n + 1);
+        match n % 2 {
+            0 => assert_eq!(task, of("chat.jsonl", n / 2 + 1), "run {n}"),
+            _ => assert!(!logged.contains(&task), "run {n}"),
+        }
     }
 }
 

@@ -28,7 +28,9 @@ pub(super) struct Action {
     /// Who did it, as far as it is told: the user, or else the address it came from.
     pub(super) who: (bool, u32),
     pub(super) tokens: Values,
-    /// Whether one of them says something.
+    /// The bytes that it wrote, where it is one of them: requests on their way count the same, calls of models none.
+    pub(super) body: Option<u32>,
+    /// Whether one of them says something that a call of a model could have.
     pub(super) telling: bool,
     /// Those of them that are names in the route of the request that it is.
     pub(super) words: Vec<u32>,

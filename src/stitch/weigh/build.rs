@@ -2,6 +2,7 @@
 
 use super::actions::actions;
 use super::*;
+use crate::model::is_body_size;
 
 impl<'f> Model<'f> {
     pub(super) fn build(ground: &'f Ground<'f>, cell: &Cell, left: &'f AtomicUsize) -> Self {
@@ -149,7 +150,13 @@ impl<'f> Model<'f> {
         for action in &mut self.actions {
             action.each(|one| {
                 let tells = |token: &u32| bits_of_token[*token as usize] >= TELLING;
-                one.telling = one.tokens.iter().any(|token| tells(&token));
+                let is_body = |token: &u32| {
+                    let value = self.values.value(*token);
+                    value.is_some_and(|value| is_body_size(self.ground.names.get(value)))
+                };
+                one.body = one.tokens.iter().find(is_body);
+                let mut of_models = one.tokens.iter().filter(|token| one.body != Some(*token));
+                one.telling = of_models.any(|token| tells(&token));
                 if one.is_request {
                     let words = words_of_route.entry(one.route).or_insert_with(|| {
                         let words = self.ground.words_of_route(one.route).into_iter();

@@ -79,7 +79,10 @@ impl Fits {
 impl Model<'_> {
     /// How many of their values that tell something a call and an action share.
     pub(super) fn fit(&self, call: &Call, action: &Action) -> Fit {
-        let of_route = |token: u32| call.is_relayed() && action.words.contains(&token);
+        let of_route = |token: u32| match call.is_relayed() {
+            true => action.words.contains(&token),
+            false => action.body == Some(token),
+        };
         let share = |values: &Values, others: &Values| {
             let (mut all, mut shared) = (0.0, 0.0);
             for token in values.iter().filter(|token| !of_route(*token)) {

@@ -8,7 +8,9 @@ DENSITY is the share of the time between the starts of tasks that is kept (0.24 
 Only times and ids are changed, so truth.csv and truth_links.csv hold for the result too.
 """
 
-import json, csv, random, re, sys, os, datetime as dt, io
+import csv, random, sys, os, datetime as dt
+
+from labelled import CET, load, save, seconds as iso, span, when
 
 base, out, seed, dens = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
 R = random.Random(seed)
@@ -22,10 +24,6 @@ off = {
 }
 
 
-def iso(s):
-    return dt.datetime.fromisoformat(s.replace("Z", "+00:00")).timestamp()
-
-
 def toiso(t, ms=True):
     d = dt.datetime.fromtimestamp(t, dt.timezone.utc)
     return d.strftime("%Y-%m-%dT%H:%M:%S.") + ("%03dZ" % (d.microsecond // 1000))
@@ -34,39 +32,8 @@ def toiso(t, ms=True):
 hexs = lambda n: "".join(R.choice("0123456789abcdef") for _ in range(n))
 
 
-# times of records
-def load(f):
-    t = open(f"{base}/logs/{f}", encoding="utf-8-sig").read()
-    if f.endswith("jsonl"):
-        return [json.loads(l) for l in t.splitlines() if l]
-    return list(csv.DictReader(io.StringIO(t), delimiter=";" if f.startswith("sap") else ","))
-
-
 files = sorted(os.listdir(base + "/logs"))
-recs = {f: load(f) for f in files}
-
-
-def when(f, r):
-    if f.startswith("openai"):
-        return iso(r["created_at"])
-    if f.startswith("anth"):
-        return iso(r["timestamp"])
-    if f.startswith("otel"):
-        return int(r["resourceSpans"][0]["scopeSpans"][0]["spans"][0]["startTimeUnixNano"]) / 1e9
-    if f == "kong.jsonl":
-        return r["started_at"] / 1e3
-    if f == "envoy.jsonl":
-        return iso(r["start_time"])
-    if f.startswith("sf_elf"):
-        return iso(r["TIMESTAMP_DERIVED"])
-    if f.startswith("sf_") or f == "approvals.csv":
-        return iso(r["CREATEDDATE"])
-    if f == "sap_cdhdr.csv":
-        return (
-            dt.datetime.strptime(r["UDATE"] + r["UTIME"], "%Y%m%d%H%M%S")
-            .replace(tzinfo=dt.timezone(dt.timedelta(hours=1)))
-            .timestamp()
-        )
+recs = {f: load(base, f) for f in files}
 
 
 start = {}
@@ -102,7 +69,7 @@ for f in files:
             r["headers"].pop("traceparent", None)
         elif f.startswith("otel"):
             res = r["resourceSpans"][0]
-            sp = res["scopeSpans"][0]["spans"][0]
+            sp = span(r)
             svc = [
                 a["value"]["stringValue"] for a in res["resource"]["attributes"] if a["key"] == "service.name"
             ][0]
@@ -151,25 +118,14 @@ for f in files:
                 r["CORRELATIONID"] = ""
         elif f == "sap_cdhdr.csv":
             d = shift(f, i, r, "sap")
-            x = dt.datetime.fromtimestamp(int(when(f, r) + d), dt.timezone(dt.timedelta(hours=1)))
+            x = dt.datetime.fromtimestamp(int(when(f, r) + d), CET)
             r["UDATE"] = x.strftime("%Y%m%d")
             r["UTIME"] = x.strftime("%H%M%S")
         elif f == "sap_cdpos.csv":
             if r["FNAME"] == "ZZTRACE":
                 r["VALUE_NEW"] = hexs(32)
         o.append(r)
-    with open(f"{out}/logs/{f}", "w", newline="") as h:
-        if f.endswith("jsonl"):
-            h.write("".join(json.dumps(r, separators=(",", ":")) + "\n" for r in o))
-        else:
-            w = csv.DictWriter(
-                h,
-                list(o[0]),
-                delimiter=";" if f.startswith("sap") else ",",
-                quoting=csv.QUOTE_MINIMAL if f.startswith("sap") else csv.QUOTE_ALL,
-            )
-            w.writeheader()
-            w.writerows(o)
+    save(out, f, o)
 for n in ("truth.csv", "truth_links.csv"):
     open(f"{out}/{n}", "w").write(open(f"{base}/{n}").read())
 print(off)

@@ -15,9 +15,10 @@
 truth.csv and truth_links.csv are written for the records as they are then.
 """
 
-import collections, copy, csv, datetime as dt, io, json, os, random, subprocess, sys, tempfile
+import collections, copy, csv, datetime as dt, os, random, subprocess, sys, tempfile
 
-CET = dt.timezone(dt.timedelta(hours=1))
+from labelled import CET, load, save, seconds, span, when
+
 UTC = dt.timezone.utc
 base, out, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
 given = dict(argument.split("=", 1) for argument in sys.argv[4:])
@@ -25,44 +26,6 @@ unknown = set(given) - {"copies", "tasks", "people", "lost", "jitter", "late", "
 if unknown:
     sys.exit(f"unknown: {', '.join(sorted(unknown))}\n{__doc__}")
 chance = random.Random(seed)
-
-
-def delimiter(name):
-    return ";" if name.startswith("sap") else ","
-
-
-def load(folder, name):
-    text = open(f"{folder}/logs/{name}", encoding="utf-8-sig").read()
-    if name.endswith("jsonl"):
-        return [json.loads(line) for line in text.splitlines() if line]
-    return list(csv.DictReader(io.StringIO(text), delimiter=delimiter(name)))
-
-
-def seconds(text):
-    return dt.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
-
-
-def span(record):
-    return record["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
-
-
-def when(name, record):
-    """The time of a record; none of a position of a change document."""
-    if name.startswith("openai"):
-        return seconds(record["created_at"])
-    if name.startswith("anthropic"):
-        return seconds(record["timestamp"])
-    if name.startswith("otel"):
-        return int(span(record)["startTimeUnixNano"]) / 1e9
-    if name == "kong.jsonl":
-        return record["started_at"] / 1e3
-    if name == "envoy.jsonl":
-        return seconds(record["start_time"])
-    if name.startswith("sf_elf"):
-        return seconds(record["TIMESTAMP_DERIVED"])
-    if name == "sap_cdhdr.csv":
-        return dt.datetime.strptime(record["UDATE"] + record["UTIME"], "%Y%m%d%H%M%S").replace(tzinfo=CET).timestamp()
-    return None if name == "sap_cdpos.csv" else seconds(record["CREATEDDATE"])
 
 
 def millis(time):
@@ -226,15 +189,7 @@ for name in names:
             new[name, before] = number
         if task:
             told.append((name, number, task))
-    records = [row[1] for row in of_file]
-    with open(f"{out}/logs/{name}", "w", newline="") as handle:
-        if name.endswith("jsonl"):
-            handle.writelines(json.dumps(record, separators=(",", ":")) + "\n" for record in records)
-        elif records:
-            quoting = csv.QUOTE_MINIMAL if name.startswith("sap") else csv.QUOTE_ALL
-            writer = csv.DictWriter(handle, list(records[0]), delimiter=delimiter(name), quoting=quoting)
-            writer.writeheader()
-            writer.writerows(records)
+    save(out, name, [row[1] for row in of_file])
 with open(out + "/truth.csv", "w", newline="") as handle:
     csv.writer(handle, lineterminator="\n").writerows([("file", "record", "task"), *told])
 with open(out + "/truth_links.csv", "w", newline="") as handle:

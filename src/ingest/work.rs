@@ -490,17 +490,16 @@ const LEAST_BODY: u64 = 16;
 fn add_sizes(event: &mut Event<'_>) {
     let attribute = |wanted: &str| {
         let mut attributes = event.attributes.iter();
-        attributes
-            .find(|(name, _)| name == wanted)
-            .map(|(_, size)| size.to_string())
+        let found = attributes.find(|(name, _)| name == wanted);
+        found.map(|(_, size)| size.to_string())
     };
-    let (sent, written) = (
-        attribute("http.response.size"),
-        attribute("http.request.size"),
-    );
+    let sent = attribute("http.response.size");
+    // Reads write nothing, and are most of all.
+    let is_write = event.kind == Kind::Write;
+    let written = is_write.then(|| attribute("http.request.size")).flatten();
     let written = written.filter(|size| {
         let bytes = size.parse::<u64>();
-        event.kind == Kind::Write && bytes.is_ok_and(|bytes| bytes >= LEAST_BODY)
+        bytes.is_ok_and(|bytes| bytes >= LEAST_BODY)
     });
     let given = event
         .contents

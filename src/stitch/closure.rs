@@ -2,28 +2,54 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::ops::Range;
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::facts::Facts;
-use super::index::{Links, Parts, Places, TaskIndex};
+use super::hubs::{Apart, REACHING, Reached, scope_id};
+use super::index::{Among, Links, Places};
 use super::keys::Keys;
-use super::weigh::{Kept, KeptCell, Settings, weigh};
-use super::{Hub, STRONG, StepClock};
-use crate::model::{Digest, KeyKind, Kind};
+use super::{Hub, STRONG};
+use crate::model::{KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
 
-/// Kinds that tell how far a value reaches.
-const REACHING: [KeyKind; 2] = [KeyKind::Trace, KeyKind::Conversation];
-/// Groups of keys, or tasks, that a core takes at once.
+/// Groups of keys that a core takes at once.
 const AT_ONCE: usize = 1 << 12;
 
+/// Which events belong together.
 pub(super) struct Components {
     parent: Vec<u32>,
 }
 
 impl Components {
+    /// Each event by itself.
+    pub(super) fn apart(events: usize) -> Self {
+        Self {
+            parent: (0..u32::try_from(events).unwrap_or(u32::MAX)).collect(),
+        }
+    }
+
+    /// Takes over the fragments of events that are not fresh.
+    pub(super) fn seed(&mut self, fragments: &[u32], among: &Among, fresh: &Fresh<'_>) {
+        let Some(is_fresh) = fresh.events else {
+            return;
+        };
+        const NONE: u32 = u32::MAX;
+        let mut firsts = vec![NONE; fragments.len()];
+        for (there, here) in among.ranges() {
+            for (of_all, event) in there.zip(here) {
+                if is_fresh[event as usize] {
+                    continue;
+                }
+                let first = &mut firsts[fragments[of_all as usize] as usize];
+                match *first {
+                    NONE => *first = event,
+                    first => self.parent[event as usize] = first,
+                }
+            }
+        }
+    }
+
     pub(super) fn find(&mut self, mut event: u32) -> u32 {
         while self.parent[event as usize] != event {
             let up = self.parent[self.parent[event as usize] as usize];
@@ -33,65 +59,69 @@ impl Components {
         event
     }
 
-    fn union(&mut self, a: u32, b: u32) -> bool {
+    pub(super) fn union(&mut self, a: u32, b: u32) -> bool {
         let (a, b) = (self.find(a), self.find(b));
         self.parent[a.max(b) as usize] = a.min(b);
         a != b
     }
 }
 
-/// The tasks, and what else is written with them.
-pub(super) struct Closed {
-    pub index: TaskIndex,
-    /// Ids of all events.
-    pub ids: Vec<Digest>,
-    /// What is told of each cell.
-    pub cells: Vec<KeptCell>,
-    /// Cells that were weighed now.
-    pub weighed: usize,
+/// The events whose ids are joined.
+pub(super) struct Fresh<'f> {
+    /// All that have a number, or those whose place is true: all that ids join to each other are among them.
+    pub events: Option<&'f [bool]>,
+    /// The number of the first event that was not there before.
+    pub new: u32,
 }
 
-/// Joins everything that equal strong keys join, and what evidence does.
+/// Joins everything that equal strong keys join. What is found to join nothing is added to `apart`.
 pub(super) fn close(
     store: &Store,
+    places: &Places,
+    facts: &Facts,
+    fresh: &Fresh<'_>,
     limits: &BTreeMap<KeyKind, usize>,
-    settings: Settings,
-    state: Digest,
-    kept: &Kept,
-    clock: &mut StepClock,
-) -> Result<Closed, StoreError> {
-    let places = Places::new(store);
-    let mut facts = Facts::read(store, &places)?;
-    let n = u32::try_from(places.len()).map_err(|_| StoreError::Damaged {
-        path: store.layout().root.clone(),
-        reason: "more than four billion events".to_owned(),
-    })?;
-    borrow_times(store, &places, &mut facts)?;
-    clock.done("reading events");
+    components: &mut Components,
+    apart: &mut Apart,
+) -> Result<Links, StoreError> {
+    let read = |kind: KeyKind| Keys::read(store, places, kind, fresh.events);
     // Kinds that tell how far a value reaches are read first.
-    let reaching = REACHING.map(|kind| Ok((kind, Keys::read(store, &places, kind)?)));
-    let reaching: Vec<(KeyKind, Keys)> = reaching.into_iter().collect::<Result<_, StoreError>>()?;
-    let mut scopes = vec![[0; REACHING.len()]; n as usize];
-    for (at, (_, keys)) in reaching.iter().enumerate() {
-        for (number, (_, group)) in (1u32..).zip(keys.groups()) {
+    let reaching = REACHING.map(|kind| Ok((kind, read(kind)?)));
+    let mut reaching: Vec<(KeyKind, Keys)> =
+        reaching.into_iter().collect::<Result<_, StoreError>>()?;
+    let mut scopes = Scopes {
+        of_event: vec![[0; REACHING.len()]; places.len()],
+        ids: Default::default(),
+    };
+    for (of, (_, keys)) in reaching.iter().enumerate() {
+        for (number, (value, group)) in (1u32..).zip(keys.groups()) {
+            scopes.ids[of].push(scope_id(value));
             for row in group {
-                scopes[row.1 as usize][at] = number;
+                scopes.of_event[row.1 as usize][of] = number;
             }
         }
     }
-    let mut components = Components {
-        parent: (0..n).collect(),
-    };
-    let mut links = Links::none(n as usize);
-    let mut hubs = Vec::new();
+    let mut links = Links::none(places.len());
     let join = |kind: KeyKind, keys: &Keys| {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
-        let groups: Vec<Group<'_>> = keys.groups().filter(|group| group.1.len() > 1).collect();
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for (value, group) in keys.groups() {
+            if let Some((hub, reached)) = apart.hub_mut(kind, value) {
+                // What is new reaches further.
+                let new = group.iter().map(|row| row.1);
+                let new = new.filter(|event| *event >= fresh.new);
+                hub.events += new.clone().count();
+                scopes.reach(new, reached);
+                hub.reach = reached.most();
+            } else if group.len() > 1 && !apart.is_beginning(kind, value) {
+                groups.push((value, group));
+            }
+        }
         let blocks: Vec<&[Group<'_>]> = groups.chunks(AT_ONCE).collect();
         let judge = |block: &&[Group<'_>]| {
             let judged = block
                 .iter()
-                .map(|group| judge(kind, group.1, &facts, &scopes, limit));
+                .map(|group| judge(kind, group.1, facts, &scopes.of_event, limit));
             Ok::<Vec<Judged>, Infallible>(judged.collect())
         };
         let Ok(judged) = side_by_side(&blocks, judge);
@@ -103,13 +133,18 @@ pub(super) fn close(
                     let time = facts.times[anchor as usize].unwrap_or(i64::MAX);
                     joins.push((time, anchor, group));
                 }
-                Judged::Hub(reach) => hubs.push(Hub {
-                    kind,
-                    value: group.0.to_owned(),
-                    reach,
-                    events: group.1.len(),
-                }),
-                Judged::Apart => {}
+                Judged::Hub(reach) => {
+                    let mut reached = Reached::default();
+                    scopes.reach(group.1.iter().map(|row| row.1), &mut reached);
+                    let hub = Hub {
+                        kind,
+                        value: group.0.to_owned(),
+                        reach,
+                        events: group.1.len(),
+                    };
+                    apart.add_hub(hub, reached);
+                }
+                Judged::Apart => apart.add_beginning(group.0),
             }
         }
         joins.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| facts.compare(a.1, b.1)));
@@ -123,55 +158,33 @@ pub(super) fn close(
             }
         }
     };
-    let mut reaching = reaching;
     let read = |kind: KeyKind| match reaching.iter().position(|known| known.0 == kind) {
         Some(at) => Ok(reaching.swap_remove(at).1),
-        None => Keys::read(store, &places, kind),
+        None => read(kind),
     };
     Keys::one_by_one(&STRONG, read, join)?;
-    clock.done("joining by ids");
-    let weighed = weigh(store, &places, &facts, &mut components, settings, kept)?;
-    let (mut causes, mut weighings) = (Vec::new(), Vec::new());
-    for told in weighed.actions.into_iter().flatten() {
-        if let Some(link) = told.joined {
-            let value = links.add_value(link.why);
-            for effect in &told.events {
-                if components.union(link.cause, *effect) || !links.is_set(*effect) {
-                    let why = (KeyKind::Value, value);
-                    links.set(*effect, link.cause, why, link.probability);
+    Ok(links)
+}
+
+/// The traces and conversations that events are of.
+struct Scopes {
+    /// By number; 0 for none.
+    of_event: Vec<[u32; REACHING.len()]>,
+    /// What stands for each, from 1.
+    ids: [Vec<u64>; REACHING.len()],
+}
+
+impl Scopes {
+    /// Adds those of some events.
+    fn reach(&self, events: impl Iterator<Item = u32>, reached: &mut Reached) {
+        for event in events {
+            for (of, number) in self.of_event[event as usize].iter().enumerate() {
+                if let Some(at) = number.checked_sub(1) {
+                    reached.add(of, self.ids[of][at as usize]);
                 }
             }
         }
-        causes.extend(told.causes);
-        weighings.extend(told.weighing.map(|weighing| (told.events, weighing)));
     }
-    clock.done("weighing evidence");
-    let (task_ids, starts, members) = tasks(&facts, &mut components);
-    hubs.sort_by(|a, b| (a.kind, &a.value).cmp(&(b.kind, &b.value)));
-    let index = TaskIndex::new(Parts {
-        state,
-        places,
-        times: facts
-            .times
-            .iter()
-            .map(|time| time.unwrap_or(i64::MAX))
-            .collect(),
-        task_ids,
-        starts,
-        members,
-        links,
-        hubs,
-        kinds: facts.kinds,
-        causes,
-        clocks: weighed.clocks,
-        weighings,
-    })?;
-    Ok(Closed {
-        index,
-        ids: facts.ids,
-        cells: weighed.cells,
-        weighed: weighed.weighed,
-    })
 }
 
 /// A value, and the keys that have it; the event is the second of a key.
@@ -223,62 +236,26 @@ fn judge(
     anchor.map_or(Judged::Apart, Judged::Joins)
 }
 
-/// Ids of the tasks, in their order, where the members of each begin, and all members: those of a task in their order.
-fn tasks(facts: &Facts, components: &mut Components) -> (Vec<Digest>, Vec<u32>, Vec<u32>) {
-    let n = u32::try_from(facts.ids.len()).unwrap_or(u32::MAX);
-    let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
-    // Members of a component come together at the place of its root.
-    let mut ends = vec![0u32; roots.len()];
-    for root in &roots {
-        ends[*root as usize] += 1;
-    }
-    let mut end = 0;
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for size in &mut ends {
-        let start = end;
-        end += *size;
-        if *size > 0 {
-            found.push(start as usize..end as usize);
-        }
-        *size = start;
-    }
-    let mut grouped = vec![0u32; roots.len()];
-    for (event, root) in (0u32..).zip(&roots) {
-        let next = &mut ends[*root as usize];
-        grouped[*next as usize] = event;
-        *next += 1;
-    }
-    drop((roots, ends));
-    let blocks: Vec<&[Range<usize>]> = found.chunks(AT_ONCE).collect();
-    let Ok(sorted) = side_by_side(&blocks, |block| {
-        let of_each = block.iter().map(|range| {
-            let mut members = grouped[range.clone()].to_vec();
-            members.sort_unstable_by(|a, b| facts.compare(*a, *b));
-            let least = members.iter().map(|event| facts.ids[*event as usize]).min();
-            let id = Digest::of(&least.map_or([0; 32], |id| id.0));
-            (id, members.into_boxed_slice())
-        });
-        Ok::<Vec<_>, Infallible>(of_each.collect())
-    });
-    drop(grouped);
-    let mut sorted: Vec<(Digest, Box<[u32]>)> = sorted.into_iter().flatten().collect();
-    sorted.sort_unstable_by_key(|task| task.0);
-    let (mut ids, mut starts) = (Vec::with_capacity(sorted.len()), vec![0u32]);
-    let mut members = Vec::with_capacity(n as usize);
-    for (id, events) in sorted {
-        ids.push(id);
-        members.extend_from_slice(&events);
-        starts.push(u32::try_from(members.len()).unwrap_or(u32::MAX));
-    }
-    (ids, starts, members)
-}
-
 /// Positions of a change document have no time: they take the one of the header, whichever file
-/// came first.
-fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(), StoreError> {
-    let keys = Keys::read(store, places, KeyKind::Transaction)?;
+/// came first. `None` where a hub is among the numbers of documents of which not all events are looked at: it says nothing
+/// of those then.
+pub(super) fn borrow_times(
+    store: &Store,
+    places: &Places,
+    facts: &mut Facts,
+    fresh: &Fresh<'_>,
+    apart: &Apart,
+) -> Result<Option<()>, StoreError> {
+    let kind = KeyKind::Transaction;
+    let keys = Keys::read(store, places, kind, fresh.events)?;
     let mut borrowed: HashMap<u32, i64> = HashMap::new();
-    for (_, group) in keys.groups() {
+    for (value, group) in keys.groups() {
+        let without = group
+            .iter()
+            .any(|row| facts.times[row.1 as usize].is_none());
+        if without && fresh.events.is_some() && apart.is_hub(kind, value) {
+            return Ok(None);
+        }
         let known = group
             .iter()
             .filter_map(|row| facts.times[row.1 as usize])
@@ -294,7 +271,7 @@ fn borrow_times(store: &Store, places: &Places, facts: &mut Facts) -> Result<(),
     for (event, time) in borrowed {
         facts.times[event as usize] = Some(time);
     }
-    Ok(())
+    Ok(Some(()))
 }
 
 /// How many traces or conversations keys reach: the numbers of theirs, 0 for none.

@@ -37,7 +37,7 @@ macro_rules! fixed_number {
     )+};
 }
 
-fixed_number!(u8, u32, u64, i64);
+fixed_number!(u8, u32, u64, u128, i64);
 
 impl Fixed for Digest {
     const WIDTH: usize = 32;
@@ -180,6 +180,20 @@ impl<T: Fixed> Column<T> {
         match self {
             Self::Held(values) => values,
             Self::Stored { len, whole, .. } => whole.get_or_init(|| self.read(0, *len)),
+        }
+    }
+
+    /// All values, for somebody to keep.
+    pub(super) fn taken(self) -> Vec<T> {
+        match self {
+            Self::Held(values) => values,
+            Self::Stored { .. } => {
+                self.whole();
+                match self {
+                    Self::Stored { whole, .. } => whole.into_inner().unwrap_or_default(),
+                    Self::Held(values) => values,
+                }
+            }
         }
     }
 

@@ -7,14 +7,11 @@ use crate::config::Config;
 use crate::store::{Damage, Store, StoreError, derived};
 
 /// The derived files, below the store's folder.
-const FILES: [&str; 4] = [
-    "tasks/tasks.parquet",
-    "tasks/_index.bin",
-    CELLS,
-    "links/links.parquet",
-];
+const FILES: [&str; 4] = ["tasks/tasks.parquet", INDEX, CELLS, "links/links.parquet"];
 /// What was told of each cell of time.
 pub(super) const CELLS: &str = "tasks/_cells.bin";
+/// The tasks in a form that questions can use at once.
+pub(super) const INDEX: &str = "tasks/_index.bin";
 const LIST: &str = "tasks/_files.json";
 
 /// Writes the list of the derived files.

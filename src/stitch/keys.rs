@@ -129,21 +129,27 @@ impl Part {
 }
 
 impl Keys {
-    pub(super) fn read(store: &Store, places: &Places, kind: KeyKind) -> Result<Self, StoreError> {
-        let batches = store.batches().iter().enumerate();
-        let paths: Vec<_> = batches
-            .flat_map(|(batch, custody)| {
-                let paths = store.parts("keys", custody).into_iter();
-                paths.map(move |path| (batch, path))
-            })
-            .collect();
-        let parts = side_by_side(&paths, |(batch, path)| {
+    /// Of events that have a number: of those whose place is true, if not of all. A part with none of them is not opened.
+    pub(super) fn read(
+        store: &Store,
+        places: &Places,
+        kind: KeyKind,
+        wanted: Option<&[bool]>,
+    ) -> Result<Self, StoreError> {
+        let mut files = places.files(store, "keys");
+        files.retain(|(part, _)| {
+            let events = part.events.start as usize..part.events.end as usize;
+            wanted.is_none_or(|wanted| wanted[events].contains(&true))
+        });
+        let parts = side_by_side(&files, |(of, path)| {
             let mut part = Part::default();
             KeyScan::open(path)?.each(kind.as_str(), &mut |value, row| {
                 if is_counter(kind) && value.len() < COUNTER {
                     return;
                 }
-                if let Some(event) = places.number(*batch, row) {
+                let event = places.number(of.batch, row);
+                let is_wanted = |event: &u32| wanted.is_none_or(|wanted| wanted[*event as usize]);
+                if let Some(event) = event.filter(is_wanted) {
                     part.push(value, event);
                 }
             })?;

@@ -8,11 +8,15 @@ mod closure;
 mod column;
 mod derived;
 mod facts;
+mod hubs;
 mod index;
 mod keys;
+mod make;
+mod merge;
 mod statements;
 mod tables;
 mod texts;
+mod touched;
 mod weigh;
 
 pub use derived::{check_derived, remake_derived};
@@ -23,14 +27,16 @@ pub use weigh::{Candidate, Cause, Clock, Weighing};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use index::Parts;
+use make::Remake;
 use weigh::{Kept, Settings};
 
 use crate::config::Config;
 use crate::model::{Digest, KeyKind};
-use crate::store::{Store, StoreError};
+use crate::store::{Custody, Store, StoreError};
 
 /// How records are joined: raised with each change of it, so that nothing made in another way is taken for current.
-const METHOD: u32 = 17;
+const METHOD: u32 = 18;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
@@ -93,7 +99,8 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = load(store, state) {
         return Ok(index);
     }
-    Ok(make(store, config, state, &kept(store))?.0)
+    let (kept, before) = before(store);
+    Ok(make(store, config, state, &kept, before)?.0)
 }
 
 /// The tasks as they were made before; `None` if the store or the settings have changed since.
@@ -119,6 +126,8 @@ pub struct Run {
     pub cells: usize,
     /// Those of them that were weighed now; nothing has touched the others.
     pub weighed: usize,
+    /// Events of the parts of the store that were read.
+    pub read: usize,
 }
 
 /// Makes the tasks new, and says how it went. Where nothing has changed since they were made, all of it is made
@@ -129,19 +138,22 @@ pub struct Run {
 pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Run), StoreError> {
     let state = state_digest(store, config);
     let _lock = store.lock()?;
-    let kept = match load(store, state) {
-        Some(_) => Kept::default(),
-        None => kept(store),
+    let (kept, before) = match load(store, state) {
+        Some(_) => (Kept::default(), None),
+        None => before(store),
     };
-    make(store, config, state, &kept)
+    make(store, config, state, &kept, before)
 }
 
-/// What was weighed before, if it is as it was written.
-fn kept(store: &Store) -> Kept {
-    match derived::is_as_listed(store, derived::CELLS) {
-        true => Kept::read(&store.layout().root.join(derived::CELLS)),
-        false => Kept::default(),
+/// What was weighed and made before, if it is as it was written.
+fn before(store: &Store) -> (Kept, Option<Parts>) {
+    if derived::is_unfinished(store) || !derived::is_as_listed(store, derived::CELLS) {
+        return (Kept::default(), None);
     }
+    let kept = Kept::read(&store.layout().root.join(derived::CELLS));
+    let is_sound = derived::is_as_listed(store, derived::INDEX);
+    let parts = is_sound.then(|| TaskIndex::before(store)).flatten();
+    (kept, parts)
 }
 
 fn make(
@@ -149,13 +161,21 @@ fn make(
     config: &Config,
     state: Digest,
     kept: &Kept,
+    before: Option<Parts>,
 ) -> Result<(TaskIndex, Run), StoreError> {
     let mut clock = StepClock::default();
-    let settings = Settings {
-        threshold: config.stitch.threshold,
-        cell: config.stitch.cell.get(),
+    let remake = Remake {
+        store,
+        state,
+        made_by: method_and_settings(config),
+        limits: limits(config),
+        settings: Settings {
+            threshold: config.stitch.threshold,
+            cell: config.stitch.cell.get(),
+        },
+        kept,
     };
-    let closed = closure::close(store, &limits(config), settings, state, kept, &mut clock)?;
+    let closed = remake.close(before, &mut clock)?;
     derived::begin(store)?;
     tables::write(store, &closed)?;
     derived::write_list(store)?;
@@ -164,6 +184,7 @@ fn make(
         steps: clock.steps,
         cells: closed.cells.len(),
         weighed: closed.weighed,
+        read: closed.read,
     };
     Ok((closed.index, run))
 }
@@ -201,19 +222,30 @@ fn limits(config: &Config) -> BTreeMap<KeyKind, usize> {
         .collect()
 }
 
-/// What the derived tables depend on.
-fn state_digest(store: &Store, config: &Config) -> Digest {
+/// What the derived tables depend on, beside the records.
+fn method_and_settings(config: &Config) -> String {
     let (threshold, cell) = (config.stitch.threshold, config.stitch.cell);
     let mut text = format!("trail tasks {METHOD} {threshold} {cell}");
+    for (kind, limit) in limits(config) {
+        text.push_str(&format!(" {kind}={limit}"));
+    }
+    text
+}
+
+/// What a batch says of itself: the digest of those of its tables.
+fn batch_digest(batch: &Custody) -> Digest {
+    let tables = batch.tables.iter();
+    let all: Vec<&str> = tables.map(|table| table.sha256.as_str()).collect();
+    Digest::of(all.join("\0").as_bytes())
+}
+
+/// What the derived tables depend on.
+fn state_digest(store: &Store, config: &Config) -> Digest {
+    let mut text = method_and_settings(config);
     for batch in store.batches() {
         text.push('\0');
         text.push_str(&batch.batch);
-        for table in &batch.tables {
-            text.push_str(&table.sha256);
-        }
-    }
-    for (kind, limit) in limits(config) {
-        text.push_str(&format!("\0{kind}={limit}"));
+        text.push_str(&batch_digest(batch).to_string());
     }
     Digest::of(text.as_bytes())
 }

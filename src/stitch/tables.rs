@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::builder::StringBuilder;
+use arrow_array::cast::AsArray;
 use arrow_array::{
     ArrayRef, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
@@ -14,11 +15,11 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::closure::Closed;
 use super::derived::CELLS;
-use super::index::{LinkOf, TaskIndex};
+use super::index::{LinkOf, Places, TaskIndex};
+use super::make::Closed;
 use crate::model::{Digest, KeyKind};
-use crate::store::{Store, StoreError, write_in_pieces};
+use crate::store::{Store, StoreError, scan_columns, side_by_side, write_in_pieces};
 
 static TASKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     let time = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
@@ -43,7 +44,8 @@ static LINKS: LazyLock<SchemaRef> = LazyLock::new(|| {
 /// Writes `tasks/tasks.parquet` (task, event, time it is ordered by) and `links/links.parquet` (one
 /// row for each event that a key joins to an earlier one), what is told of each cell, and the index.
 pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
-    let (index, ids) = (&closed.index, &closed.ids);
+    let index = &closed.index;
+    let ids = &ids(store)?;
     let root = &store.layout().root;
     for folder in ["tasks", "links"] {
         let path = root.join(folder);
@@ -80,6 +82,27 @@ pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
 const DICTIONARY: usize = 16 << 20;
 /// Rows that are made together.
 const ROWS: usize = 1 << 16;
+
+/// Ids of all events, by their numbers.
+fn ids(store: &Store) -> Result<Vec<Digest>, StoreError> {
+    let places = Places::new(store);
+    let files = places.files(store, "events");
+    let parts = side_by_side(&files, |(_, path)| {
+        let mut ids: Vec<Digest> = Vec::new();
+        scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
+            let column = table.column(0).as_fixed_size_binary();
+            let id = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok());
+            ids.extend(
+                column
+                    .iter()
+                    .map(|bytes| Digest(id(bytes).unwrap_or([0; 32]))),
+            );
+            Ok(())
+        })?;
+        Ok::<_, StoreError>(ids)
+    })?;
+    Ok(parts.into_iter().flatten().collect())
+}
 
 type Write<'w> = &'w mut dyn FnMut(Vec<ArrayRef>) -> Result<(), StoreError>;
 

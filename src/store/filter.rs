@@ -35,7 +35,8 @@ pub(super) fn is_filtered(kind: KeyKind) -> bool {
     !matches!(kind, Value | Prefix | Size | Clock)
 }
 
-fn hash(kind: KeyKind, value: &str) -> u64 {
+/// The hash of a key.
+pub(super) fn hash(kind: KeyKind, value: &str) -> u64 {
     // Kind and value take turns at the hash: a name is never part of a value.
     let seed = XxHash64::oneshot(0, kind.as_str().as_bytes());
     XxHash64::oneshot(seed, value.as_bytes())
@@ -77,6 +78,12 @@ pub(super) fn path_of(keys: &Path) -> PathBuf {
         .and_then(|stem| stem.to_str())
         .unwrap_or_default();
     keys.with_file_name(format!("_{name}.filter"))
+}
+
+/// The filter of a keys file for many keys of one kind; `None` where they are not in it, or it cannot be read.
+pub(super) fn read(keys: &Path, kind: KeyKind) -> Option<Vec<u8>> {
+    let filter = std::fs::read(path_of(keys)).ok();
+    filter.filter(|bytes| is_filtered(kind) && !bytes.is_empty() && bytes.len() % BLOCK == 0)
 }
 
 /// Whether a keys file may hold that key; without a readable filter it may.

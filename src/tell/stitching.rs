@@ -30,6 +30,8 @@ pub struct Stitching {
     pub cells: usize,
     /// Those of them that were weighed in this run; nothing has touched the others.
     pub cells_weighed: usize,
+    /// Events of the parts of the store that were read in this run; what nothing has touched was taken as it was.
+    pub events_read: usize,
     /// Seconds that each step took; of this run.
     pub seconds: Vec<(String, f64)>,
 }
@@ -54,6 +56,7 @@ pub fn stitching(store: &Store, index: &TaskIndex, run: Run) -> Result<Stitching
         unlinked_writes: BTreeMap::new(),
         cells: run.cells,
         cells_weighed: run.weighed,
+        events_read: run.read,
         seconds: run
             .steps
             .into_iter()
@@ -236,6 +239,12 @@ pub fn stitching_text(found: &Stitching, columns: usize) -> String {
         out.push_str(&format!(
             "\nEvidence weighed in {} cells of time, {now}\n",
             found.cells
+        ));
+    }
+    if found.events_read < found.events {
+        out.push_str(&format!(
+            "\n{} of {} events read; what no new record touches is as it was\n",
+            found.events_read, found.events
         ));
     }
     out.push_str("\nTime\n");

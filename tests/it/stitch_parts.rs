@@ -9,7 +9,7 @@ use trail::config::{Config, DateOrders, KeyPatterns, Zones};
 use trail::ingest::{IngestRequest, Silent, ingest};
 use trail::normalise::formats::Formats;
 use trail::read::Limits;
-use trail::stitch::{Run, TaskIndex, stitch, tasks};
+use trail::stitch::{Run, TaskIndex, remake_derived, stitch, tasks};
 use trail::store::Store;
 use trail::tell::export_causes;
 
@@ -38,8 +38,9 @@ fn stamp(seconds: u64) -> String {
 
 /// The exports of so many days, four files a day: conversations that look up an order and change it, the gateway's
 /// requests and the changes in SAP, each by a clock of its own; some changes are nobody's, and the last conversation of a
-/// day goes on after midnight.
-fn exports(folder: &Path, days: u64, seed: u64) -> Vec<PathBuf> {
+/// day goes on after midnight. If asked for, some ids recur until they reach too much to join anything, and some
+/// conversations begin alike.
+fn exports(folder: &Path, days: u64, seed: u64, recurring: bool) -> Vec<PathBuf> {
     let mut numbers = Numbers(seed);
     let mut files = Vec::new();
     let mut open: Option<serde_json::Value> = None;
@@ -67,12 +68,32 @@ fn exports(folder: &Path, days: u64, seed: u64) -> Vec<PathBuf> {
             };
             let answer = json!({"role": "assistant", "content": null, "tool_calls": [
                 call("get_order", json!({"order": format!("W{order}")})),
-                call("change_address", json!({"order": format!("W{order}"), "street": street}))]});
+                call("change_address", json!({"order": format!("W{order}"), "street": street})),
+                {"id": format!("call_list_orders_{}", numbers.below(4)), "type": "function",
+                 "function": {"name": "list_orders", "arguments": "{}"}}]});
             let record = json!({"created_at": stamp(at),
-                "request": {"model": "m", "messages": messages},
+                "request": {"model": "m", "messages": messages,
+                            "metadata": {"conversation_id": format!("chat-{:08}", number - number % (1 + numbers.below(2)))}},
                 "response": {"id": format!("chatcmpl-{number:010}"), "object": "chat.completion", "created": at,
                     "model": "m-1", "choices": [{"message": answer, "finish_reason": "tool_calls"}]}});
             chat.push_str(&format!("{record}\n"));
+            if recurring && numbers.below(4) == 0 {
+                let at = at + 40 + numbers.below(4000);
+                let hello = [
+                    format!("Hello {}", numbers.below(6)),
+                    "How can I help?".to_owned(),
+                ];
+                let mut said = vec![json!({"role": "user", "content": hello[0]})];
+                if numbers.below(2) == 0 {
+                    said.push(json!({"role": "assistant", "content": hello[1]}));
+                    said.push(json!({"role": "user", "content": format!("Thanks {number}")}));
+                }
+                let record = json!({"created_at": stamp(at), "request": {"model": "m", "messages": said},
+                    "response": {"id": format!("chatcmpl-hello-{number:06}"), "object": "chat.completion",
+                        "created": at, "model": "m-1",
+                        "choices": [{"message": {"role": "assistant", "content": hello[1]}, "finish_reason": "stop"}]}});
+                chat.push_str(&format!("{record}\n"));
+            }
             if n + 1 == conversations {
                 let mut all = messages.as_array().unwrap().clone();
                 all.push(answer);
@@ -83,8 +104,13 @@ fn exports(folder: &Path, days: u64, seed: u64) -> Vec<PathBuf> {
                 open = Some(all.into());
             }
             let started = (at + 31) * 1000 + numbers.below(40);
+            let mut headers_of = json!({"host": "gw"});
+            if recurring && numbers.below(3) == 0 {
+                headers_of["traceparent"] = format!("00-{:032x}-{:016x}-01", number + 1, 7).into();
+                headers_of["x-request-id"] = format!("request-{:08}", numbers.below(3)).into();
+            }
             let request = json!({"started_at": started, "client_ip": "10.0.0.1",
-                "request": {"method": "GET", "uri": format!("/orders/W{order}"), "size": 300, "headers": {"host": "gw"}},
+                "request": {"method": "GET", "uri": format!("/orders/W{order}"), "size": 300, "headers": headers_of},
                 "response": {"status": 200, "size": 400 + numbers.below(90), "headers": {}},
                 "latencies": {"request": 20, "kong": 1, "proxy": 19}, "service": {"name": "s"}});
             gateway.push_str(&format!("{request}\n"));
@@ -169,12 +195,12 @@ proptest! {
     #[test]
     fn batch_by_batch_in_any_order_gives_what_all_at_once_gives(
         seed in any::<u64>(),
-        order in Just((0..16usize).collect::<Vec<_>>()).prop_shuffle(),
+        order in Just((0..40usize).collect::<Vec<_>>()).prop_shuffle(),
         // After which files a batch ends, and after which of these it is stitched.
-        ends in prop::collection::vec(any::<(bool, bool)>(), 16),
+        ends in prop::collection::vec((prop::bool::weighted(0.3), prop::bool::weighted(0.7)), 40),
     ) {
         let folder = tempfile::tempdir().unwrap();
-        let files = exports(folder.path(), 4, seed);
+        let files = exports(folder.path(), 10, seed, true);
         let once = folder.path().join("once");
         take_in(&once, &files);
         let store = Store::open(&once).unwrap();
@@ -191,7 +217,10 @@ proptest! {
                 take_in(&parts, &batch);
                 batch.clear();
                 if *stitched {
-                    tasks(&Store::open(&parts).unwrap(), &config()).unwrap();
+                    let store = Store::open(&parts).unwrap();
+                    stitch(&store, &config()).unwrap();
+                    // The same bytes as from the records alone, the index too.
+                    prop_assert_eq!(remake_derived(&store, &config()).unwrap(), []);
                 }
             }
         }
@@ -208,10 +237,10 @@ proptest! {
 #[test]
 fn only_what_a_batch_touches_is_weighed_again() {
     let folder = tempfile::tempdir().unwrap();
-    let files = exports(folder.path(), 8, 7);
+    let files = exports(folder.path(), 8, 7, false);
     let store = folder.path().join("store");
     let (first, last) = files.split_at(7 * 4);
-    take_in(&store, first);
+    first.chunks(4).for_each(|day| take_in(&store, day));
     let before = run(&store);
     assert!(before.cells > 6, "{before:?}");
     assert_eq!(before.weighed, before.cells);
@@ -224,14 +253,21 @@ fn only_what_a_batch_touches_is_weighed_again() {
         (1..=new + 3).contains(&after.weighed),
         "{before:?} {after:?}"
     );
+    let events = |path: &Path| {
+        let store = Store::open(path).unwrap();
+        tasks(&store, &config()).unwrap().events()
+    };
+    // Nor is what happened days before read.
+    assert!(after.read < events(&store), "{after:?}");
     // Nothing has changed: all is made from the records again.
-    assert_eq!(run(&store).weighed, after.cells);
+    let again = run(&store);
+    assert_eq!((again.weighed, again.read), (after.cells, events(&store)));
 }
 
 #[test]
 fn what_was_kept_and_is_not_as_it_was_written_is_weighed_again() {
     let folder = tempfile::tempdir().unwrap();
-    let files = exports(folder.path(), 5, 3);
+    let files = exports(folder.path(), 5, 3, false);
     let (first, last) = files.split_at(4 * 4);
     let mut results = Vec::new();
     for damaged in [false, true] {
@@ -268,7 +304,7 @@ fn one_core_gives_what_many_give() {
     let mut results = Vec::new();
     for one in [false, true] {
         let case = Case::new();
-        let files = exports(case.folder.path(), 4, 11);
+        let files = exports(case.folder.path(), 4, 11, false);
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
         case.ingest(&["--tz", "UTC"], &files, 0);
         case.write("store/trail.toml", "[stitch]\ncell = 120\n");

@@ -2,7 +2,7 @@
 
 mod part;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
 
 use foldhash::{HashMap, HashMapExt};
 
@@ -10,7 +10,7 @@ use self::part::{Beside, Part};
 use super::index::Places;
 use super::keys::Keys;
 use crate::model::{Digest, KeyKind, Kind};
-use crate::store::{CustodyFile, PART_BITS, Store, StoreError, side_by_side};
+use crate::store::{CustodyFile, Store, StoreError, side_by_side};
 
 /// What stitching needs to know of each event.
 pub(super) struct Facts {
@@ -21,8 +21,6 @@ pub(super) struct Facts {
     dumps: Vec<u32>,
     ordinals: Vec<i64>,
     parts: Vec<i32>,
-    /// Events by kind.
-    pub kinds: Vec<u64>,
     /// Kind of each event.
     kind_of: Vec<Kind>,
     /// Format, tool, route and actor of each event, by number; 0 for none.
@@ -58,13 +56,6 @@ fn joined<T>(parts: &mut [Part], column: impl Fn(&mut Part) -> &mut Vec<T>) -> V
     all
 }
 
-/// A part of the events: number of its batch, file, and number of its first event.
-struct Place {
-    batch: usize,
-    path: PathBuf,
-    first: usize,
-}
-
 impl Facts {
     pub(super) fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
         // Sorted, so that a dump's number does not depend on the order of ingest.
@@ -87,7 +78,7 @@ impl Facts {
                 batch.files.iter().map(number).collect()
             })
             .collect();
-        let clocks = Keys::read(store, places, KeyKind::Clock)?;
+        let clocks = Keys::read(store, places, KeyKind::Clock, None)?;
         let mut clock_of = vec![0u32; if clocks.is_empty() { 0 } else { places.len() }];
         let mut clock_names: Vec<String> = Vec::new();
         for (clock, group) in clocks.groups() {
@@ -97,24 +88,15 @@ impl Facts {
                 .iter()
                 .for_each(|row| clock_of[row.1 as usize] = number);
         }
-        let mut of_each = Vec::new();
-        for (batch, custody) in store.batches().iter().enumerate() {
-            for (part, path) in (0i64..).zip(store.parts("events", custody)) {
-                let first = places.number(batch, part << PART_BITS);
-                of_each.push(Place {
-                    batch,
-                    path,
-                    first: first.map_or(usize::MAX, |first| first as usize),
-                });
-            }
-        }
-        let parts = side_by_side(&of_each, |place| {
+        let of_each = places.files(store, "events");
+        let parts = side_by_side(&of_each, |(part, path)| {
+            let first = part.events.start as usize;
             let beside = Beside {
-                dumps: &dumps[place.batch],
-                clocks: clock_of.get(place.first..).unwrap_or_default(),
+                dumps: &dumps[part.batch],
+                clocks: clock_of.get(first..).unwrap_or_default(),
                 clock_names: &clock_names,
             };
-            Part::read(&place.path, &beside)
+            Part::read(path, &beside)
         })?;
         Ok(Self::of(parts))
     }
@@ -166,8 +148,6 @@ impl Facts {
             }
         }
         let kind_of = joined(&mut parts, |part| &mut part.kinds);
-        let mut kinds = vec![0; Kind::ALL.len()];
-        kind_of.iter().for_each(|kind| kinds[*kind as usize] += 1);
         let of = &mut parts;
         Self {
             ids: joined(of, |part| &mut part.ids),
@@ -176,7 +156,6 @@ impl Facts {
             dumps: joined(of, |part| &mut part.dumps),
             ordinals: joined(of, |part| &mut part.ordinals),
             parts: joined(of, |part| &mut part.parts),
-            kinds,
             kind_of,
             formats: joined(of, |part| &mut part.formats),
             tools: joined(of, |part| &mut part.tools),
@@ -189,6 +168,32 @@ impl Facts {
             source_of,
             names,
         }
+    }
+
+    /// The source that stands for each format.
+    pub fn sources(&self) -> BTreeMap<String, String> {
+        let names = self.source_of.iter();
+        let names = names.map(|(format, source)| (self.name(*format), self.name(*source)));
+        names
+            .map(|(format, source)| (format.to_owned(), source.to_owned()))
+            .collect()
+    }
+
+    /// Takes over which source stands for a format, where that is known of more events than these.
+    pub fn take_sources(&mut self, known: &BTreeMap<String, String>) {
+        let mut of_format = std::mem::take(&mut self.source_of);
+        for (format, source) in &mut of_format {
+            let known = known.get(self.name(*format));
+            if let Some(known) = known.filter(|known| *known != self.name(*source)) {
+                let at = self.names.iter().position(|name| name == known);
+                let at = at.unwrap_or_else(|| {
+                    self.names.push(known.clone());
+                    self.names.len() - 1
+                });
+                *source = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            }
+        }
+        self.source_of = of_format;
     }
 
     /// Name of a format, tool, route or actor.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use self::columns::{Columns, text_at};
-pub(super) use self::columns::{LinkOf, Links, Parts};
-pub(super) use self::places::Places;
+pub(super) use self::columns::{LinkOf, Links, Made, Parts, json};
+pub(super) use self::places::{Among, Numbered, Places, as_they_came};
 use super::Hub;
 use super::column::Source;
 use super::weigh::{Cause, Clock, Weighing};
@@ -400,6 +400,15 @@ impl TaskIndex {
             source: Some(source),
             hubs: OnceLock::new(),
         })
+    }
+
+    /// What was made of the store when it had fewer batches, or none, in memory.
+    pub(super) fn before(store: &Store) -> Option<Parts> {
+        let source = Arc::new(Source::open(&Self::path(store)).ok()?);
+        let (state, columns) = Columns::open_any(&source)?;
+        let parts = columns.into_parts(state, Places::new(store))?;
+        source.check().ok()?;
+        Some(parts)
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {

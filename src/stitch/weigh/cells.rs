@@ -19,19 +19,19 @@ const RIVALS: i64 = WINDOW / 3;
 const MOST_GUESTS: usize = 64;
 
 /// A part of all time, from the first microsecond to the last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bounds {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::stitch) struct Bounds {
     /// What was done then is decided here ...
     pub(super) own: (i64, i64),
     /// ... looking at all that was asked for then, and what it may have caused.
-    pub(super) seen: (i64, i64),
+    pub(in crate::stitch) seen: (i64, i64),
     /// Other things that were done then may have had the same causes, and teach as well.
     pub(super) rivals: (i64, i64),
 }
 
 /// The cells that have something in them, in their order. One of more than `most` events is halved; of half as many
 /// there is enough to learn from.
-pub(super) fn cells(times: impl Iterator<Item = i64>, most: usize) -> Vec<Bounds> {
+pub(in crate::stitch) fn cells(times: impl Iterator<Item = i64>, most: usize) -> Vec<Bounds> {
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     let (mut last, mut run) = (0, 0);
     for time in times {
@@ -173,6 +173,12 @@ impl Cell {
             deeds,
             known: known.map(|(_, event)| *event).collect(),
         }
+    }
+
+    /// Events of everything that is decided here.
+    pub(super) fn own(&self) -> Vec<u32> {
+        let own = self.deeds.iter().filter(|deed| deed.own);
+        own.flat_map(|deed| deed.events.iter().copied()).collect()
     }
 
     /// Calls `visit` with each event that is looked at.

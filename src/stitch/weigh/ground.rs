@@ -55,14 +55,19 @@ fn sort_by_time(all: &mut [(i64, u32)], id: impl Fn(u32) -> Digest) {
     }
 }
 
+impl Sight<'_> {
+    fn keys(&self, kind: KeyKind) -> Result<Keys, StoreError> {
+        Keys::read(self.store, self.places, kind, None)
+    }
+}
+
 impl<'f> Ground<'f> {
     /// All but the values; `None` where nothing can be a cause.
     pub(super) fn read(
-        store: &Store,
-        places: &Places,
-        facts: &'f Facts,
+        sight: &Sight<'f>,
         components: &mut Components,
     ) -> Result<Option<Self>, StoreError> {
+        let facts = sight.facts;
         let n = u32::try_from(facts.times.len()).unwrap_or(u32::MAX);
         let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
         let mut agent = vec![false; n as usize];
@@ -88,12 +93,12 @@ impl<'f> Ground<'f> {
             told: ToldByKeys::default(),
         };
         ground.find_calls();
-        if ground.calls.is_empty() {
+        if ground.calls.is_empty() && !sight.may_have_causes {
             return Ok(None);
         }
         ground.told = std::thread::scope(|scope| {
-            let told = scope.spawn(|| ToldByKeys::read(store, places, facts));
-            ground.find_deeds(&Keys::read(store, places, KeyKind::Transaction)?);
+            let told = scope.spawn(|| ToldByKeys::read(sight));
+            ground.find_deeds(&sight.keys(KeyKind::Transaction)?);
             ground.find_known();
             match told.join() {
                 Ok(told) => told,
@@ -258,18 +263,22 @@ impl<'f> Ground<'f> {
 
 impl ToldByKeys {
     /// Takes ids of tool calls, the sizes of results and answers, and addresses from the keys.
-    fn read(store: &Store, places: &Places, facts: &Facts) -> Result<Self, StoreError> {
+    fn read(sight: &Sight<'_>) -> Result<Self, StoreError> {
+        let facts = sight.facts;
         let mut told = Self::default();
-        for (size, group) in Keys::read(store, places, KeyKind::Size)?.groups() {
+        for (size, group) in sight.keys(KeyKind::Size)?.groups() {
             if let Ok(size) = size.parse() {
                 told.sizes.extend(group.iter().map(|row| (row.1, size)));
             }
         }
         let mut pairs: Vec<(u32, u32)> = Vec::new();
-        let calls = Keys::read(store, places, KeyKind::ToolCall)?;
-        for (number, (_, group)) in (0u32..).zip(calls.groups()) {
+        let calls = sight.keys(KeyKind::ToolCall)?;
+        for (number, (id, group)) in (0u32..).zip(calls.groups()) {
             pairs.extend(group.iter().map(|row| (number, row.1)));
-            // Ids of calls recur, sometimes within a conversation: results that differ say nothing.
+            if sight.apart.is_hub(KeyKind::ToolCall, id) {
+                continue;
+            }
+            // Ids of calls recur, sometimes within a conversation: results that differ say nothing, nor do those of hubs.
             let results = group
                 .iter()
                 .filter(|row| facts.kind(row.1) == Kind::ToolResult);
@@ -286,10 +295,10 @@ impl ToldByKeys {
         let ids = pairs.last().map_or(0, |pair| pair.0 as usize + 1);
         told.events_of_id = Lists::of(ids, || pairs.iter().copied());
         let back = || pairs.iter().map(|(id, event)| (*event, *id));
-        told.ids_of_event = Lists::of(places.len(), back);
-        let keys = Keys::read(store, places, KeyKind::Address)?;
+        told.ids_of_event = Lists::of(sight.places.len(), back);
+        let keys = sight.keys(KeyKind::Address)?;
         if !keys.is_empty() {
-            told.addresses = vec![0; places.len()];
+            told.addresses = vec![0; sight.places.len()];
         }
         for (number, (_, group)) in (1u32..).zip(keys.groups()) {
             for row in group {

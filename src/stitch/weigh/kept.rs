@@ -6,16 +6,17 @@ use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::HashMap;
 
-use super::told::Told;
+use super::told::{Clock, Told};
 use crate::model::Digest;
 use crate::store::StoreError;
 
-/// What is told of a cell, packed: JSON under zstd.
+/// What is told of a cell: its clocks as JSON, actions as JSON under zstd.
 pub(in crate::stitch) struct KeptCell {
     cell: Digest,
-    packed: Vec<u8>,
+    clocks: Vec<u8>,
+    actions: Vec<u8>,
 }
 
 impl KeptCell {
@@ -24,25 +25,42 @@ impl KeptCell {
             path: "tasks".into(),
             reason,
         };
-        let text = serde_json::to_vec(told).map_err(|error| failed(error.to_string()))?;
-        let packed = zstd::encode_all(&text[..], 1).map_err(|error| failed(error.to_string()))?;
-        Ok(Self { cell, packed })
+        let json = |error: serde_json::Error| failed(error.to_string());
+        let clocks = serde_json::to_vec(&told.clocks).map_err(json)?;
+        let actions = serde_json::to_vec(&told.actions).map_err(json)?;
+        let actions = zstd::encode_all(&actions[..], 1);
+        Ok(Self {
+            cell,
+            clocks,
+            actions: actions.map_err(|error| failed(error.to_string()))?,
+        })
     }
 
     /// `None` if it cannot be read: it is weighed again then.
     pub(super) fn unpack(&self) -> Option<Told> {
-        let reader = zstd::Decoder::new(&self.packed[..]).ok()?;
-        serde_json::from_reader(std::io::BufReader::new(reader)).ok()
+        let reader = zstd::Decoder::new(&self.actions[..]).ok()?;
+        Some(Told {
+            actions: serde_json::from_reader(std::io::BufReader::new(reader)).ok()?,
+            clocks: self.clocks()?,
+        })
     }
 
-    /// Writes it: digest, length and what was packed.
+    /// Its clocks alone; `None` if they cannot be read.
+    pub(in crate::stitch) fn clocks(&self) -> Option<Vec<Clock>> {
+        serde_json::from_slice(&self.clocks).ok()
+    }
+
+    /// Writes it: digest, two lengths, clocks and actions.
     ///
     /// # Errors
     /// It cannot be written.
     pub(in crate::stitch) fn put(&self, out: &mut impl Write) -> std::io::Result<()> {
         out.write_all(&self.cell.0)?;
-        out.write_all(&(self.packed.len() as u64).to_le_bytes())?;
-        out.write_all(&self.packed)
+        for bytes in [&self.clocks, &self.actions] {
+            out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+        }
+        out.write_all(&self.clocks)?;
+        out.write_all(&self.actions)
     }
 }
 
@@ -50,7 +68,9 @@ impl KeptCell {
 #[derive(Default)]
 pub(in crate::stitch) struct Kept {
     bytes: Vec<u8>,
-    cells: HashMap<Digest, Range<usize>>,
+    /// Digest, clocks and actions of each, in the order of the cells.
+    cells: Vec<(Digest, [Range<usize>; 2])>,
+    numbers: HashMap<Digest, usize>,
 }
 
 impl Kept {
@@ -58,34 +78,55 @@ impl Kept {
     pub(in crate::stitch) fn read(path: &Path) -> Self {
         let mut kept = Self {
             bytes: fs::read(path).unwrap_or_default(),
-            cells: HashMap::new(),
+            ..Self::default()
         };
         let mut at = 0;
-        while let Some((digest, rest)) = kept.bytes[at..].split_first_chunk::<32>() {
-            let Some((len, rest)) = rest.split_first_chunk::<8>() else {
-                break;
-            };
-            let start = kept.bytes.len() - rest.len();
-            let len = usize::try_from(u64::from_le_bytes(*len)).unwrap_or(usize::MAX);
-            let Some(end) = start
-                .checked_add(len)
-                .filter(|end| *end <= kept.bytes.len())
-            else {
-                break;
-            };
-            kept.cells.insert(Digest(*digest), start..end);
-            at = end;
+        while let Some((digest, parts)) = kept.next(at) {
+            at = parts[1].end;
+            kept.numbers.insert(digest, kept.cells.len());
+            kept.cells.push((digest, parts));
         }
         kept
+    }
+
+    fn next(&self, at: usize) -> Option<(Digest, [Range<usize>; 2])> {
+        let (digest, rest) = self.bytes.get(at..)?.split_first_chunk::<32>()?;
+        let (clocks, rest) = rest.split_first_chunk::<8>()?;
+        let (actions, rest) = rest.split_first_chunk::<8>()?;
+        let start = self.bytes.len() - rest.len();
+        let after = |start: usize, len: &[u8; 8]| {
+            let len = usize::try_from(u64::from_le_bytes(*len)).ok()?;
+            let end = start.checked_add(len)?;
+            (end <= self.bytes.len()).then_some(start..end)
+        };
+        let clocks = after(start, clocks)?;
+        let actions = after(clocks.end, actions)?;
+        Some((Digest(*digest), [clocks, actions]))
+    }
+
+    pub(in crate::stitch) fn len(&self) -> usize {
+        self.cells.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.cells.is_empty()
     }
 
+    /// What was kept of the cell of that number.
+    pub(in crate::stitch) fn at(&self, number: usize) -> Option<KeptCell> {
+        let (cell, parts) = self.cells.get(number)?;
+        let [clocks, actions] = parts
+            .clone()
+            .map(|part| self.bytes.get(part).map(<[u8]>::to_vec));
+        Some(KeptCell {
+            cell: *cell,
+            clocks: clocks?,
+            actions: actions?,
+        })
+    }
+
     pub(super) fn get(&self, cell: Digest) -> Option<KeptCell> {
-        let packed = self.bytes.get(self.cells.get(&cell)?.clone())?.to_vec();
-        Some(KeptCell { cell, packed })
+        self.at(*self.numbers.get(&cell)?)
     }
 }
 
@@ -125,8 +166,8 @@ mod tests {
         fs::write(&path, &file[..file.len() - 1]).unwrap();
         let kept = Kept::read(&path);
         assert!(kept.get(digests[0]).is_some() && kept.get(digests[1]).is_none());
-        // Bytes that are no zstd are weighed again.
-        file[42] ^= 0xff;
+        // Bytes that are no zstd are weighed again: they follow a digest, two lengths and the clocks.
+        file[32 + 16 + "[]".len() + 2] ^= 0xff;
         fs::write(&path, &file).unwrap();
         assert!(
             Kept::read(&path)

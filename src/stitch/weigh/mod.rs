@@ -41,7 +41,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use actions::Action;
 use calls::{Call, Values};
-use cells::{Bounds, Cell, cells};
+use cells::Cell;
 use fit::Fits;
 use gaps::{Offset, Sample};
 use ground::Ground;
@@ -49,14 +49,18 @@ use habits::Habits;
 use lens::Lens;
 use likeness::Likeness;
 use lists::{Lists, Renumbered};
-use told::{Exact, OfCell, Outcome, Told, ToldOf};
+use told::{Exact, Told, ToldOf};
 use tools::Asked;
 
+pub(super) use cells::{Bounds, cells};
 pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
+pub(super) use told::{OfCell, over_cells};
 
+use super::batch_digest;
 use super::closure::Components;
 use super::facts::Facts;
+use super::hubs::Apart;
 use super::index::Places;
 use super::keys::Keys;
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
@@ -212,82 +216,83 @@ pub(super) struct Settings {
     pub cell: usize,
 }
 
-/// Finds causes across fragments, and within tasks. What `kept` tells of a cell that has not changed is taken as it is.
+/// The events that are looked at, and how ids join them.
+pub(super) struct Sight<'s> {
+    pub store: &'s Store,
+    pub places: &'s Places,
+    pub facts: &'s Facts,
+    /// Values that join nothing.
+    pub apart: &'s Apart,
+    /// Whether a cause is on record, here or among the events that are not looked at.
+    pub may_have_causes: bool,
+}
+
+/// Finds causes across fragments, and within tasks, in some of the cells: those whose number is given. All is looked at that
+/// they see. What `kept` tells of a cell that has not changed is taken as it is. `None` where nothing can be a cause.
 pub(super) fn weigh(
-    store: &Store,
-    places: &Places,
-    facts: &Facts,
+    sight: &Sight<'_>,
     components: &mut Components,
     settings: Settings,
     kept: &Kept,
-) -> Result<Outcome, StoreError> {
-    let Some(mut ground) = Ground::read(store, places, facts, components)? else {
-        return Ok(Outcome::default());
+    (cells, wanted): (&[Bounds], &[usize]),
+) -> Result<Option<Vec<OfCell>>, StoreError> {
+    let Some(mut ground) = Ground::read(sight, components)? else {
+        return Ok(None);
     };
-    let cells = cells(facts.times.iter().flatten().copied(), settings.cell);
-    let batches = batch_digests(store);
+    let places = sight.places;
+    let batches: Vec<Digest> = sight.store.batches().iter().map(batch_digest).collect();
     let digest = |ground: &Ground<'_>, cell: &Cell, bounds: Bounds| {
         cell.digest(ground, places, &batches, bounds, settings.threshold)
     };
-    let mut of_each = side_by_side(&cells, |bounds| {
+    let known = side_by_side(wanted, |place| {
         if kept.is_empty() {
             return Ok(None);
         }
-        let cell = Cell::of(&ground, *bounds);
-        let known = kept.get(digest(&ground, &cell, *bounds));
+        let cell = Cell::of(&ground, cells[*place]);
+        let known = kept.get(digest(&ground, &cell, cells[*place]));
         Ok::<_, StoreError>(known.and_then(|kept| {
-            let (found, clocks) = kept.unpack()?.found(&ground, &cell)?;
             Some(OfCell {
-                found,
-                clocks,
+                place: *place,
+                own: cell.own(),
+                found: kept.unpack()?.found(&ground, &cell)?,
                 kept,
                 weighed: false,
             })
         }))
     })?;
-    let others = || (0..cells.len()).filter(|at| of_each[*at].is_none());
-    let others: Vec<usize> = others().collect();
+    let others = wanted.iter().zip(&known);
+    let others = others.filter(|(_, known)| known.is_none());
+    let others: Vec<usize> = others.map(|(place, _)| *place).collect();
     if !others.is_empty() {
         // Where most cells are known, few values are asked for.
         let some = others.len() < cells.len();
         let wanted = some.then(|| {
-            let mut wanted = vec![false; facts.ids.len()];
+            let mut wanted = vec![false; sight.facts.ids.len()];
             for at in &others {
                 let cell = Cell::of(&ground, cells[*at]);
                 cell.each_event(|event| wanted[event as usize] = true);
             }
             wanted
         });
-        ground.read_values(store, places, wanted.as_deref())?;
+        ground.read_values(sight.store, places, wanted.as_deref())?;
     }
     let left = AtomicUsize::new(others.len());
-    let weighed = side_by_side(&others, |at| {
-        let cell = Cell::of(&ground, cells[*at]);
+    let weighed = side_by_side(&others, |place| {
+        let cell = Cell::of(&ground, cells[*place]);
         let told = Model::build(&ground, &cell, &left).told(settings.threshold);
-        let kept = KeptCell::pack(digest(&ground, &cell, cells[*at]), &told)?;
-        let (found, clocks) = told.found(&ground, &cell).unwrap_or_default();
+        let kept = KeptCell::pack(digest(&ground, &cell, cells[*place]), &told)?;
         left.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, StoreError>(OfCell {
-            found,
-            clocks,
+            place: *place,
+            own: cell.own(),
+            found: told.found(&ground, &cell).unwrap_or_default(),
             kept,
             weighed: true,
         })
     })?;
-    for (at, of_cell) in others.into_iter().zip(weighed) {
-        of_each[at] = Some(of_cell);
-    }
-    Ok(Outcome::of(of_each.into_iter().flatten()))
-}
-
-/// What each batch of the store says of itself: digests of its tables.
-fn batch_digests(store: &Store) -> Vec<Digest> {
-    let of_batch = store.batches().iter().map(|batch| {
-        let tables = batch.tables.iter();
-        let all: Vec<&str> = tables.map(|table| table.sha256.as_str()).collect();
-        Digest::of(all.join("\0").as_bytes())
-    });
-    of_batch.collect()
+    let mut of_each: Vec<OfCell> = known.into_iter().flatten().chain(weighed).collect();
+    of_each.sort_by_key(|cell| cell.place);
+    Ok(Some(of_each))
 }
 
 impl<'f> Model<'f> {

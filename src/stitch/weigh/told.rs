@@ -80,16 +80,9 @@ impl Exact {
 
 impl Told {
     /// What is told, of the events of a cell; `None` if it is not of that cell.
-    pub(super) fn found(
-        self,
-        ground: &Ground<'_>,
-        cell: &Cell,
-    ) -> Option<(Vec<Found>, Vec<Clock>)> {
-        let of_each = self
-            .actions
-            .into_iter()
-            .map(|told| told.found(ground, cell));
-        Some((of_each.collect::<Option<_>>()?, self.clocks))
+    pub(super) fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Vec<Found>> {
+        let actions = self.actions.into_iter();
+        actions.map(|told| told.found(ground, cell)).collect()
     }
 }
 
@@ -140,53 +133,34 @@ impl ToldOf {
 }
 
 /// What is found in a cell.
-pub(super) struct OfCell {
+pub(in crate::stitch) struct OfCell {
+    /// Place of the cell among all of them.
+    pub place: usize,
+    /// Events of everything that is decided in it.
+    pub own: Vec<u32>,
     pub found: Vec<Found>,
-    pub clocks: Vec<Clock>,
     pub kept: KeptCell,
     /// Not as it was kept.
     pub weighed: bool,
 }
 
-/// What weighing gives.
-#[derive(Default)]
-pub(in crate::stitch) struct Outcome {
-    /// Cell by cell, in the order of the times and ids of the first events.
-    pub actions: Vec<Vec<Found>>,
-    /// Offsets between the clocks of two formats.
-    pub clocks: Vec<Clock>,
-    /// What is told of each cell, to be kept.
-    pub cells: Vec<KeptCell>,
-    /// How many of them were weighed now.
-    pub weighed: usize,
-}
-
-impl Outcome {
-    /// Of cells in the order of time.
-    pub(super) fn of(cells: impl Iterator<Item = OfCell>) -> Self {
-        let mut outcome = Self::default();
-        let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
-        for cell in cells {
-            outcome.actions.push(cell.found);
-            outcome.cells.push(cell.kept);
-            outcome.weighed += usize::from(cell.weighed);
-            for clock in cell.clocks {
-                let pair = (clock.from.clone(), clock.to.clone());
-                clocks.entry(pair).or_default().push(clock);
-            }
-        }
-        let clocks: Vec<Clock> = clocks.into_values().filter_map(over_all).collect();
-        // One cell may show a pair of clocks the other way about.
-        let outdone = |clock: &&Clock| {
-            let back = |other: &&Clock| other.from == clock.to && other.to == clock.from;
-            let rank = |clock: &Clock| (clock.pairs, clock.to.clone());
-            let back = clocks.iter().find(back).filter(|back| back.from != back.to);
-            back.is_some_and(|back| rank(back) > rank(clock))
-        };
-        let told = clocks.iter().filter(|clock| !outdone(clock));
-        outcome.clocks = told.cloned().collect();
-        outcome
+/// Clocks over all cells.
+pub(in crate::stitch) fn over_cells(cells: impl Iterator<Item = Vec<Clock>>) -> Vec<Clock> {
+    let mut clocks: BTreeMap<(String, String), Vec<Clock>> = BTreeMap::new();
+    for clock in cells.flatten() {
+        let pair = (clock.from.clone(), clock.to.clone());
+        clocks.entry(pair).or_default().push(clock);
     }
+    let clocks: Vec<Clock> = clocks.into_values().filter_map(over_all).collect();
+    // One cell may show a pair of clocks the other way about.
+    let outdone = |clock: &&Clock| {
+        let back = |other: &&Clock| other.from == clock.to && other.to == clock.from;
+        let rank = |clock: &Clock| (clock.pairs, clock.to.clone());
+        let back = clocks.iter().find(back).filter(|back| back.from != back.to);
+        back.is_some_and(|back| rank(back) > rank(clock))
+    };
+    let told = clocks.iter().filter(|clock| !outdone(clock));
+    told.cloned().collect()
 }
 
 /// One clock of those of all cells: what is usual, and how far nine in ten pairs lie around that at most, by what their

@@ -1,12 +1,12 @@
 //! The values that are evidence, and which of them each event has.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::lists::Lists;
 use super::*;
 use crate::model::evidence_value;
 use crate::stitch::texts::Texts;
-use crate::store::{KeyScan, PART_BITS};
+use crate::store::KeyScan;
 
 /// Kinds of keys whose values are evidence.
 const EVIDENCE: [KeyKind; 9] = [
@@ -20,12 +20,6 @@ const EVIDENCE: [KeyKind; 9] = [
     KeyKind::Object,
     KeyKind::User,
 ];
-
-/// The keys of one part of the store.
-struct Part {
-    batch: usize,
-    path: PathBuf,
-}
 
 /// Values of the events of one part, and the events that have each: by a number of this part.
 #[derive(Default)]
@@ -42,23 +36,14 @@ pub(super) fn read(
     places: &Places,
     wanted: Option<&[bool]>,
 ) -> Result<(Texts, Lists), StoreError> {
-    let mut parts = Vec::new();
-    for (batch, custody) in store.batches().iter().enumerate() {
-        for (part, path) in (0i64..).zip(store.parts("keys", custody)) {
-            let number = |part: i64| {
-                let first = places.number(batch, part << PART_BITS);
-                first.map(|first| first as usize)
-            };
-            let events = wanted.and_then(|wanted| {
-                let next = number(part + 1).filter(|next| Some(*next) > number(part));
-                wanted.get(number(part)?..next.unwrap_or(wanted.len()))
-            });
-            if events.is_none_or(|events| events.contains(&true)) {
-                parts.push(Part { batch, path });
-            }
-        }
-    }
-    let mut of_parts = side_by_side(&parts, |part| OfPart::read(places, part, wanted))?;
+    let mut files = places.files(store, "keys");
+    files.retain(|(part, _)| {
+        let events = part.events.start as usize..part.events.end as usize;
+        wanted.is_none_or(|wanted| wanted[events].contains(&true))
+    });
+    let mut of_parts = side_by_side(&files, |(part, path)| {
+        OfPart::read(places, part.batch, path, wanted)
+    })?;
     let mut names = Texts::new();
     for of_part in &mut of_parts {
         let numbers: Vec<u32> = of_part
@@ -75,17 +60,22 @@ pub(super) fn read(
 }
 
 impl OfPart {
-    fn read(places: &Places, part: &Part, wanted: Option<&[bool]>) -> Result<Self, StoreError> {
+    fn read(
+        places: &Places,
+        batch: usize,
+        path: &Path,
+        wanted: Option<&[bool]>,
+    ) -> Result<Self, StoreError> {
         let mut of_part = Self {
             names: Texts::new(),
             pairs: Vec::new(),
         };
-        let scan = KeyScan::open(&part.path)?;
+        let scan = KeyScan::open(path)?;
         for kind in EVIDENCE {
             // Values are in their order: what one is as evidence is worked out once.
             let mut last: Option<(String, Option<u32>)> = None;
             scan.each(kind.as_str(), &mut |value, row| {
-                let Some(event) = places.number(part.batch, row) else {
+                let Some(event) = places.number(batch, row) else {
                     return;
                 };
                 if wanted.is_some_and(|wanted| !wanted[event as usize]) {

@@ -1,0 +1,202 @@
+//! The way from records to tasks: what is looked at, what ids join there, what evidence does, and what was made before.
+
+use std::collections::BTreeMap;
+
+use super::closure::{Components, Fresh, borrow_times, close};
+use super::facts::Facts;
+use super::hubs::Apart;
+use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
+use super::merge::{Found, merge};
+use super::touched::{self, Touched};
+use super::weigh::{Kept, KeptCell, Settings, Sight, over_cells, weigh};
+use super::{StepClock, batch_digest};
+use crate::model::{Digest, KeyKind};
+use crate::store::{Store, StoreError};
+
+/// What tasks are made of.
+pub(super) struct Remake<'t> {
+    pub store: &'t Store,
+    /// Digest of the store and the settings.
+    pub state: Digest,
+    /// Method and settings.
+    pub made_by: String,
+    pub limits: BTreeMap<KeyKind, usize>,
+    pub settings: Settings,
+    /// What was told of cells before.
+    pub kept: &'t Kept,
+}
+
+/// The tasks, and what else is written with them.
+pub(super) struct Closed {
+    pub index: TaskIndex,
+    /// What is told of each cell.
+    pub cells: Vec<KeptCell>,
+    /// Cells that were weighed now.
+    pub weighed: usize,
+    /// Events that were looked at.
+    pub read: usize,
+}
+
+impl Remake<'_> {
+    /// What the tasks are made from.
+    fn made(&self) -> Made {
+        let batches = as_they_came(self.store).into_iter().map(|at| {
+            let batch = &self.store.batches()[at];
+            (batch.batch.clone(), batch_digest(batch).to_string())
+        });
+        Made {
+            settings: self.made_by.clone(),
+            batches: batches.collect(),
+            sources: BTreeMap::new(),
+        }
+    }
+
+    /// Joins what new batches touch, and takes all else from what was made before; or joins everything.
+    pub(super) fn close(
+        &self,
+        before: Option<Parts>,
+        clock: &mut StepClock,
+    ) -> Result<Closed, StoreError> {
+        let places = Places::new(self.store);
+        if u32::try_from(places.len()).is_err() {
+            return Err(StoreError::Damaged {
+                path: self.store.layout().root.clone(),
+                reason: "more than four billion events".to_owned(),
+            });
+        }
+        let now = self.made();
+        let follows = |before: &Parts| {
+            let batches = &before.made.batches;
+            before.made.settings == now.settings && now.batches.starts_with(batches)
+        };
+        if let Some(before) = before.filter(follows) {
+            let apart = Apart::new(before.hubs.clone(), before.apart.clone());
+            let most = self.settings.cell;
+            let touched = touched::find(self.store, &places, &before, &apart, self.kept, most)?;
+            clock.done("finding what is touched");
+            if let Some(touched) = touched
+                && let Some(closed) = self.look(&places, before, apart, Some(touched), clock)?
+            {
+                return Ok(closed);
+            }
+        }
+        let none = Parts::none(Places::new(self.store));
+        let closed = self.look(&places, none, Apart::default(), None, clock)?;
+        closed.ok_or_else(|| StoreError::Damaged {
+            path: self.store.layout().root.clone(),
+            reason: "an event belongs to a task that is not in the store".to_owned(),
+        })
+    }
+
+    /// Looks at what was touched, or at everything. `None` if that was not all there is to look at.
+    fn look(
+        &self,
+        all: &Places,
+        mut of: Parts,
+        mut apart: Apart,
+        touched: Option<Touched>,
+        clock: &mut StepClock,
+    ) -> Result<Option<Closed>, StoreError> {
+        let store = self.store;
+        let places = match &touched {
+            Some(touched) => all.some(&touched.parts),
+            None => Places::new(store),
+        };
+        let among = Among::new(&places, all);
+        let mut facts = Facts::read(store, &places)?;
+        facts.take_sources(&of.made.sources);
+        let old = of.fragments.len();
+        let fresh_here = touched
+            .as_ref()
+            .map(|touched| among.of_all(&touched.fresh, true));
+        let fresh = Fresh {
+            events: fresh_here.as_deref(),
+            new: among.first_from(u32::try_from(old).unwrap_or(u32::MAX)),
+        };
+        let touched = match touched {
+            Some(touched) => {
+                let time = |time: i64| (time != i64::MAX).then_some(time);
+                let times = among.of_all(&touched.times, i64::MAX).into_iter();
+                facts.times = times.map(time).collect();
+                touched
+            }
+            None => {
+                // Nothing is known of hubs yet.
+                borrow_times(store, &places, &mut facts, &fresh, &apart)?;
+                let times = facts.times.iter().map(|time| time.unwrap_or(i64::MAX));
+                Touched::all(all, times.collect(), self.settings.cell)
+            }
+        };
+        clock.done("reading events");
+        let mut components = Components::apart(places.len());
+        components.seed(&of.fragments, &among, &fresh);
+        let links = close(
+            store,
+            &places,
+            &facts,
+            &fresh,
+            &self.limits,
+            &mut components,
+            &mut apart,
+        )?;
+        clock.done("joining by ids");
+        let wanted: Vec<usize> = (0..touched.cells.len())
+            .filter(|cell| touched.known[*cell].is_none())
+            .collect();
+        let sight = Sight {
+            store,
+            places: &places,
+            facts: &facts,
+            apart: &apart,
+            may_have_causes: touched.known.iter().any(Option::is_some),
+        };
+        let cells = (&touched.cells[..], &wanted[..]);
+        let weighed = weigh(&sight, &mut components, self.settings, self.kept, cells)?;
+        let known: Vec<Option<usize>> = match weighed {
+            Some(_) => touched.known,
+            // Nothing can be a cause: nothing was weighed, and nothing is kept of that.
+            None => Vec::new(),
+        };
+        let weighed = weighed.unwrap_or_default();
+        clock.done("weighing evidence");
+        of.times = touched.times;
+        let found = Found {
+            among: &among,
+            facts: &facts,
+            fresh: &fresh,
+            components,
+            links,
+            cells: &weighed,
+        };
+        if merge(&mut of, found)?.is_none() {
+            return Ok(None);
+        }
+        let of_weighed = weighed.iter().filter(|cell| cell.weighed).count();
+        let mut weighed = weighed.into_iter().map(|cell| cell.kept);
+        let cells = known.into_iter().map(|known| match known {
+            Some(number) => self.kept.at(number),
+            None => weighed.next(),
+        });
+        let Some(cells) = cells.collect::<Option<Vec<KeptCell>>>() else {
+            return Ok(None);
+        };
+        let clocks = cells.iter().map(|cell| cell.clocks().unwrap_or_default());
+        of.clocks = over_cells(clocks);
+        (of.hubs, of.apart) = apart.into_sorted();
+        let mut made = self.made();
+        made.sources = facts.sources();
+        made.sources.append(&mut of.made.sources);
+        of.made = made;
+        of.state = self.state;
+        of.places = Places::new(store);
+        let read = places.len();
+        let closed = Closed {
+            index: TaskIndex::new(of)?,
+            cells,
+            weighed: of_weighed,
+            read,
+        };
+        clock.done("putting it together");
+        Ok(Some(closed))
+    }
+}

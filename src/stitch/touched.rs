@@ -1,0 +1,248 @@
+//! What new batches touch of what was made before.
+//!
+//! A new record touches the fragments that an id ties it to: their ids are joined anew. What has changed touches the cells of
+//! time that see it: they are weighed anew. What such a cell sees is looked at, and what belongs to it: the tasks of all that, whole. All else
+//! is taken as it was. Where that cannot be told, or is most of the store, everything is made anew.
+
+use std::collections::BTreeMap;
+
+use foldhash::{HashMap, HashMapExt};
+
+use super::STRONG;
+use super::closure::{Fresh, borrow_times};
+use super::facts::Facts;
+use super::hubs::Apart;
+use super::index::{Among, Parts, Places};
+use super::keys::Keys;
+use super::weigh::{Bounds, Kept, cells};
+use crate::model::KeyKind;
+use crate::store::{Store, StoreError, each_with, side_by_side};
+
+/// What there is to do. By event of the whole store: `fresh`, `times`; by part of it: `parts`.
+pub(super) struct Touched {
+    /// The parts that are looked at.
+    pub parts: Vec<bool>,
+    /// Events whose ids are joined: new ones, and those of fragments that these are tied to.
+    pub fresh: Vec<bool>,
+    /// Times of all events; `i64::MAX` for none.
+    pub times: Vec<i64>,
+    /// All cells of time.
+    pub cells: Vec<Bounds>,
+    /// For each cell that nothing has touched, its number among those before.
+    pub known: Vec<Option<usize>>,
+}
+
+impl Touched {
+    /// All of a store.
+    pub(super) fn all(places: &Places, times: Vec<i64>, most: usize) -> Self {
+        let cells = cells(times.iter().copied().filter(is_time), most);
+        Self {
+            parts: vec![true; places.parts().len()],
+            fresh: Vec::new(),
+            times,
+            known: vec![None; cells.len()],
+            cells,
+        }
+    }
+}
+
+fn is_time(time: &i64) -> bool {
+    *time != i64::MAX
+}
+
+/// Finds what batches touch that came after those of `before`; `None` if all is to be made anew.
+pub(super) fn find(
+    store: &Store,
+    places: &Places,
+    before: &Parts,
+    apart: &Apart,
+    kept: &Kept,
+    most: usize,
+) -> Result<Option<Touched>, StoreError> {
+    let old = before.times.len();
+    let first = u32::try_from(old).unwrap_or(u32::MAX);
+    let is_new = |part: &super::index::Numbered| part.events.start >= first;
+    let new_parts: Vec<bool> = places.parts().iter().map(is_new).collect();
+    let old_cells = cells(before.times.iter().copied().filter(is_time), most);
+    // Where nothing could be a cause there were no cells.
+    if old_cells.len() != kept.len() {
+        return Ok(None);
+    }
+    let Some(tied) = tied(store, places, before, apart, &new_parts)? else {
+        return Ok(None);
+    };
+    let mut fresh: Vec<bool> = before
+        .fragments
+        .iter()
+        .map(|fragment| tied[*fragment as usize])
+        .collect();
+    fresh.resize(places.len(), true);
+    let holds = |of: &[bool]| -> Vec<bool> {
+        let parts = places.parts().iter();
+        let range =
+            |part: &super::index::Numbered| part.events.start as usize..part.events.end as usize;
+        parts.map(|part| of[range(part)].contains(&true)).collect()
+    };
+    // The times of what is new, and of what took its time from that.
+    let parts = holds(&fresh);
+    let some = places.some(&parts);
+    let among = Among::new(&some, places);
+    let mut facts = Facts::read(store, &some)?;
+    if !is_of_known_sources(&facts, &before.made.sources) {
+        return Ok(None);
+    }
+    let fresh_here = among.of_all(&fresh, false);
+    let joined = Fresh {
+        events: Some(&fresh_here),
+        new: 0,
+    };
+    if borrow_times(store, &some, &mut facts, &joined, apart)?.is_none() {
+        return Ok(None);
+    }
+    let mut times = before.times.clone();
+    times.resize(places.len(), i64::MAX);
+    // When something has changed: as it was, and as it is.
+    let mut changed: Vec<i64> = Vec::new();
+    for (there, here) in among.ranges() {
+        for (of_all, event) in there.zip(here) {
+            if fresh_here[event as usize] {
+                let time = &mut times[of_all as usize];
+                if (of_all as usize) < old {
+                    changed.push(*time);
+                }
+                *time = facts.times[event as usize].unwrap_or(i64::MAX);
+                changed.push(*time);
+            }
+        }
+    }
+    drop(facts);
+    changed.sort_unstable();
+    changed.dedup();
+    let cells = cells(times.iter().copied().filter(is_time), most);
+    let mut numbers: HashMap<Bounds, usize> = HashMap::with_capacity(old_cells.len());
+    numbers.extend(
+        old_cells
+            .into_iter()
+            .enumerate()
+            .map(|(at, bounds)| (bounds, at)),
+    );
+    let is_touched = |(from, to): (i64, i64)| {
+        let next = changed.partition_point(|time| *time < from);
+        changed.get(next).is_some_and(|time| *time <= to)
+    };
+    let known: Vec<Option<usize>> = cells
+        .iter()
+        .map(|bounds| {
+            let number = numbers.get(bounds).copied();
+            number.filter(|_| !is_touched(bounds.seen))
+        })
+        .collect();
+    let windows = cells.iter().zip(&known);
+    let windows = windows.filter(|(_, known)| known.is_none());
+    let windows = united(windows.map(|(bounds, _)| bounds.seen).collect());
+    let mut tasks = vec![false; before.task_ids.len()];
+    for (event, time) in before.times.iter().enumerate() {
+        if fresh[event] || lies_in(&windows, *time) {
+            tasks[before.task_of[event] as usize] = true;
+        }
+    }
+    let mut seen: Vec<bool> = before
+        .task_of
+        .iter()
+        .map(|task| tasks[*task as usize])
+        .collect();
+    seen.resize(places.len(), true);
+    let parts = holds(&seen);
+    // Where all is read, nothing has to be put together.
+    if !parts.contains(&false) {
+        return Ok(None);
+    }
+    Ok(Some(Touched {
+        parts,
+        fresh,
+        times,
+        cells,
+        known,
+    }))
+}
+
+/// The fragments that ids of new events are tied to, by their numbers; `None` if more has changed than that.
+fn tied(
+    store: &Store,
+    places: &Places,
+    before: &Parts,
+    apart: &Apart,
+    new_parts: &[bool],
+) -> Result<Option<Vec<bool>>, StoreError> {
+    let new = places.some(new_parts);
+    let mut files = places.files(store, "keys");
+    let mut is_new = new_parts.iter();
+    files.retain(|_| is_new.next() == Some(&false));
+    let mut tied = vec![false; before.times.len()];
+    for kind in STRONG {
+        let keys = Keys::read(store, &new, kind, None)?;
+        let mut values: Vec<&str> = Vec::new();
+        for (value, _) in keys.groups() {
+            if apart.is_hub(kind, value) {
+                // A new answer may tell that conversations begin alike with that, and a new document give times.
+                if matches!(kind, KeyKind::Prefix | KeyKind::Transaction) {
+                    return Ok(None);
+                }
+            } else if !apart.is_beginning(kind, value) {
+                values.push(value);
+            }
+        }
+        let found = side_by_side(&files, |(part, path)| {
+            let mut events: Vec<u32> = Vec::new();
+            each_with(path, kind, &values, &mut |_, row| {
+                events.extend(places.number(part.batch, row));
+            })?;
+            Ok::<_, StoreError>(events)
+        })?;
+        for event in found.into_iter().flatten() {
+            tied[before.fragments[event as usize] as usize] = true;
+        }
+    }
+    Ok(Some(tied))
+}
+
+/// Whether no format is of a source that would have stood for it before. What stands for a format is part of each cell.
+fn is_of_known_sources(facts: &Facts, known: &BTreeMap<String, String>) -> bool {
+    facts.sources().iter().all(|(format, source)| {
+        let known = known.get(format);
+        known.is_none_or(|known| source >= known)
+    })
+}
+
+/// Spans of time without those that overlap.
+fn united(mut spans: Vec<(i64, i64)>) -> Vec<(i64, i64)> {
+    spans.sort_unstable();
+    let mut united: Vec<(i64, i64)> = Vec::new();
+    for (from, to) in spans {
+        match united.last_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => united.push((from, to)),
+        }
+    }
+    united
+}
+
+/// Whether one of the spans has that time.
+fn lies_in(spans: &[(i64, i64)], time: i64) -> bool {
+    let at = spans.partition_point(|span| span.1 < time);
+    spans.get(at).is_some_and(|span| span.0 <= time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_that_overlap_are_one() {
+        let spans = united(vec![(7, 9), (0, 3), (2, 5), (20, i64::MAX), (9, 10)]);
+        assert_eq!(spans, [(0, 5), (7, 10), (20, i64::MAX)]);
+        let within: Vec<i64> = (-1..=12).filter(|time| lies_in(&spans, *time)).collect();
+        assert_eq!(within, [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]);
+        assert!(lies_in(&spans, i64::MAX) && !lies_in(&[], 0));
+    }
+}

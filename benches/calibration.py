@@ -21,7 +21,7 @@ for store, preset in zip(sys.argv[1::2], sys.argv[2::2]):
             files[batch["batch"], number] = os.path.basename(file["path"])
     rows = duckdb.sql(
         f"""SELECT l.probability, c.batch, c.file, c.ordinal, e.batch, e.file, e.ordinal
-        FROM '{store}/links/links.parquet' l
+        FROM '{store}/links/*.parquet' l
         JOIN read_parquet('{store}/events/*/*.parquet', hive_partitioning = true) c ON c.event_id = l.cause
         JOIN read_parquet('{store}/events/*/*.parquet', hive_partitioning = true) e ON e.event_id = l.effect
         WHERE l.rule = 'weighed'"""

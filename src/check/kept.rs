@@ -112,7 +112,7 @@ fn keep(store: &Store, index: &TaskIndex, policy: &Policy, verdict: &Verdict) {
         derived::begin(&store.layout().root, LIST)?;
         let text = serde_json::to_vec(&kept).unwrap_or_default();
         crate::store::write_atomically(&path, &text)?;
-        derived::write_list(&store.layout().root, LIST, &[FILE])
+        derived::write_list(&store.layout().root, LIST, &[FILE], &[])
     };
     if write().is_err() {
         // Half a write must not look like damage.

@@ -7,7 +7,8 @@ use super::facts::Facts;
 use super::hubs::Apart;
 use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
 use super::merge::{Found, merge};
-use super::touched::{self, Touched};
+use super::tables::{self, Stretch};
+use super::touched::{Known, Touched};
 use super::weigh::{Kept, KeptCell, Settings, Sight, over_cells, weigh};
 use super::{StepClock, batch_digest};
 use crate::model::{Digest, KeyKind};
@@ -29,6 +30,8 @@ pub(super) struct Remake<'t> {
 /// The tasks, and what else is written with them.
 pub(super) struct Closed {
     pub index: TaskIndex,
+    /// The files of the tables, and whether each is as it was.
+    pub stretches: Vec<(Stretch, bool)>,
     /// What is told of each cell.
     pub cells: Vec<KeptCell>,
     /// Cells that were weighed now.
@@ -71,8 +74,15 @@ impl Remake<'_> {
         };
         if let Some(before) = before.filter(follows) {
             let apart = Apart::new(before.hubs.clone(), before.apart.clone());
-            let most = self.settings.cell;
-            let touched = touched::find(self.store, &places, &before, &apart, self.kept, most)?;
+            let known = Known {
+                store: self.store,
+                places: &places,
+                before: &before,
+                apart: &apart,
+                kept: self.kept,
+                cell: self.settings.cell,
+            };
+            let touched = known.touched()?;
             clock.done("finding what is touched");
             if let Some(touched) = touched
                 && let Some(closed) = self.look(&places, before, apart, Some(touched), clock)?
@@ -159,6 +169,7 @@ impl Remake<'_> {
         };
         let weighed = weighed.unwrap_or_default();
         clock.done("weighing evidence");
+        let before = tables::stretches(&of.begins, &of.starts, self.settings.rows);
         of.times = touched.times;
         let found = Found {
             among: &among,
@@ -168,9 +179,16 @@ impl Remake<'_> {
             links,
             cells: &weighed,
         };
-        if merge(&mut of, found)?.is_none() {
+        let Some(changed) = merge(&mut of, found)? else {
             return Ok(None);
-        }
+        };
+        let stretches = tables::stretches(&of.begins, &of.starts, self.settings.rows);
+        let is_as_it_was =
+            |stretch: &Stretch| before.contains(stretch) && !stretch.has_any(&changed);
+        let stretches = stretches.into_iter();
+        let stretches = stretches
+            .map(|stretch| (stretch, is_as_it_was(&stretch)))
+            .collect();
         let of_weighed = weighed.iter().filter(|cell| cell.weighed).count();
         let mut weighed = weighed.into_iter().map(|cell| cell.kept);
         let cells = known.into_iter().map(|known| match known {
@@ -192,6 +210,7 @@ impl Remake<'_> {
         let read = places.len();
         let closed = Closed {
             index: TaskIndex::new(of)?,
+            stretches,
             cells,
             weighed: of_weighed,
             read,

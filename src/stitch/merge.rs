@@ -37,137 +37,192 @@ pub(super) struct Found<'f> {
 type Tasks = Vec<(Digest, Box<[u32]>)>;
 
 /// Puts what was found to what was made before, which `of` is: of events that nothing has touched, all stays. Times are all there
-/// already; hubs, clocks and what it was made from are not looked at. `None` if what belongs to a task is not among what was
-/// looked at: then what was found cannot be right.
-pub(super) fn merge(of: &mut Parts, mut found: Found<'_>) -> Result<Option<()>, StoreError> {
-    let (old, all) = (of.fragments.len(), of.times.len());
-    let mut is_fresh = vec![true; found.facts.ids.len()];
-    if let Some(fresh) = found.fresh.events {
-        is_fresh.copy_from_slice(fresh);
-    }
-    of.fragments.resize(all, NONE);
-    of.links.resize(all, LinkOf::NOT_SET);
-    of.weighing_of.resize(all, NONE);
-    let (of_links, texts) = found.links.into_parts();
-    let first_text = u32::try_from(of.values.len()).unwrap_or(NONE);
-    for text in &texts {
-        of.values.push(text.as_bytes());
-    }
-    drop(texts);
-    // Events that were in no cell that was looked at, and are not new, stay as they are: the link by evidence of the others goes.
-    let mut was: HashMap<u32, u32> = HashMap::new();
-    let own = found.cells.iter().flat_map(|cell| cell.own.iter().copied());
-    let mut is_own = vec![false; is_fresh.len()];
-    own.for_each(|event| is_own[event as usize] = true);
-    for (there, here) in found.among.ranges() {
-        for (of_all, event) in there.zip(here) {
-            let (at, here) = (of_all as usize, event as usize);
-            if is_fresh[here] {
-                of.fragments[at] = found.among.all(found.components.find(event));
-                let link = of_links[here];
-                of.links[at] = link.moved(|cause| found.among.all(cause), first_text);
-            } else if is_own[here] && of.links[at].is_by_evidence() {
-                was.insert(of_all, of.links[at].cause);
-                of.links[at] = LinkOf::NOT_SET;
-            }
-            if is_fresh[here] || is_own[here] {
-                of.weighing_of[at] = NONE;
-            }
-        }
-    }
-    drop(of_links);
-    let stays = |cause: &Cause| {
-        let here = found.among.here(cause.effect);
-        here.is_none_or(|here| !is_fresh[here as usize] && !is_own[here as usize])
-    };
-    of.causes.retain(stays);
-    // Tasks that are not as they were.
-    let mut changed = vec![false; of.task_ids.len()];
-    let mut change = |event: u32| {
-        if (event as usize) < old {
-            changed[of.task_of[event as usize] as usize] = true;
-        }
-    };
-    for told in found.cells.iter().flat_map(|cell| &cell.found) {
-        let events: Vec<u32> = told
-            .events
-            .iter()
-            .map(|event| found.among.all(*event))
-            .collect();
-        if let Some(link) = &told.joined {
-            let cause = found.among.all(link.cause);
-            let value = of.values.push(link.why.as_bytes());
-            for event in &events {
-                let known = &mut of.links[*event as usize];
-                if known.is_set() {
-                    continue;
-                }
-                *known = LinkOf::new(cause, (KeyKind::Value, value), link.probability);
-                if was.remove(event) != Some(cause) {
-                    change(*event);
-                    change(cause);
-                }
-            }
-        }
-        of.causes.extend(told.causes.iter().map(|one| Cause {
-            cause: found.among.all(one.cause),
-            effect: found.among.all(one.effect),
-            ..*one
-        }));
-        if let Some(weighing) = &told.weighing {
-            let mut weighing = weighing.clone();
-            weighing.best.event = found.among.all(weighing.best.event);
-            if let Some(other) = &mut weighing.runner_up {
-                other.event = found.among.all(other.event);
-            }
-            let number = of.weighings.push(&json(&weighing)?);
-            for event in &events {
-                of.weighing_of[*event as usize] = number;
-            }
-        }
-    }
-    of.causes.sort_by_key(|cause| cause.effect);
-    // What is left was joined before, and is not now.
-    was.into_keys().for_each(&mut change);
-    for (there, here) in found.among.ranges() {
-        let fresh = there
-            .zip(here)
-            .filter(|(_, event)| is_fresh[*event as usize]);
-        fresh.for_each(|(of_all, _)| change(of_all));
-    }
-    let new = u32::try_from(old).unwrap_or(NONE)..u32::try_from(all).unwrap_or(NONE);
-    let tasks = (0..changed.len()).filter(|task| changed[*task]);
-    let members = tasks
-        .flat_map(|task| &of.members[bounds(&of.starts, task)])
-        .copied();
-    let events = members
-        .chain(new.clone())
-        .map(|event| found.among.here(event));
-    let Some(mut events) = events.collect::<Option<Vec<u32>>>() else {
+/// already; hubs, clocks and what it was made from are not looked at. Gives the times, in order, at which tasks begin, or began, of which
+/// not all is as it was. `None` if what belongs to a task is not among what was looked at: then what was found cannot be right.
+pub(super) fn merge(of: &mut Parts, found: Found<'_>) -> Result<Option<Vec<i64>>, StoreError> {
+    let old = of.fragments.len();
+    let mut merge = Merge::new(of, found);
+    merge.take_ids();
+    merge.take_evidence()?;
+    let Some(begins) = merge.regroup(old) else {
         return Ok(None);
     };
-    // Of one order, whatever they were before.
-    events.sort_unstable();
-    for event in &events {
-        let link = of.links[found.among.all(*event) as usize];
-        if link.is_by_evidence() {
-            let Some(cause) = found.among.here(link.cause) else {
-                return Ok(None);
-            };
-            found.components.union(cause, *event);
-        }
-    }
-    let tasks = tasks_of(found.facts, &mut found.components, &events, found.among);
-    put(of, &changed, tasks);
-    let kinds = new.clone().filter_map(|event| found.among.here(event));
-    of.kinds.resize(Kind::ALL.len() + 1, 0);
-    kinds.for_each(|event| of.kinds[found.facts.kind(event) as usize] += 1);
-    of.kinds[Kind::ALL.len()] = of.times.iter().filter(|time| **time == i64::MAX).count() as u64;
     let links = of.links.iter_mut().filter(|link| link.is_set());
     of.values = of.values.by_use(links.map(|link| &mut link.value));
     let weighed = of.weighing_of.iter_mut().filter(|number| **number != NONE);
     of.weighings = of.weighings.by_use(weighed);
-    Ok(Some(()))
+    Ok(Some(begins))
+}
+
+struct Merge<'m> {
+    of: &'m mut Parts,
+    among: &'m Among,
+    facts: &'m Facts,
+    components: Components,
+    links: Links,
+    cells: &'m [OfCell],
+    /// By event that was looked at: whether its ids were joined, and whether it was decided what caused it.
+    is_fresh: Vec<bool>,
+    is_own: Vec<bool>,
+    /// The causes that evidence gave before to what is decided anew.
+    was: HashMap<u32, u32>,
+    /// The tasks from before that are not as they were.
+    changed: Vec<bool>,
+}
+
+impl<'m> Merge<'m> {
+    fn new(of: &'m mut Parts, found: Found<'m>) -> Self {
+        let looked_at = found.facts.ids.len();
+        let mut is_own = vec![false; looked_at];
+        for event in found.cells.iter().flat_map(|cell| &cell.own) {
+            is_own[*event as usize] = true;
+        }
+        let all = of.times.len();
+        of.fragments.resize(all, NONE);
+        of.links.resize(all, LinkOf::NOT_SET);
+        of.weighing_of.resize(all, NONE);
+        Self {
+            changed: vec![false; of.task_ids.len()],
+            of,
+            among: found.among,
+            facts: found.facts,
+            components: found.components,
+            links: found.links,
+            cells: found.cells,
+            is_fresh: match found.fresh.events {
+                Some(fresh) => fresh.to_vec(),
+                None => vec![true; looked_at],
+            },
+            is_own,
+            was: HashMap::new(),
+        }
+    }
+
+    /// An event's task from before is not as it was.
+    fn change(&mut self, event: u32) {
+        // New ones are in none yet.
+        if let Some(task) = self.of.task_of.get(event as usize) {
+            self.changed[*task as usize] = true;
+        }
+    }
+
+    /// Takes over what ids join. What evidence said of events that were weighed again, or are joined otherwise, goes.
+    fn take_ids(&mut self) {
+        let (links, texts) = std::mem::take(&mut self.links).into_parts();
+        let first_text = u32::try_from(self.of.values.len()).unwrap_or(NONE);
+        for text in &texts {
+            self.of.values.push(text.as_bytes());
+        }
+        let among = self.among;
+        for (there, here) in among.ranges() {
+            for (of_all, event) in there.zip(here) {
+                let (at, here) = (of_all as usize, event as usize);
+                if self.is_fresh[here] {
+                    self.of.fragments[at] = among.all(self.components.find(event));
+                    self.of.links[at] = links[here].moved(|cause| among.all(cause), first_text);
+                    self.change(of_all);
+                } else if self.is_own[here] && self.of.links[at].is_by_evidence() {
+                    self.was.insert(of_all, self.of.links[at].cause);
+                    self.of.links[at] = LinkOf::NOT_SET;
+                }
+                if self.is_fresh[here] || self.is_own[here] {
+                    self.of.weighing_of[at] = NONE;
+                }
+            }
+        }
+        let stays = |cause: &Cause| {
+            let here = among.here(cause.effect);
+            here.is_none_or(|here| !self.is_fresh[here as usize] && !self.is_own[here as usize])
+        };
+        self.of.causes.retain(stays);
+    }
+
+    /// Takes over what was told of cells. The first event of a fragment has no link by an id, and gets the one by evidence, as do others that
+    /// no id ties to an earlier one.
+    fn take_evidence(&mut self) -> Result<(), StoreError> {
+        let among = self.among;
+        for told in self.cells.iter().flat_map(|cell| &cell.found) {
+            let events: Vec<u32> = told.events.iter().map(|event| among.all(*event)).collect();
+            if let Some(link) = &told.joined {
+                let cause = among.all(link.cause);
+                let value = self.of.values.push(link.why.as_bytes());
+                for event in &events {
+                    let known = &mut self.of.links[*event as usize];
+                    if known.is_set() {
+                        continue;
+                    }
+                    *known = LinkOf::new(cause, (KeyKind::Value, value), link.probability);
+                    if self.was.remove(event) != Some(cause) {
+                        self.change(*event);
+                        self.change(cause);
+                    }
+                }
+            }
+            self.of.causes.extend(told.causes.iter().map(|one| Cause {
+                cause: among.all(one.cause),
+                effect: among.all(one.effect),
+                // As it is kept: what is told does not depend on whether it was read again.
+                probability: (one.probability * 1e6).round() / 1e6,
+            }));
+            if let Some(weighing) = &told.weighing {
+                let mut weighing = weighing.clone();
+                weighing.best.event = among.all(weighing.best.event);
+                if let Some(other) = &mut weighing.runner_up {
+                    other.event = among.all(other.event);
+                }
+                let number = self.of.weighings.push(&json(&weighing)?);
+                for event in &events {
+                    self.of.weighing_of[*event as usize] = number;
+                }
+            }
+        }
+        self.of.causes.sort_by_key(|cause| cause.effect);
+        // What is left was joined before, and is not now.
+        for event in std::mem::take(&mut self.was).into_keys() {
+            self.change(event);
+        }
+        Ok(())
+    }
+
+    /// Makes tasks of the new events and of those whose tasks have changed. Gives the times, in order, at which these begin, or began,
+    /// and those of which anything is told otherwise.
+    fn regroup(mut self, old: usize) -> Option<Vec<i64>> {
+        let new =
+            u32::try_from(old).unwrap_or(NONE)..u32::try_from(self.of.times.len()).unwrap_or(NONE);
+        let among = self.among;
+        let no_more = || (0..self.changed.len()).filter(|task| self.changed[*task]);
+        let mut begins: Vec<i64> = no_more().map(|task| self.of.begins[task]).collect();
+        let members = no_more().flat_map(|task| &self.of.members[bounds(&self.of.starts, task)]);
+        let events = members.copied().chain(new.clone());
+        let mut events: Vec<u32> = events
+            .map(|event| among.here(event))
+            .collect::<Option<_>>()?;
+        // Of one order, whatever they were before.
+        events.sort_unstable();
+        for event in &events {
+            let link = self.of.links[among.all(*event) as usize];
+            if link.is_by_evidence() {
+                self.components.union(among.here(link.cause)?, *event);
+            }
+        }
+        let tasks = tasks_of(self.facts, &mut self.components, &events, among);
+        put(self.of, &self.changed, tasks);
+        let own = (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own);
+        for event in events.into_iter().chain(own.map(|(event, _)| event)) {
+            let task = self.of.task_of[among.all(event) as usize];
+            begins.push(self.of.begins[task as usize]);
+        }
+        begins.sort_unstable();
+        begins.dedup();
+        let kinds = &mut self.of.kinds;
+        kinds.resize(Kind::ALL.len() + 1, 0);
+        for event in new.filter_map(|event| among.here(event)) {
+            kinds[self.facts.kind(event) as usize] += 1;
+        }
+        let untimed = self.of.times.iter().filter(|time| **time == i64::MAX);
+        kinds[Kind::ALL.len()] = untimed.count() as u64;
+        Some(begins)
+    }
 }
 
 fn bounds(starts: &[u32], task: usize) -> Range<usize> {

@@ -19,7 +19,7 @@ mod texts;
 mod touched;
 mod weigh;
 
-pub use derived::{check_derived, remake_derived};
+pub use derived::{check_derived, derived_tables, remake_derived};
 pub use index::{Link, TaskIndex, TaskSet};
 pub use statements::{STATEMENTS, StrongKey, strong_keys};
 pub use weigh::{Candidate, Cause, Clock, Weighing};
@@ -37,6 +37,9 @@ use crate::store::{Custody, Store, StoreError};
 
 /// How records are joined: raised with each change of it, so that nothing made in another way is taken for current.
 const METHOD: u32 = 18;
+
+/// Cells whose events are as many rows as a file of tasks has at most.
+const CELLS_A_FILE: usize = 8;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
@@ -172,13 +175,15 @@ fn make(
         settings: Settings {
             threshold: config.stitch.threshold,
             cell: config.stitch.cell.get(),
+            rows: config.stitch.cell.get().saturating_mul(CELLS_A_FILE),
         },
         kept,
     };
     let closed = remake.close(before, &mut clock)?;
+    let listed = derived::listed(store);
     derived::begin(store)?;
-    tables::write(store, &closed)?;
-    derived::write_list(store)?;
+    let written = tables::write(store, &closed, &listed)?;
+    derived::write_list(store, &written.files, &written.known)?;
     clock.done("writing tasks and links");
     let run = Run {
         steps: clock.steps,

@@ -15,10 +15,12 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::derived::CELLS;
-use super::index::{LinkOf, Places, TaskIndex};
+use super::derived::{CELLS, INDEX};
+use super::index::{Among, LinkOf, Places, TaskIndex};
 use super::make::Closed;
+use super::weigh::halves;
 use crate::model::{Digest, KeyKind};
+use crate::store::derived::Listed;
 use crate::store::{Store, StoreError, scan_columns, side_by_side, write_in_pieces};
 
 static TASKS: LazyLock<SchemaRef> = LazyLock::new(|| {
@@ -41,41 +43,179 @@ static LINKS: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
-/// Writes `tasks/tasks.parquet` (task, event, time it is ordered by) and `links/links.parquet` (one
-/// row for each event that a key joins to an earlier one), what is told of each cell, and the index.
-pub(super) fn write(store: &Store, closed: &Closed) -> Result<(), StoreError> {
+/// The tasks that begin in a stretch of time: they are one file of each table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    from: i64,
+    to: i64,
+}
+
+/// Stretches of not more than so many rows, as far as they are not shorter than some hours. Of tasks: when each begins, and
+/// where its members do.
+pub(super) fn stretches(begins: &[i64], starts: &[u32], rows: usize) -> Vec<Stretch> {
+    let sizes = starts.windows(2).map(|of| (of[1] - of[0]) as usize);
+    let stretches = halves(begins.iter().copied().zip(sizes), rows).into_iter();
+    stretches.map(|(from, to)| Stretch { from, to }).collect()
+}
+
+impl Stretch {
+    /// Whether one of those times, which are in order, lies in it.
+    pub(super) fn has_any(&self, times: &[i64]) -> bool {
+        let next = times.partition_point(|time| *time < self.from);
+        times.get(next).is_some_and(|time| *time <= self.to)
+    }
+
+    /// Its file of a table, below the store's folder: all of them have one name, others name when they begin.
+    fn file(&self, table: &str) -> String {
+        let start = jiff::Timestamp::from_microsecond(self.from);
+        match (start, self.from, self.to) {
+            (_, i64::MIN, i64::MAX) => format!("{table}/{table}.parquet"),
+            (Ok(start), ..) => format!(
+                "{table}/{table}-{}.parquet",
+                start.strftime("%Y%m%dT%H%M%SZ")
+            ),
+            (Err(_), _, i64::MAX) => format!("{table}/{table}-untimed.parquet"),
+            (Err(_), from, _) => format!("{table}/{table}-{from}.parquet"),
+        }
+    }
+}
+
+/// The derived files: all of them, and what is known of those that are as they were.
+pub(super) struct Written {
+    pub files: Vec<String>,
+    pub known: Vec<Listed>,
+}
+
+/// What is written beside each other.
+enum Job {
+    IndexAndCells,
+    /// One file: its name, and the events in it with their tasks.
+    Tasks(String, Arc<Vec<(u32, u32)>>),
+    Links(String, Arc<Vec<(u32, u32)>>),
+}
+
+/// Writes the tables `tasks` (task, event, time it is ordered by) and `links` (one row for each event that a key or evidence joins to
+/// another one), as far as they are not as `listed`, what is told of each cell, and the index.
+///
+/// # Errors
+/// A file cannot be written, or the ids of events not be read.
+pub(super) fn write(
+    store: &Store,
+    closed: &Closed,
+    listed: &[Listed],
+) -> Result<Written, StoreError> {
     let index = &closed.index;
-    let ids = &ids(store)?;
     let root = &store.layout().root;
     for folder in ["tasks", "links"] {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(StoreError::io("creating", path))?;
     }
-    // There are more links than anything else: the rest is written beside them.
-    let tasks_and_index = || {
-        save(store, "tasks/tasks.parquet", &TASKS, |write| {
-            tasks(index, ids, write)
-        })?;
-        let path = root.join(CELLS);
-        write_in_pieces(&path, |out| {
-            let mut cells = closed.cells.iter();
-            cells
-                .try_for_each(|cell| cell.put(out))
-                .map_err(StoreError::io("writing", &path))
-        })?;
-        index.save(store)
+    let mut written = Written {
+        files: vec![INDEX.to_owned(), CELLS.to_owned()],
+        known: Vec::new(),
     };
-    std::thread::scope(|scope| {
-        let others = scope.spawn(tasks_and_index);
-        let links = save(store, "links/links.parquet", &LINKS, |write| {
-            links(index, ids, write)
+    let known = |stretch: &Stretch| {
+        let known = ["tasks", "links"].map(|table| {
+            let name = stretch.file(table);
+            let size = fs::metadata(root.join(&name)).map(|of| of.len()).ok();
+            let listed = listed.iter().find(|listed| listed.path == name);
+            listed.filter(|listed| Some(listed.size) == size).cloned()
         });
-        let others = match others.join() {
-            Ok(others) => others,
-            Err(panic) => std::panic::resume_unwind(panic),
+        let [Some(tasks), Some(links)] = known else {
+            return None;
         };
-        others.and(links)
-    })
+        Some([tasks, links])
+    };
+    let mut rows_of: Vec<Option<Vec<(u32, u32)>>> = Vec::new();
+    for (stretch, is_as_it_was) in &closed.stretches {
+        written
+            .files
+            .extend(["tasks", "links"].map(|table| stretch.file(table)));
+        let known = is_as_it_was.then(|| known(stretch)).flatten();
+        rows_of.push(known.is_none().then(Vec::new));
+        written.known.extend(known.into_iter().flatten());
+    }
+    let places = Places::new(store);
+    let mut wanted = vec![false; places.parts().len()];
+    for task in 0..index.len() {
+        let begin = index.begin(task).unwrap_or(i64::MAX);
+        let at = closed
+            .stretches
+            .partition_point(|(stretch, _)| stretch.to < begin);
+        if let Some(Some(rows)) = rows_of.get_mut(at) {
+            let number = u32::try_from(task).unwrap_or(u32::MAX);
+            for event in index.members(task) {
+                wanted[places.part_of(event)] = true;
+                rows.push((number, event));
+            }
+        }
+    }
+    let ids = Ids::read(store, &places, &wanted)?;
+    let mut jobs = vec![Job::IndexAndCells];
+    for ((stretch, _), rows) in closed.stretches.iter().zip(rows_of) {
+        if let Some(rows) = rows.map(Arc::new) {
+            jobs.push(Job::Links(stretch.file("links"), Arc::clone(&rows)));
+            jobs.push(Job::Tasks(stretch.file("tasks"), rows));
+        }
+    }
+    side_by_side(&jobs, |job| match job {
+        Job::IndexAndCells => {
+            let path = root.join(CELLS);
+            write_in_pieces(&path, |out| {
+                let mut cells = closed.cells.iter();
+                cells
+                    .try_for_each(|cell| cell.put(out))
+                    .map_err(StoreError::io("writing", &path))
+            })?;
+            index.save(store)
+        }
+        Job::Tasks(name, rows) => {
+            save(store, name, &TASKS, |write| tasks(index, &ids, rows, write))
+        }
+        Job::Links(name, rows) => {
+            save(store, name, &LINKS, |write| links(index, &ids, rows, write))
+        }
+    })?;
+    Ok(written)
+}
+
+/// Ids of the events of some parts.
+struct Ids {
+    among: Among,
+    ids: Vec<Digest>,
+}
+
+impl Ids {
+    fn read(store: &Store, places: &Places, wanted: &[bool]) -> Result<Self, StoreError> {
+        let some = places.some(wanted);
+        let parts = side_by_side(&some.files(store, "events"), |(_, path)| {
+            let mut ids: Vec<Digest> = Vec::new();
+            scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
+                let column = table.column(0).as_fixed_size_binary();
+                let id = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok());
+                ids.extend(
+                    column
+                        .iter()
+                        .map(|bytes| Digest(id(bytes).unwrap_or([0; 32]))),
+                );
+                Ok(())
+            })?;
+            Ok::<_, StoreError>(ids)
+        })?;
+        let mut ids = Vec::with_capacity(some.len());
+        parts.into_iter().for_each(|part| ids.extend(part));
+        Ok(Self {
+            among: Among::new(&some, places),
+            ids,
+        })
+    }
+
+    fn of(&self, event: u32) -> Digest {
+        let at = self.among.here(event).map(|at| at as usize);
+        let id = at.and_then(|at| self.ids.get(at));
+        // What causes something is in its task, and so in its file.
+        id.copied().unwrap_or(Digest([0; 32]))
+    }
 }
 
 /// Bytes of the dictionary of a column.
@@ -83,51 +223,40 @@ const DICTIONARY: usize = 16 << 20;
 /// Rows that are made together.
 const ROWS: usize = 1 << 16;
 
-/// Ids of all events, by their numbers.
-fn ids(store: &Store) -> Result<Vec<Digest>, StoreError> {
-    let places = Places::new(store);
-    let files = places.files(store, "events");
-    let parts = side_by_side(&files, |(_, path)| {
-        let mut ids: Vec<Digest> = Vec::new();
-        scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
-            let column = table.column(0).as_fixed_size_binary();
-            let id = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok());
-            ids.extend(
-                column
-                    .iter()
-                    .map(|bytes| Digest(id(bytes).unwrap_or([0; 32]))),
-            );
-            Ok(())
-        })?;
-        Ok::<_, StoreError>(ids)
-    })?;
-    Ok(parts.into_iter().flatten().collect())
-}
-
 type Write<'w> = &'w mut dyn FnMut(Vec<ArrayRef>) -> Result<(), StoreError>;
 
-fn tasks(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
-    for piece in index.in_order(ROWS) {
-        let time = piece.members().map(|member| index.time(member));
+fn tasks(
+    index: &TaskIndex,
+    ids: &Ids,
+    rows: &[(u32, u32)],
+    write: Write<'_>,
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(ROWS) {
+        let time = rows.iter().map(|(_, member)| index.time(*member));
         let time = TimestampMicrosecondArray::from_iter(time).with_timezone("UTC");
         write(vec![
-            digests(piece.tasks().map(|task| index.id(task))),
-            digests(piece.members().map(|member| ids[member as usize])),
+            digests(rows.iter().map(|(task, _)| index.id(*task as usize))),
+            digests(rows.iter().map(|(_, member)| ids.of(*member))),
             Arc::new(time),
         ])?;
     }
     Ok(())
 }
 
-fn links(index: &TaskIndex, ids: &[Digest], write: Write<'_>) -> Result<(), StoreError> {
-    for piece in index.in_order(ROWS) {
+fn links(
+    index: &TaskIndex,
+    ids: &Ids,
+    rows: &[(u32, u32)],
+    write: Write<'_>,
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(ROWS) {
         // Events lie anywhere: what is looked up for many of them at once is waited for once.
-        let links: Vec<(u32, LinkOf)> = piece
-            .members()
-            .map(|member| (member, index.link_of(member)))
+        let links: Vec<(u32, LinkOf)> = rows
+            .iter()
+            .map(|(_, member)| (*member, index.link_of(*member)))
             .filter(|(_, link)| link.is_set())
             .collect();
-        let of = |event: u32| ids[event as usize];
+        let of = |event: u32| ids.of(event);
         let rules = links.iter().map(|(_, link)| match link.kind() {
             Some(KeyKind::Value) => "weighed",
             _ => "strong_key",

@@ -12,7 +12,7 @@ use super::STRONG;
 use super::closure::{Fresh, borrow_times};
 use super::facts::Facts;
 use super::hubs::Apart;
-use super::index::{Among, Parts, Places};
+use super::index::{Among, Numbered, Parts, Places};
 use super::keys::Keys;
 use super::weigh::{Bounds, Kept, cells};
 use crate::model::KeyKind;
@@ -50,160 +50,177 @@ fn is_time(time: &i64) -> bool {
     *time != i64::MAX
 }
 
-/// Finds what batches touch that came after those of `before`; `None` if all is to be made anew.
-pub(super) fn find(
-    store: &Store,
-    places: &Places,
-    before: &Parts,
-    apart: &Apart,
-    kept: &Kept,
-    most: usize,
-) -> Result<Option<Touched>, StoreError> {
-    let old = before.times.len();
-    let first = u32::try_from(old).unwrap_or(u32::MAX);
-    let is_new = |part: &super::index::Numbered| part.events.start >= first;
-    let new_parts: Vec<bool> = places.parts().iter().map(is_new).collect();
-    let old_cells = cells(before.times.iter().copied().filter(is_time), most);
-    // Where nothing could be a cause there were no cells.
-    if old_cells.len() != kept.len() {
-        return Ok(None);
-    }
-    let Some(tied) = tied(store, places, before, apart, &new_parts)? else {
-        return Ok(None);
-    };
-    let mut fresh: Vec<bool> = before
-        .fragments
-        .iter()
-        .map(|fragment| tied[*fragment as usize])
-        .collect();
-    fresh.resize(places.len(), true);
-    let holds = |of: &[bool]| -> Vec<bool> {
-        let parts = places.parts().iter();
-        let range =
-            |part: &super::index::Numbered| part.events.start as usize..part.events.end as usize;
-        parts.map(|part| of[range(part)].contains(&true)).collect()
-    };
-    // The times of what is new, and of what took its time from that.
-    let parts = holds(&fresh);
-    let some = places.some(&parts);
-    let among = Among::new(&some, places);
-    let mut facts = Facts::read(store, &some)?;
-    if !is_of_known_sources(&facts, &before.made.sources) {
-        return Ok(None);
-    }
-    let fresh_here = among.of_all(&fresh, false);
-    let joined = Fresh {
-        events: Some(&fresh_here),
-        new: 0,
-    };
-    if borrow_times(store, &some, &mut facts, &joined, apart)?.is_none() {
-        return Ok(None);
-    }
-    let mut times = before.times.clone();
-    times.resize(places.len(), i64::MAX);
-    // When something has changed: as it was, and as it is.
-    let mut changed: Vec<i64> = Vec::new();
-    for (there, here) in among.ranges() {
-        for (of_all, event) in there.zip(here) {
-            if fresh_here[event as usize] {
-                let time = &mut times[of_all as usize];
-                if (of_all as usize) < old {
-                    changed.push(*time);
-                }
-                *time = facts.times[event as usize].unwrap_or(i64::MAX);
-                changed.push(*time);
-            }
-        }
-    }
-    drop(facts);
-    changed.sort_unstable();
-    changed.dedup();
-    let cells = cells(times.iter().copied().filter(is_time), most);
-    let mut numbers: HashMap<Bounds, usize> = HashMap::with_capacity(old_cells.len());
-    numbers.extend(
-        old_cells
-            .into_iter()
-            .enumerate()
-            .map(|(at, bounds)| (bounds, at)),
-    );
-    let is_touched = |(from, to): (i64, i64)| {
-        let next = changed.partition_point(|time| *time < from);
-        changed.get(next).is_some_and(|time| *time <= to)
-    };
-    let known: Vec<Option<usize>> = cells
-        .iter()
-        .map(|bounds| {
-            let number = numbers.get(bounds).copied();
-            number.filter(|_| !is_touched(bounds.seen))
-        })
-        .collect();
-    let windows = cells.iter().zip(&known);
-    let windows = windows.filter(|(_, known)| known.is_none());
-    let windows = united(windows.map(|(bounds, _)| bounds.seen).collect());
-    let mut tasks = vec![false; before.task_ids.len()];
-    for (event, time) in before.times.iter().enumerate() {
-        if fresh[event] || lies_in(&windows, *time) {
-            tasks[before.task_of[event] as usize] = true;
-        }
-    }
-    let mut seen: Vec<bool> = before
-        .task_of
-        .iter()
-        .map(|task| tasks[*task as usize])
-        .collect();
-    seen.resize(places.len(), true);
-    let parts = holds(&seen);
-    // Where all is read, nothing has to be put together.
-    if !parts.contains(&false) {
-        return Ok(None);
-    }
-    Ok(Some(Touched {
-        parts,
-        fresh,
-        times,
-        cells,
-        known,
-    }))
+/// What there was before, and what there is now.
+pub(super) struct Known<'k> {
+    pub store: &'k Store,
+    pub places: &'k Places,
+    pub before: &'k Parts,
+    pub apart: &'k Apart,
+    pub kept: &'k Kept,
+    /// Events of one cell, at most.
+    pub cell: usize,
 }
 
-/// The fragments that ids of new events are tied to, by their numbers; `None` if more has changed than that.
-fn tied(
-    store: &Store,
-    places: &Places,
-    before: &Parts,
-    apart: &Apart,
-    new_parts: &[bool],
-) -> Result<Option<Vec<bool>>, StoreError> {
-    let new = places.some(new_parts);
-    let mut files = places.files(store, "keys");
-    let mut is_new = new_parts.iter();
-    files.retain(|_| is_new.next() == Some(&false));
-    let mut tied = vec![false; before.times.len()];
-    for kind in STRONG {
-        let keys = Keys::read(store, &new, kind, None)?;
-        let mut values: Vec<&str> = Vec::new();
-        for (value, _) in keys.groups() {
-            if apart.is_hub(kind, value) {
-                // A new answer may tell that conversations begin alike with that, and a new document give times.
-                if matches!(kind, KeyKind::Prefix | KeyKind::Transaction) {
-                    return Ok(None);
-                }
-            } else if !apart.is_beginning(kind, value) {
-                values.push(value);
+/// Times as they are, and when something has changed, in order.
+struct Times {
+    all: Vec<i64>,
+    changed: Vec<i64>,
+}
+
+impl Known<'_> {
+    /// Finds what batches touch that came after those from before; `None` if all is to be made anew.
+    pub(super) fn touched(&self) -> Result<Option<Touched>, StoreError> {
+        let before = self.before;
+        let cells_of = |times: &[i64]| cells(times.iter().copied().filter(is_time), self.cell);
+        let old_cells = cells_of(&before.times);
+        // Where nothing could be a cause there were no cells.
+        if old_cells.len() != self.kept.len() {
+            return Ok(None);
+        }
+        let Some(tied) = self.tied()? else {
+            return Ok(None);
+        };
+        let fragments = before.fragments.iter();
+        let mut fresh: Vec<bool> = fragments.map(|fragment| tied[*fragment as usize]).collect();
+        fresh.resize(self.places.len(), true);
+        let Some(times) = self.times(&fresh)? else {
+            return Ok(None);
+        };
+        let cells = cells_of(&times.all);
+        let mut numbers: HashMap<Bounds, usize> = HashMap::with_capacity(old_cells.len());
+        numbers.extend(
+            old_cells
+                .into_iter()
+                .enumerate()
+                .map(|(at, bounds)| (bounds, at)),
+        );
+        let is_touched = |(from, to): (i64, i64)| {
+            let next = times.changed.partition_point(|time| *time < from);
+            times.changed.get(next).is_some_and(|time| *time <= to)
+        };
+        let known: Vec<Option<usize>> = cells
+            .iter()
+            .map(|bounds| {
+                let number = numbers.get(bounds).copied();
+                number.filter(|_| !is_touched(bounds.seen))
+            })
+            .collect();
+        let windows = cells
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none());
+        let windows = united(windows.map(|(bounds, _)| bounds.seen).collect());
+        let parts = self.seen(&fresh, &windows);
+        // Where all is read, nothing has to be put together.
+        Ok(parts.contains(&false).then_some(Touched {
+            parts,
+            fresh,
+            times: times.all,
+            cells,
+            known,
+        }))
+    }
+
+    /// The parts with events for which something holds.
+    fn parts_with(&self, holds: &[bool]) -> Vec<bool> {
+        let parts = self.places.parts().iter();
+        let range = |part: &Numbered| part.events.start as usize..part.events.end as usize;
+        parts
+            .map(|part| holds[range(part)].contains(&true))
+            .collect()
+    }
+
+    /// The parts with what cells see, and with the rest of the tasks of that.
+    fn seen(&self, fresh: &[bool], windows: &[(i64, i64)]) -> Vec<bool> {
+        let before = self.before;
+        let mut tasks = vec![false; before.task_ids.len()];
+        for (event, time) in before.times.iter().enumerate() {
+            if fresh[event] || lies_in(windows, *time) {
+                tasks[before.task_of[event] as usize] = true;
             }
         }
-        let found = side_by_side(&files, |(part, path)| {
-            let mut events: Vec<u32> = Vec::new();
-            each_with(path, kind, &values, &mut |_, row| {
-                events.extend(places.number(part.batch, row));
-            })?;
-            Ok::<_, StoreError>(events)
-        })?;
-        for event in found.into_iter().flatten() {
-            tied[before.fragments[event as usize] as usize] = true;
-        }
+        let task_of = before.task_of.iter();
+        let mut seen: Vec<bool> = task_of.map(|task| tasks[*task as usize]).collect();
+        seen.resize(self.places.len(), true);
+        self.parts_with(&seen)
     }
-    Ok(Some(tied))
+
+    /// The times of all events: those of what is new, and of what takes its time from that, are read. `None` if it cannot be
+    /// told what else they change.
+    fn times(&self, fresh: &[bool]) -> Result<Option<Times>, StoreError> {
+        let some = self.places.some(&self.parts_with(fresh));
+        let among = Among::new(&some, self.places);
+        let mut facts = Facts::read(self.store, &some)?;
+        if !is_of_known_sources(&facts, &self.before.made.sources) {
+            return Ok(None);
+        }
+        let fresh = among.of_all(fresh, false);
+        let joined = Fresh {
+            events: Some(&fresh),
+            new: 0,
+        };
+        if borrow_times(self.store, &some, &mut facts, &joined, self.apart)?.is_none() {
+            return Ok(None);
+        }
+        let old = self.before.times.len();
+        let mut times = Times {
+            all: self.before.times.clone(),
+            changed: Vec::new(),
+        };
+        times.all.resize(self.places.len(), i64::MAX);
+        for (there, here) in among.ranges() {
+            for (of_all, event) in there.zip(here) {
+                if fresh[event as usize] {
+                    let time = &mut times.all[of_all as usize];
+                    if (of_all as usize) < old {
+                        times.changed.push(*time);
+                    }
+                    *time = facts.times[event as usize].unwrap_or(i64::MAX);
+                    times.changed.push(*time);
+                }
+            }
+        }
+        times.changed.sort_unstable();
+        times.changed.dedup();
+        Ok(Some(times))
+    }
+
+    /// The fragments that ids of new events are tied to, by their numbers; `None` if more has changed than that.
+    fn tied(&self) -> Result<Option<Vec<bool>>, StoreError> {
+        let (places, before) = (self.places, self.before);
+        let first = u32::try_from(before.times.len()).unwrap_or(u32::MAX);
+        let is_new = |part: &Numbered| part.events.start >= first;
+        let new_parts: Vec<bool> = places.parts().iter().map(is_new).collect();
+        let new = places.some(&new_parts);
+        let mut files = places.files(self.store, "keys");
+        files.retain(|(part, _)| !is_new(part));
+        let mut tied = vec![false; before.times.len()];
+        for kind in STRONG {
+            let keys = Keys::read(self.store, &new, kind, None)?;
+            let mut values: Vec<&str> = Vec::new();
+            for (value, _) in keys.groups() {
+                if self.apart.is_hub(kind, value) {
+                    // A new answer may tell that conversations begin alike with that, and a new document give times.
+                    if matches!(kind, KeyKind::Prefix | KeyKind::Transaction) {
+                        return Ok(None);
+                    }
+                } else if !self.apart.is_beginning(kind, value) {
+                    values.push(value);
+                }
+            }
+            let found = side_by_side(&files, |(part, path)| {
+                let mut events: Vec<u32> = Vec::new();
+                each_with(path, kind, &values, &mut |row| {
+                    events.extend(places.number(part.batch, row));
+                })?;
+                Ok::<_, StoreError>(events)
+            })?;
+            for event in found.into_iter().flatten() {
+                tied[before.fragments[event as usize] as usize] = true;
+            }
+        }
+        Ok(Some(tied))
+    }
 }
 
 /// Whether no format is of a source that would have stood for it before. What stands for a format is part of each cell.

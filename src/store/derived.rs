@@ -38,7 +38,13 @@ pub fn list(root: &Path, files: &[impl AsRef<str> + Sync]) -> Result<Vec<Listed>
     })
 }
 
-/// Writes their list.
+/// What a list says; `None` if there is none, or it cannot be read.
+#[must_use]
+pub fn listed(root: &Path, name: &str) -> Option<Vec<Listed>> {
+    serde_json::from_slice(&fs::read(root.join(name)).ok()?).ok()
+}
+
+/// Writes their list. Files of which `known` tells are as they were: they are not read again.
 ///
 /// # Errors
 /// A file cannot be read, or the list not be written.
@@ -46,8 +52,14 @@ pub fn write_list(
     root: &Path,
     name: &str,
     files: &[impl AsRef<str> + Sync],
+    known: &[Listed],
 ) -> Result<(), StoreError> {
-    let text = serde_json::to_vec_pretty(&list(root, files)?).unwrap_or_default();
+    let is_new = |path: &&str| !known.iter().any(|known| known.path == **path);
+    let new: Vec<&str> = files.iter().map(AsRef::as_ref).filter(is_new).collect();
+    let mut all = list(root, &new)?;
+    all.extend_from_slice(known);
+    all.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let text = serde_json::to_vec_pretty(&all).unwrap_or_default();
     write_atomically(&root.join(name), &text)
 }
 
@@ -91,8 +103,7 @@ pub fn is_aside(name: &str) -> bool {
 /// Whether a list names a file, and it is as it was written.
 #[must_use]
 pub fn is_as_listed(root: &Path, name: &str, file: &str) -> bool {
-    let listed = fs::read(root.join(name)).ok();
-    let listed: Option<Vec<Listed>> = listed.and_then(|text| serde_json::from_slice(&text).ok());
+    let listed = listed(root, name);
     let as_it_is = list(root, &[file]).ok();
     let (Some(listed), Some([as_it_is])) = (listed, as_it_is.as_deref()) else {
         return false;

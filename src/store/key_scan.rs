@@ -78,8 +78,7 @@ pub fn find_key(store: &Store, kind: KeyKind, value: &str) -> Result<Vec<KeyHit>
 /// Values that are looked up one by one; of more of them all keys of their kind are read.
 const SINGLES: usize = 16;
 
-/// Calls `visit(place of the value, row)` for the events of one keys file with one of those keys (in their form in the store,
-/// and in order).
+/// Calls `visit(row)` for the events of one keys file with one of those keys (in their form in the store, and in order).
 ///
 /// # Errors
 /// The file cannot be read.
@@ -87,28 +86,28 @@ pub fn each_with(
     path: &Path,
     kind: KeyKind,
     values: &[&str],
-    visit: &mut dyn FnMut(usize, i64),
+    visit: &mut dyn FnMut(i64),
 ) -> Result<(), StoreError> {
     let filter = filter::read(path, kind);
     let may_be_there = |value: &str| {
         let filter = filter.as_ref();
         filter.is_none_or(|filter| filter::has(filter, filter::hash(kind, value)))
     };
-    let places = (0..values.len()).filter(|at| may_be_there(values[*at]));
-    let places: Vec<usize> = places.collect();
-    if places.len() <= SINGLES {
-        for at in places {
-            let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), values[at])?;
-            found.iter().for_each(|(row, _)| visit(at, *row));
+    let values = values.iter().copied().filter(|value| may_be_there(value));
+    let values: Vec<&str> = values.collect();
+    if values.len() <= SINGLES {
+        for value in values {
+            let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;
+            found.iter().for_each(|(row, _)| visit(*row));
         }
         return Ok(());
     }
     // Both are in the order of the values.
-    let mut next = places.into_iter().peekable();
+    let mut next = values.into_iter().peekable();
     KeyScan::open(path)?.each(kind.as_str(), &mut |value, row| {
-        while next.next_if(|at| values[*at] < value).is_some() {}
-        if let Some(at) = next.peek().filter(|at| values[**at] == value) {
-            visit(*at, row);
+        while next.next_if(|wanted| *wanted < value).is_some() {}
+        if next.peek() == Some(&value) {
+            visit(row);
         }
     })
 }

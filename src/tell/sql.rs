@@ -16,6 +16,7 @@ use super::safe::csv_cell;
 use super::sql_file::of_file;
 use super::sql_scan::{TableFiles, answer};
 use crate::model::time::format_utc;
+use crate::stitch::derived_tables;
 use crate::store::Store;
 
 /// Tables of a query, and what is in them.
@@ -98,11 +99,7 @@ impl Words {
 fn files_of(store: &Store, name: &str) -> PolarsResult<Option<TableFiles>> {
     let is_derived = DERIVED.contains(&name);
     let paths: Vec<PathBuf> = match is_derived {
-        true => {
-            let folder = store.layout().root.join(name);
-            let path = folder.join(format!("{name}.parquet"));
-            path.is_file().then_some(path).into_iter().collect()
-        }
+        true => derived_tables(store, name),
         false => {
             let batches = store.batches().iter();
             batches.flat_map(|batch| store.parts(name, batch)).collect()

@@ -205,7 +205,7 @@ fn damage_of_the_index_is_found_and_it_is_made_again() {
         let files: Vec<String> = files
             .map(|path| path.strip_prefix(&root).unwrap().display().to_string())
             .collect();
-        write_list(&root, "search/_files.json", &files).unwrap();
+        write_list(&root, "search/_files.json", &files, &[]).unwrap();
         assert_eq!(integrity(&[]).0, Some(0), "{name}");
         assert_eq!(places(&case, &[word]), Vec::<usize>::new());
         let (code, text) = integrity(&["--derived"]);

@@ -6,142 +6,11 @@ use std::sync::Arc;
 use super::super::Hub;
 use super::super::column::{Column, Fixed, Source};
 use super::super::hubs::Reached;
-use super::super::weigh::{Cause, Clock};
-use super::Places;
-use crate::model::{Digest, KeyKind};
+use super::super::weigh::Cause;
+use super::parts::Texts;
+use super::{LinkOf, Parts, Places};
+use crate::model::Digest;
 use crate::store::StoreError;
-
-/// Links of all events: an event's link names its value by number, because the events of one group share it.
-#[derive(Debug, Default)]
-pub(in crate::stitch) struct Links {
-    of: Vec<LinkOf>,
-    values: Vec<String>,
-}
-
-/// The link of one event. What is asked for together lies together: events are linked in no order of theirs.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::stitch) struct LinkOf {
-    /// `u32::MAX` for none.
-    pub cause: u32,
-    /// Number of the value.
-    pub value: u32,
-    kind: u16,
-    thousandths: u16,
-}
-
-impl LinkOf {
-    /// No link.
-    pub(in crate::stitch) const NOT_SET: Self = Self {
-        cause: u32::MAX,
-        value: 0,
-        kind: 0,
-        thousandths: 0,
-    };
-
-    /// A link to a cause: kind and number of the value, how sure between 0 and 1.
-    pub(in crate::stitch) fn new(cause: u32, (kind, value): (KeyKind, u32), sure: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Between 0 and 1000.
-        let thousandths = (sure.clamp(0.0, 1.0) * 1000.0) as u16;
-        Self {
-            cause,
-            value,
-            kind: kind as u16,
-            thousandths,
-        }
-    }
-
-    /// The same, where the events are numbered otherwise and there are other values before.
-    pub(in crate::stitch) fn moved(self, number: impl Fn(u32) -> u32, values: u32) -> Self {
-        match self.is_set() {
-            true => Self {
-                cause: number(self.cause),
-                value: self.value + values,
-                ..self
-            },
-            false => Self::NOT_SET,
-        }
-    }
-
-    /// Whether evidence says so, and no id.
-    pub(in crate::stitch) fn is_by_evidence(self) -> bool {
-        self.is_set() && self.kind() == Some(KeyKind::Value)
-    }
-
-    pub(in crate::stitch) fn is_set(self) -> bool {
-        self.cause != u32::MAX
-    }
-
-    pub(in crate::stitch) fn kind(self) -> Option<KeyKind> {
-        KeyKind::ALL.get(usize::from(self.kind)).copied()
-    }
-
-    /// How sure, 0 to 1.
-    pub(in crate::stitch) fn probability(self) -> f64 {
-        f64::from(self.thousandths) / 1000.0
-    }
-}
-
-impl Links {
-    pub(in crate::stitch) fn none(events: usize) -> Self {
-        Self {
-            of: vec![LinkOf::NOT_SET; events],
-            values: Vec::new(),
-        }
-    }
-
-    pub(in crate::stitch) fn is_set(&self, event: u32) -> bool {
-        self.of[event as usize].is_set()
-    }
-
-    /// The number of a new value.
-    pub(in crate::stitch) fn add_value(&mut self, value: String) -> u32 {
-        self.values.push(value);
-        u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    /// Links an event to its cause. How sure that is, is between 0 and 1.
-    pub(in crate::stitch) fn set(
-        &mut self,
-        event: u32,
-        cause: u32,
-        (kind, value): (KeyKind, u32),
-        probability: f64,
-    ) {
-        self.of[event as usize] = LinkOf::new(cause, (kind, value), probability);
-    }
-
-    /// The link of each event, and the values.
-    pub(in crate::stitch) fn into_parts(self) -> (Vec<LinkOf>, Vec<String>) {
-        (self.of, self.values)
-    }
-}
-
-impl Fixed for LinkOf {
-    const WIDTH: usize = 12;
-    const NONE: Self = Self::NOT_SET;
-
-    fn put(self, out: &mut Vec<u8>) {
-        for number in [self.cause, self.value] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        for number in [self.kind, self.thousandths] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-
-    fn get(bytes: &[u8]) -> Self {
-        let Ok(bytes) = <[u8; Self::WIDTH]>::try_from(bytes) else {
-            return Self::NONE;
-        };
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = bytes;
-        Self {
-            cause: u32::from_le_bytes([a, b, c, d]),
-            value: u32::from_le_bytes([e, f, g, h]),
-            kind: u16::from_le_bytes([i, j]),
-            thousandths: u16::from_le_bytes([k, l]),
-        }
-    }
-}
 
 /// What the index consists of.
 #[derive(Debug)]
@@ -390,7 +259,7 @@ impl Fixed for Cause {
 
     fn put(self, out: &mut Vec<u8>) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Millionths.
-        let millionths = (self.probability * 1e6) as u32;
+        let millionths = (self.probability * 1e6).round() as u32;
         for number in [self.cause, self.effect, millionths] {
             number.put(out);
         }
@@ -406,114 +275,6 @@ impl Fixed for Cause {
     }
 }
 
-/// What an index is made of. By event: `times` (`i64::MAX` for none), `task_of`, `links`, `fragments`, `weighing_of`; by task:
-/// `task_ids`, `begins`, `firsts`, `starts`.
-pub(in crate::stitch) struct Parts {
-    pub state: Digest,
-    pub places: Places,
-    pub times: Vec<i64>,
-    pub task_of: Vec<u32>,
-    pub task_ids: Vec<Digest>,
-    pub begins: Vec<i64>,
-    pub firsts: Vec<u32>,
-    pub starts: Vec<u32>,
-    pub members: Vec<u32>,
-    pub links: Vec<LinkOf>,
-    pub fragments: Vec<u32>,
-    pub values: Texts,
-    pub kinds: Vec<u64>,
-    pub causes: Vec<Cause>,
-    pub hubs: Vec<(Hub, Reached)>,
-    pub apart: Vec<u128>,
-    pub clocks: Vec<Clock>,
-    pub made: Made,
-    pub weighing_of: Vec<u32>,
-    pub weighings: Texts,
-}
-
-impl Parts {
-    /// Of no event.
-    pub(in crate::stitch) fn none(places: Places) -> Self {
-        Self {
-            state: Digest([0; 32]),
-            places,
-            times: Vec::new(),
-            task_of: Vec::new(),
-            task_ids: Vec::new(),
-            begins: Vec::new(),
-            firsts: Vec::new(),
-            starts: vec![0],
-            members: Vec::new(),
-            links: Vec::new(),
-            fragments: Vec::new(),
-            values: Texts::default(),
-            kinds: Vec::new(),
-            causes: Vec::new(),
-            hubs: Vec::new(),
-            apart: Vec::new(),
-            clocks: Vec::new(),
-            made: Made::default(),
-            weighing_of: Vec::new(),
-            weighings: Texts::default(),
-        }
-    }
-}
-
-/// What tasks were made from: a later batch is added to them if nothing else of it has changed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(in crate::stitch) struct Made {
-    /// Method and settings.
-    pub settings: String,
-    /// The batches in the order in which they came: id, and digest of what is in them.
-    pub batches: Vec<(String, String)>,
-    /// The source that stands for each format.
-    pub sources: std::collections::BTreeMap<String, String>,
-}
-
-/// Texts one after the other, and the end of each.
-#[derive(Debug, Default)]
-pub(in crate::stitch) struct Texts {
-    ends: Vec<u64>,
-    text: Vec<u8>,
-}
-
-impl Texts {
-    pub(in crate::stitch) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Adds a text and gives its number.
-    pub(in crate::stitch) fn push(&mut self, text: &[u8]) -> u32 {
-        self.text.extend_from_slice(text);
-        self.ends.push(self.text.len() as u64);
-        u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
-    }
-
-    fn get(&self, number: u32) -> &[u8] {
-        let at = number as usize;
-        let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
-        let start = at
-            .checked_sub(1)
-            .map_or(0, |before| place(self.ends[before]));
-        &self.text[start..place(self.ends[at])]
-    }
-
-    /// Numbers the texts anew in the order in which they are used first: what is not used goes, and how often the texts were
-    /// added to decides nothing.
-    pub(in crate::stitch) fn by_use<'u>(&self, used: impl Iterator<Item = &'u mut u32>) -> Self {
-        let mut numbers = vec![u32::MAX; self.len()];
-        let mut texts = Self::default();
-        for number in used {
-            let new = &mut numbers[*number as usize];
-            if *new == u32::MAX {
-                *new = texts.push(self.get(*number));
-            }
-            *number = *new;
-        }
-        texts
-    }
-}
-
 /// One text of a column of texts.
 pub(super) fn text_at(ends: &Column<u64>, text: &Column<u8>, at: usize) -> Option<Vec<u8>> {
     let end = |at: usize| usize::try_from(ends.get(at)).ok();
@@ -526,4 +287,20 @@ pub(in crate::stitch) fn json<T: serde::Serialize>(value: &T) -> Result<Vec<u8>,
         path: "tasks".into(),
         reason: error.to_string(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_that_was_read_is_written_as_it_was() {
+        for millionths in (0..=1_000_000u32).step_by(7) {
+            let mut bytes = vec![0; 8];
+            bytes.extend(millionths.to_le_bytes());
+            let mut again = Vec::new();
+            Cause::get(&bytes).put(&mut again);
+            assert_eq!(again, bytes);
+        }
+    }
 }

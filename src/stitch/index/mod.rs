@@ -1,14 +1,18 @@
 //! Tasks in a form that questions can use at once.
 
 mod columns;
+mod links;
+mod parts;
 mod places;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+pub(super) use self::columns::json;
 use self::columns::{Columns, text_at};
-pub(super) use self::columns::{LinkOf, Links, Made, Parts, json};
+pub(super) use self::links::{LinkOf, Links};
+pub(super) use self::parts::{Made, Parts};
 pub(super) use self::places::{Among, Numbered, Places, as_they_came};
 use super::Hub;
 use super::column::Source;
@@ -79,33 +83,6 @@ impl TaskSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-}
-
-/// Events that follow each other in the order of tasks.
-pub(super) struct Piece<'i> {
-    index: &'i TaskIndex,
-    /// Place of the first one in that order.
-    first: usize,
-    members: &'i [u32],
-}
-
-impl Piece<'_> {
-    pub(super) fn members(&self) -> impl Iterator<Item = u32> {
-        self.members.iter().copied()
-    }
-
-    /// The task of each.
-    pub(super) fn tasks(&self) -> impl Iterator<Item = usize> {
-        let starts = self.index.columns.starts.whole();
-        let is_before = |start: &u32| *start as usize <= self.first;
-        let mut task = starts.partition_point(is_before);
-        (self.first..self.first + self.members.len()).map(move |at| {
-            while starts.get(task).is_some_and(|start| *start as usize <= at) {
-                task += 1;
-            }
-            task - 1
-        })
     }
 }
 
@@ -317,18 +294,6 @@ impl TaskIndex {
     pub(super) fn value(&self, link: LinkOf) -> Option<String> {
         let (ends, text) = (&self.columns.value_ends, &self.columns.value_text);
         String::from_utf8(text_at(ends, text, link.value as usize)?).ok()
-    }
-
-    /// The events of all tasks, task by task, in pieces of so many.
-    pub(super) fn in_order(&self, most: usize) -> impl Iterator<Item = Piece<'_>> {
-        let all = self.columns.members.whole();
-        (0..)
-            .zip(all.chunks(most))
-            .map(move |(piece, members)| Piece {
-                index: self,
-                first: piece * most,
-                members,
-            })
     }
 
     /// Number of events that a key of each kind joined to their task; `value` stands for evidence.

@@ -123,12 +123,16 @@ impl Places {
         self.place(event).batch
     }
 
-    pub(in crate::stitch) fn place(&self, event: u32) -> EventRef {
-        let at = self
+    /// The place of an event's part among the parts.
+    pub(in crate::stitch) fn part_of(&self, event: u32) -> usize {
+        let next = self
             .parts
-            .partition_point(|part| part.events.start <= event)
-            .saturating_sub(1);
-        let Some(part) = self.parts.get(at) else {
+            .partition_point(|part| part.events.start <= event);
+        next.saturating_sub(1)
+    }
+
+    pub(in crate::stitch) fn place(&self, event: u32) -> EventRef {
+        let Some(part) = self.parts.get(self.part_of(event)) else {
             return EventRef { batch: 0, row: 0 };
         };
         let first = i64::try_from(part.part).unwrap_or(0) << PART_BITS;
@@ -172,6 +176,9 @@ impl Among {
 
     /// The number here, if it is of one of the parts.
     pub(in crate::stitch) fn here(&self, of_all: u32) -> Option<u32> {
+        if self.is_all {
+            return Some(of_all);
+        }
         let at = self.parts.partition_point(|part| part.0.start <= of_all);
         let (there, first) = self.parts.get(at.checked_sub(1)?)?;
         there

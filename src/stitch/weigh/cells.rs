@@ -32,32 +32,55 @@ pub(in crate::stitch) struct Bounds {
 /// The cells that have something in them, in their order. One of more than `most` events is halved; of half as many
 /// there is enough to learn from.
 pub(in crate::stitch) fn cells(times: impl Iterator<Item = i64>, most: usize) -> Vec<Bounds> {
+    let spans = counted(times.map(|time| (time, 1)));
+    let own = halved(&spans, most);
+    if own == [ALL] {
+        return vec![Bounds {
+            own: ALL,
+            seen: ALL,
+            rivals: ALL,
+        }];
+    }
+    own.into_iter()
+        .map(|own| seen_from(own, &spans, most / 2))
+        .collect()
+}
+
+/// From the first microsecond to the last.
+const ALL: (i64, i64) = (i64::MIN, i64::MAX);
+
+/// Halves of halves of all time that hold not more than `most` of what is counted at those times, as far as they are not too
+/// short for that: those that have something in them, in their order.
+pub(in crate::stitch) fn halves(
+    times: impl Iterator<Item = (i64, usize)>,
+    most: usize,
+) -> Vec<(i64, i64)> {
+    halved(&counted(times), most)
+}
+
+fn counted(times: impl Iterator<Item = (i64, usize)>) -> Vec<(i64, usize)> {
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     let (mut last, mut run) = (0, 0);
-    for time in times {
+    for (time, count) in times {
         let span = time >> SPAN_BITS;
         if span != last {
             *counts.entry(last).or_default() += run;
             (last, run) = (span, 0);
         }
-        run += 1;
+        run += count;
     }
     *counts.entry(last).or_default() += run;
     counts.retain(|_, count| *count > 0);
-    let spans: Vec<(i64, usize)> = counts.into_iter().collect();
-    let all = (i64::MIN, i64::MAX);
+    counts.into_iter().collect()
+}
+
+fn halved(spans: &[(i64, usize)], most: usize) -> Vec<(i64, i64)> {
     if spans.iter().map(|span| span.1).sum::<usize>() <= most {
-        return vec![Bounds {
-            own: all,
-            seen: all,
-            rivals: all,
-        }];
+        return vec![ALL];
     }
     let mut own = Vec::new();
-    halve(&spans, i64::BITS - SPAN_BITS, most, &mut own);
-    own.into_iter()
-        .map(|own| seen_from(own, &spans, most / 2))
-        .collect()
+    halve(spans, i64::BITS - SPAN_BITS, most, &mut own);
+    own
 }
 
 /// Halves the spans until each part has few enough events.

@@ -52,7 +52,7 @@ use lists::{Lists, Renumbered};
 use told::{Exact, Told, ToldOf};
 use tools::Asked;
 
-pub(super) use cells::{Bounds, cells};
+pub(super) use cells::{Bounds, cells, halves};
 pub(super) use kept::{Kept, KeptCell};
 pub use told::{Candidate, Cause, Clock, Weighing};
 pub(super) use told::{OfCell, over_cells};
@@ -214,6 +214,8 @@ pub(super) struct Settings {
     pub threshold: f64,
     /// Events of one cell, at most.
     pub cell: usize,
+    /// Rows of one file of tasks, at most, as far as a day is not longer.
+    pub rows: usize,
 }
 
 /// The events that are looked at, and how ids join them.

@@ -368,7 +368,7 @@ fn names(store: &Store) -> Vec<String> {
 }
 
 fn write_list(store: &Store) -> Result<(), StoreError> {
-    derived::write_list(&store.layout().root, LIST, &names(store))
+    derived::write_list(&store.layout().root, LIST, &names(store), &[])
 }
 
 /// What makes them anew.

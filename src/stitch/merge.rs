@@ -208,10 +208,12 @@ impl<'m> Merge<'m> {
         let tasks = tasks_of(self.facts, &mut self.components, &events, among);
         put(self.of, &self.changed, tasks);
         let own = (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own);
+        let mut told = vec![false; self.of.task_ids.len()];
         for event in events.into_iter().chain(own.map(|(event, _)| event)) {
-            let task = self.of.task_of[among.all(event) as usize];
-            begins.push(self.of.begins[task as usize]);
+            told[self.of.task_of[among.all(event) as usize] as usize] = true;
         }
+        let told = self.of.begins.iter().zip(told).filter(|(_, told)| *told);
+        begins.extend(told.map(|(begin, _)| *begin));
         begins.sort_unstable();
         begins.dedup();
         let kinds = &mut self.of.kinds;

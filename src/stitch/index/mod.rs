@@ -373,7 +373,7 @@ impl TaskIndex {
         let (state, columns) = Columns::open_any(&source)?;
         let parts = columns.into_parts(state, Places::new(store))?;
         source.check().ok()?;
-        Some(parts)
+        parts.is_sound().then_some(parts)
     }
 
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {

@@ -61,6 +61,31 @@ impl Parts {
     }
 }
 
+impl Parts {
+    /// Whether all numbers are of something that is there. A list that somebody wrote for files of theirs says nothing of that.
+    pub(super) fn is_sound(&self) -> bool {
+        let (events, tasks) = (self.times.len(), self.task_ids.len());
+        let below = |most: usize| move |number: &u32| (*number as usize) < most;
+        let is_link = |link: &LinkOf| {
+            !link.is_set() || below(events)(&link.cause) && below(self.values.len())(&link.value)
+        };
+        let is_weighing = |number: &u32| *number == u32::MAX || below(self.weighings.len())(number);
+        let is_cause = |cause: &Cause| [cause.cause, cause.effect].iter().all(below(events));
+        self.task_of.iter().all(below(tasks))
+            && self.members.iter().all(below(events))
+            && self.fragments.iter().all(below(events))
+            && self.links.iter().all(is_link)
+            && self.weighing_of.iter().all(is_weighing)
+            && self.causes.iter().all(is_cause)
+            && self.starts.is_sorted()
+            && self.starts.first() == Some(&0)
+            && self.starts.last().map(|end| *end as usize) == Some(events)
+            && [&self.values, &self.weighings]
+                .iter()
+                .all(|of| of.is_sound())
+    }
+}
+
 /// What tasks were made from: a later batch is added to them if nothing else of it has changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(in crate::stitch) struct Made {
@@ -89,6 +114,11 @@ impl Texts {
         self.text.extend_from_slice(text);
         self.ends.push(self.text.len() as u64);
         u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// Whether each text ends behind the one before, and the last one where all end.
+    fn is_sound(&self) -> bool {
+        self.ends.is_sorted() && self.ends.last().copied().unwrap_or(0) == self.text.len() as u64
     }
 
     fn get(&self, number: u32) -> &[u8] {
@@ -131,5 +161,38 @@ mod tests {
         assert_eq!((used, texts.len()), ([0, 1, 0, 2, 1], 3));
         let all: Vec<&[u8]> = (0..3).map(|number| texts.get(number)).collect();
         assert_eq!(all, [&b"early"[..], b"late", b""]);
+    }
+
+    #[test]
+    fn numbers_of_nothing_are_noticed() {
+        let sound = || {
+            let mut parts = Parts::none(Places::nothing());
+            parts.times = vec![5, 7];
+            parts.task_ids = vec![Digest([0; 32])];
+            (parts.task_of, parts.members) = (vec![0, 0], vec![0, 1]);
+            (parts.starts, parts.fragments) = (vec![0, 2], vec![0, 0]);
+            let value = parts.values.push(b"4711");
+            let link = LinkOf::new(0, (crate::model::KeyKind::Invoice, value), 1.0);
+            parts.links = vec![LinkOf::NOT_SET, link];
+            parts.weighing_of = vec![u32::MAX; 2];
+            parts
+        };
+        assert!(sound().is_sound());
+        type Break = fn(&mut Parts);
+        let breaks: [Break; 8] = [
+            |parts| parts.task_of[1] = 1,
+            |parts| parts.members[0] = 2,
+            |parts| parts.fragments[0] = u32::MAX,
+            |parts| parts.links[1].cause = 2,
+            |parts| parts.links[1].value = 1,
+            |parts| parts.weighing_of[0] = 0,
+            |parts| parts.starts = vec![0, 3],
+            |parts| parts.values.ends[0] = 5,
+        ];
+        for (at, broken) in breaks.into_iter().enumerate() {
+            let mut parts = sound();
+            broken(&mut parts);
+            assert!(!parts.is_sound(), "{at}");
+        }
     }
 }

@@ -61,6 +61,16 @@ impl Places {
         Self { bases, parts, len }
     }
 
+    /// Of no store.
+    #[cfg(test)]
+    pub(super) fn nothing() -> Self {
+        Self {
+            bases: Vec::new(),
+            parts: Vec::new(),
+            len: 0,
+        }
+    }
+
     /// The same of some parts alone: those whose place in [`Places::parts`] is true.
     pub(in crate::stitch) fn some(&self, wanted: &[bool]) -> Self {
         let mut some = Self {

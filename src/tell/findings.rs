@@ -30,6 +30,24 @@ fn summary(verdict: &Verdict) -> String {
     text
 }
 
+/// Lines of not more columns, broken between words.
+fn filled(text: &str, columns: usize) -> String {
+    let (mut out, mut used) = (String::new(), 0);
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if used > 0 && used + 1 + width > columns {
+            out.push('\n');
+            used = 0;
+        } else if used > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += width;
+    }
+    out
+}
+
 fn place(finding: &Finding) -> String {
     finding.evidence.first().map_or_else(String::new, |proof| {
         format!(
@@ -83,7 +101,7 @@ pub fn findings_table(verdict: &Verdict, columns: usize) -> String {
         );
         out.push_str(&format!("{}\n", cut(&terminal(&line), columns)));
     }
-    out.push_str(&summary(verdict));
+    out.push_str(&filled(&summary(verdict), columns));
     out.push('\n');
     out
 }

@@ -114,14 +114,14 @@ pub(super) fn head_lines(block: &TaskBlock) -> Vec<String> {
     };
     let mut lines = vec![format!("{title} {}", &block.id[..12])];
     for (name, set) in [
-        ("systems ", &head.sources),
-        ("actors  ", &head.people),
-        ("models  ", &head.models),
+        ("systems", &head.sources),
+        ("actors", &head.people),
+        ("models", &head.models),
         ("policies", &head.policies),
         ("knowledge", &head.knowledge),
     ] {
         if !set.is_empty() {
-            lines.push(format!("  {name} {}", list(set)));
+            lines.push(format!("  {name:<9} {}", list(set)));
         }
     }
     if block.by_agent {
@@ -131,7 +131,7 @@ pub(super) fn head_lines(block: &TaskBlock) -> Vec<String> {
         }
         lines.push(oversight);
         for finding in &block.findings {
-            lines.push(format!("  finding  {finding}"));
+            lines.push(format!("  finding   {finding}"));
         }
         if !head.missing.is_empty() {
             lines.push(format!("  not logged: {}", head.missing.join(", ")));

@@ -657,7 +657,7 @@ fn a_head_has_no_line_for_what_nobody_knows() {
     case.write("dumps/access.log", format!("{line}\n"));
     case.ingest(&[], &[&case.path("dumps")], 0);
     let text = case.output(&["timeline"]);
-    assert!(text.contains("  systems  web"), "{text}");
+    assert!(text.contains("  systems   web"), "{text}");
     assert!(!text.contains("  actors"), "{text}");
     assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
 }

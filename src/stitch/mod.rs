@@ -102,8 +102,7 @@ pub fn tasks(store: &Store, config: &Config) -> Result<TaskIndex, StoreError> {
     if let Some(index) = load(store, state) {
         return Ok(index);
     }
-    let (kept, before) = before(store);
-    Ok(make(store, config, state, &kept, before)?.0)
+    Ok(make(store, config, state, before)?.0)
 }
 
 /// The tasks as they were made before; `None` if the store or the settings have changed since.
@@ -141,11 +140,11 @@ pub struct Run {
 pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Run), StoreError> {
     let state = state_digest(store, config);
     let _lock = store.lock()?;
-    let (kept, before) = match load(store, state) {
-        Some(_) => (Kept::default(), None),
-        None => before(store),
-    };
-    make(store, config, state, &kept, before)
+    let nothing = |_: &Store| (Kept::default(), None);
+    match load(store, state) {
+        Some(_) => make(store, config, state, nothing),
+        None => make(store, config, state, before),
+    }
 }
 
 /// What was weighed and made before, if it is as it was written.
@@ -154,8 +153,11 @@ fn before(store: &Store) -> (Kept, Option<Parts>) {
         return (Kept::default(), None);
     }
     let kept = Kept::read(&store.layout().root.join(derived::CELLS));
-    let is_sound = derived::is_as_listed(store, derived::INDEX);
-    let parts = is_sound.then(|| TaskIndex::before(store)).flatten();
+    let parts = std::thread::scope(|scope| {
+        let is_sound = scope.spawn(|| derived::is_as_listed(store, derived::INDEX));
+        let parts = TaskIndex::before(store);
+        parts.filter(|_| is_sound.join().unwrap_or(false))
+    });
     (kept, parts)
 }
 
@@ -163,10 +165,13 @@ fn make(
     store: &Store,
     config: &Config,
     state: Digest,
-    kept: &Kept,
-    before: Option<Parts>,
+    before: impl FnOnce(&Store) -> (Kept, Option<Parts>),
 ) -> Result<(TaskIndex, Run), StoreError> {
     let mut clock = StepClock::default();
+    let (kept, before) = before(store);
+    if before.is_some() {
+        clock.done("reading what was made before");
+    }
     let remake = Remake {
         store,
         state,
@@ -177,7 +182,7 @@ fn make(
             cell: config.stitch.cell.get(),
             rows: config.stitch.cell.get().saturating_mul(CELLS_A_FILE),
         },
-        kept,
+        kept: &kept,
     };
     let closed = remake.close(before, &mut clock)?;
     let listed = derived::listed(store);

@@ -136,11 +136,7 @@ impl Keys {
         kind: KeyKind,
         wanted: Option<&[bool]>,
     ) -> Result<Self, StoreError> {
-        let mut files = places.files(store, "keys");
-        files.retain(|(part, _)| {
-            let events = part.events.start as usize..part.events.end as usize;
-            wanted.is_none_or(|wanted| wanted[events].contains(&true))
-        });
+        let files = places.files_with(store, "keys", wanted);
         let parts = side_by_side(&files, |(of, path)| {
             let mut part = Part::default();
             KeyScan::open(path)?.each(kind.as_str(), &mut |value, row| {

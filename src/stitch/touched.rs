@@ -124,10 +124,7 @@ impl Known<'_> {
     /// The parts with events for which something holds.
     fn parts_with(&self, holds: &[bool]) -> Vec<bool> {
         let parts = self.places.parts().iter();
-        let range = |part: &Numbered| part.events.start as usize..part.events.end as usize;
-        parts
-            .map(|part| holds[range(part)].contains(&true))
-            .collect()
+        parts.map(|part| part.has_any(holds)).collect()
     }
 
     /// The parts with what cells see, and with the rest of the tasks of that.

@@ -27,6 +27,13 @@ pub(in crate::stitch) struct Numbered {
     pub events: Range<u32>,
 }
 
+impl Numbered {
+    /// Whether the place of one of its events is true.
+    pub(in crate::stitch) fn has_any(&self, wanted: &[bool]) -> bool {
+        wanted[self.events.start as usize..self.events.end as usize].contains(&true)
+    }
+}
+
 const NOT_HERE: u32 = u32::MAX;
 
 /// Numbers of the batches of a store, in the order in which they came.
@@ -117,6 +124,20 @@ impl Places {
             }
             let path = of_batch.1.get(part.part);
             files.extend(path.map(|path| (part.clone(), path.clone())));
+        }
+        files
+    }
+
+    /// The same, of parts with an event whose place is true alone; of all, where nothing is said of places.
+    pub(in crate::stitch) fn files_with(
+        &self,
+        store: &Store,
+        table: &str,
+        wanted: Option<&[bool]>,
+    ) -> Vec<(Numbered, PathBuf)> {
+        let mut files = self.files(store, table);
+        if let Some(wanted) = wanted {
+            files.retain(|(part, _)| part.has_any(wanted));
         }
         files
     }

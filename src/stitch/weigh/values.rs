@@ -36,11 +36,7 @@ pub(super) fn read(
     places: &Places,
     wanted: Option<&[bool]>,
 ) -> Result<(Texts, Lists), StoreError> {
-    let mut files = places.files(store, "keys");
-    files.retain(|(part, _)| {
-        let events = part.events.start as usize..part.events.end as usize;
-        wanted.is_none_or(|wanted| wanted[events].contains(&true))
-    });
+    let files = places.files_with(store, "keys", wanted);
     let mut of_parts = side_by_side(&files, |(part, path)| {
         OfPart::read(places, part.batch, path, wanted)
     })?;

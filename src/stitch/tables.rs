@@ -150,7 +150,10 @@ pub(super) fn write(
             }
         }
     }
-    let ids = Ids::read(store, &places, &wanted)?;
+    let tables = Tables {
+        index,
+        ids: Ids::read(store, &places, &wanted)?,
+    };
     let mut jobs = vec![Job::IndexAndCells];
     for ((stretch, _), rows) in closed.stretches.iter().zip(rows_of) {
         if let Some(rows) = rows.map(Arc::new) {
@@ -169,12 +172,8 @@ pub(super) fn write(
             })?;
             index.save(store)
         }
-        Job::Tasks(name, rows) => {
-            save(store, name, &TASKS, |write| tasks(index, &ids, rows, write))
-        }
-        Job::Links(name, rows) => {
-            save(store, name, &LINKS, |write| links(index, &ids, rows, write))
-        }
+        Job::Tasks(name, of) => save(store, name, &TASKS, |write| tables.tasks(of, write)),
+        Job::Links(name, of) => save(store, name, &LINKS, |write| tables.links(of, write)),
     })?;
     Ok(written)
 }
@@ -225,65 +224,63 @@ const ROWS: usize = 1 << 16;
 
 type Write<'w> = &'w mut dyn FnMut(Vec<ArrayRef>) -> Result<(), StoreError>;
 
-fn tasks(
-    index: &TaskIndex,
-    ids: &Ids,
-    rows: &[(u32, u32)],
-    write: Write<'_>,
-) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS) {
-        let time = rows.iter().map(|(_, member)| index.time(*member));
-        let time = TimestampMicrosecondArray::from_iter(time).with_timezone("UTC");
-        write(vec![
-            digests(rows.iter().map(|(task, _)| index.id(*task as usize))),
-            digests(rows.iter().map(|(_, member)| ids.of(*member))),
-            Arc::new(time),
-        ])?;
-    }
-    Ok(())
+/// What files are made from; the rows of one are events, each behind its task.
+struct Tables<'t> {
+    index: &'t TaskIndex,
+    ids: Ids,
 }
 
-fn links(
-    index: &TaskIndex,
-    ids: &Ids,
-    rows: &[(u32, u32)],
-    write: Write<'_>,
-) -> Result<(), StoreError> {
-    for rows in rows.chunks(ROWS) {
-        // Events lie anywhere: what is looked up for many of them at once is waited for once.
-        let links: Vec<(u32, LinkOf)> = rows
-            .iter()
-            .map(|(_, member)| (*member, index.link_of(*member)))
-            .filter(|(_, link)| link.is_set())
-            .collect();
-        let of = |event: u32| ids.of(event);
-        let rules = links.iter().map(|(_, link)| match link.kind() {
-            Some(KeyKind::Value) => "weighed",
-            _ => "strong_key",
-        });
-        let kinds = links
-            .iter()
-            .map(|(_, link)| link.kind().map_or("", KeyKind::as_str));
-        let mut values = StringBuilder::new();
-        let (mut last, mut value) = (None, String::new());
-        for (_, link) in &links {
-            // Those that one value joins follow each other.
-            if last.replace(link.value) != Some(link.value) {
-                value = index.value(*link).unwrap_or_default();
-            }
-            values.append_value(&value);
+impl Tables<'_> {
+    fn tasks(&self, rows: &[(u32, u32)], write: Write<'_>) -> Result<(), StoreError> {
+        for rows in rows.chunks(ROWS) {
+            let time = rows.iter().map(|(_, member)| self.index.time(*member));
+            let time = TimestampMicrosecondArray::from_iter(time).with_timezone("UTC");
+            write(vec![
+                digests(rows.iter().map(|(task, _)| self.index.id(*task as usize))),
+                digests(rows.iter().map(|(_, member)| self.ids.of(*member))),
+                Arc::new(time),
+            ])?;
         }
-        let probabilities = links.iter().map(|(_, link)| link.probability());
-        write(vec![
-            digests(links.iter().map(|(_, link)| of(link.cause))),
-            digests(links.iter().map(|(effect, _)| of(*effect))),
-            Arc::new(StringArray::from_iter_values(rules)),
-            Arc::new(StringArray::from_iter_values(kinds)),
-            Arc::new(values.finish()),
-            Arc::new(Float64Array::from_iter_values(probabilities)),
-        ])?;
+        Ok(())
     }
-    Ok(())
+
+    fn links(&self, rows: &[(u32, u32)], write: Write<'_>) -> Result<(), StoreError> {
+        for rows in rows.chunks(ROWS) {
+            // Events lie anywhere: what is looked up for many of them at once is waited for once.
+            let links: Vec<(u32, LinkOf)> = rows
+                .iter()
+                .map(|(_, member)| (*member, self.index.link_of(*member)))
+                .filter(|(_, link)| link.is_set())
+                .collect();
+            let of = |event: u32| self.ids.of(event);
+            let rules = links.iter().map(|(_, link)| match link.kind() {
+                Some(KeyKind::Value) => "weighed",
+                _ => "strong_key",
+            });
+            let kinds = links
+                .iter()
+                .map(|(_, link)| link.kind().map_or("", KeyKind::as_str));
+            let mut values = StringBuilder::new();
+            let (mut last, mut value) = (None, String::new());
+            for (_, link) in &links {
+                // Those that one value joins follow each other.
+                if last.replace(link.value) != Some(link.value) {
+                    value = self.index.value(*link).unwrap_or_default();
+                }
+                values.append_value(&value);
+            }
+            let probabilities = links.iter().map(|(_, link)| link.probability());
+            write(vec![
+                digests(links.iter().map(|(_, link)| of(link.cause))),
+                digests(links.iter().map(|(effect, _)| of(*effect))),
+                Arc::new(StringArray::from_iter_values(rules)),
+                Arc::new(StringArray::from_iter_values(kinds)),
+                Arc::new(values.finish()),
+                Arc::new(Float64Array::from_iter_values(probabilities)),
+            ])?;
+        }
+        Ok(())
+    }
 }
 
 fn digests(all: impl Iterator<Item = Digest>) -> ArrayRef {

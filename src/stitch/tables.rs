@@ -187,7 +187,7 @@ struct Ids {
 impl Ids {
     fn read(store: &Store, places: &Places, wanted: &[bool]) -> Result<Self, StoreError> {
         let some = places.some(wanted);
-        let parts = side_by_side(&some.files(store, "events"), |(_, path)| {
+        let parts = side_by_side(&some.files(store, "events"), |(part, path)| {
             let mut ids: Vec<Digest> = Vec::new();
             scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
                 let column = table.column(0).as_fixed_size_binary();
@@ -199,6 +199,7 @@ impl Ids {
                 );
                 Ok(())
             })?;
+            part.check(path, ids.len())?;
             Ok::<_, StoreError>(ids)
         })?;
         let mut ids = Vec::with_capacity(some.len());

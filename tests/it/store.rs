@@ -3,6 +3,9 @@
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
 use crate::{Case, chat};
 
 /// Numbers that do not compress.
@@ -235,4 +238,25 @@ fn the_number_of_workers_does_not_change_the_tables() {
         digests.push(tables);
     }
     assert_eq!(digests[0], digests[1]);
+}
+
+#[test]
+fn a_part_with_fewer_events_than_its_manifest_says_is_named() {
+    let case = Case::new();
+    let log = case.write("log.jsonl", lines(0..20));
+    case.ingest(&[], &[&log], 0);
+    let store = trail::store::Store::open(&case.path("store")).unwrap();
+    let part = store.parts("events", &store.batches()[0]).remove(0);
+    let file = std::fs::File::open(&part).unwrap();
+    let mut read = ParquetRecordBatchReader::try_new(file, 1 << 10).unwrap();
+    let events = read.next().unwrap().unwrap();
+    let fewer = events.slice(0, events.num_rows() - 1);
+    let out = std::fs::File::create(&part).unwrap();
+    let mut writer = ArrowWriter::try_new(out, fewer.schema(), None).unwrap();
+    writer.write(&fewer).unwrap();
+    writer.close().unwrap();
+    let run = case.trail().arg("stitch").assert().failure();
+    let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
+    let wanted = format!("not {} as its manifest says", events.num_rows());
+    assert!(said.contains("part-") && said.contains(&wanted), "{said}");
 }

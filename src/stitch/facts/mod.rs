@@ -96,7 +96,9 @@ impl Facts {
                 clocks: clock_of.get(first..).unwrap_or_default(),
                 clock_names: &clock_names,
             };
-            Part::read(path, &beside)
+            let read = Part::read(path, &beside)?;
+            part.check(path, read.ids.len())?;
+            Ok::<_, StoreError>(read)
         })?;
         Ok(Self::of(parts))
     }

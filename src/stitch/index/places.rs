@@ -1,9 +1,9 @@
 //! Numbers of events.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::store::{Custody, EventRef, PART_BITS, Store};
+use crate::store::{Custody, EventRef, PART_BITS, Store, StoreError};
 
 /// Numbers the events of a store, or those of some of its parts: batches in the order in which they came, parts in theirs. So
 /// a new batch leaves the numbers of those before it as they are.
@@ -31,6 +31,23 @@ impl Numbered {
     /// Whether the place of one of its events is true.
     pub(in crate::stitch) fn has_any(&self, wanted: &[bool]) -> bool {
         wanted[self.events.start as usize..self.events.end as usize].contains(&true)
+    }
+
+    /// Checks that as many events were read of its file as the manifest of the batch says.
+    ///
+    /// # Errors
+    /// There are more, or fewer.
+    pub(in crate::stitch) fn check(&self, path: &Path, read: usize) -> Result<(), StoreError> {
+        if read == self.events.len() {
+            return Ok(());
+        }
+        Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: format!(
+                "{read} events, not {} as its manifest says",
+                self.events.len()
+            ),
+        })
     }
 }
 

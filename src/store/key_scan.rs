@@ -16,6 +16,7 @@ use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 
 use super::files::side_by_side;
+use super::scan::load;
 use super::{EventRef, Store, StoreError, filter};
 use crate::model::KeyKind;
 
@@ -138,8 +139,7 @@ impl KeyScan {
 
     fn with(path: &Path, options: ArrowReaderOptions) -> Result<Self, StoreError> {
         let file = File::open(path).map_err(StoreError::io("opening", path))?;
-        let metadata =
-            ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+        let metadata = load(path, &file, options)?;
         Ok(Self {
             path: path.to_owned(),
             file,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, new_null_array};
-use arrow_schema::{Field, SchemaRef};
+use arrow_schema::{DataType, Field, SchemaRef};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -13,8 +13,68 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::PageIndexPolicy;
 
 use super::read::EventTable;
-use super::tables::{event_columns, events_schema};
+use super::tables::{contents_schema, events_schema, keys_schema, rejects_schema};
 use super::{Store, StoreError};
+
+/// Reads what a file says of itself.
+///
+/// # Errors
+/// It cannot be read, or is a table of a batch and has not the columns of that table.
+pub(super) fn load(
+    path: &Path,
+    file: &File,
+    options: ArrowReaderOptions,
+) -> Result<ArrowReaderMetadata, StoreError> {
+    let metadata = ArrowReaderMetadata::load(file, options).map_err(StoreError::parquet(path))?;
+    let table = path.ancestors().nth(2).and_then(Path::file_name);
+    let schema = match table.and_then(|name| name.to_str()) {
+        Some("events") => events_schema(),
+        Some("keys") => keys_schema(),
+        Some("contents") => contents_schema(),
+        Some("rejects") => rejects_schema(),
+        _ => return Ok(metadata),
+    };
+    has_columns(path, &metadata, &schema)?;
+    Ok(metadata)
+}
+
+/// The type that a column has in a file.
+fn stored(field: &Field) -> DataType {
+    match field.data_type() {
+        DataType::BinaryView => DataType::Binary,
+        other => other.clone(),
+    }
+}
+
+/// That a file has the columns it should have: readers take each by its place and type.
+pub(super) fn has_columns(
+    path: &Path,
+    metadata: &ArrowReaderMetadata,
+    schema: &SchemaRef,
+) -> Result<(), StoreError> {
+    let have = metadata.schema().fields();
+    let wanted = schema.fields();
+    let is_same = |(have, wanted): &(&Arc<Field>, &Arc<Field>)| {
+        have.name() == wanted.name() && *have.data_type() == stored(wanted)
+    };
+    let same = have.iter().zip(wanted).take_while(is_same).count();
+    if same == have.len() && same == wanted.len() {
+        return Ok(());
+    }
+    let name = |field: Option<&Arc<Field>>| match field {
+        Some(field) => format!("\"{}\" of type {}", field.name(), stored(field)),
+        None => "nothing".to_owned(),
+    };
+    Err(StoreError::Damaged {
+        path: path.to_owned(),
+        reason: format!(
+            "column {} should be {} and is {}: the file was not written by this version of trail",
+            same + 1,
+            name(wanted.get(same)),
+            name(have.get(same)),
+        ),
+    })
+}
 
 fn index_policy(page_index: bool) -> PageIndexPolicy {
     match page_index {
@@ -39,7 +99,7 @@ pub(super) fn open_texts(
     let options = ArrowReaderOptions::new()
         .with_offset_index_policy(index_policy(page_index))
         .with_file_decryption_properties(super::encrypt::decryption(key)?);
-    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    let metadata = load(path, &file, options)?;
     Ok((file, metadata))
 }
 
@@ -49,7 +109,7 @@ pub(super) fn open(
 ) -> Result<(File, ArrowReaderMetadata), StoreError> {
     let file = File::open(path).map_err(StoreError::io("opening", path))?;
     let options = ArrowReaderOptions::new().with_offset_index_policy(index_policy(page_index));
-    let metadata = ArrowReaderMetadata::load(&file, options).map_err(StoreError::parquet(path))?;
+    let metadata = load(path, &file, options)?;
     Ok((file, metadata))
 }
 
@@ -149,21 +209,10 @@ pub(super) fn scan_opened<E: From<StoreError>>(
     let mut builder =
         ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata).with_batch_size(8192);
     if let Some(columns) = columns {
-        let names = event_columns();
-        let schema_names: Vec<String> = builder
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| field.name().clone())
-            .collect();
-        let names = if schema_names.is_empty() {
-            names
-        } else {
-            schema_names
-        };
+        let have = builder.schema().fields();
         let roots = columns
             .iter()
-            .filter_map(|name| names.iter().position(|have| have == name));
+            .filter_map(|name| have.iter().position(|field| field.name() == name));
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
         builder = builder.with_projection(mask);
     }

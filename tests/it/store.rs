@@ -1,8 +1,12 @@
 //! A batch is all or nothing; nothing is added twice; two ingests both land.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use arrow_array::{Int64Array, RecordBatch};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
@@ -240,6 +244,65 @@ fn the_number_of_workers_does_not_change_the_tables() {
     assert_eq!(digests[0], digests[1]);
 }
 
+fn read_part(path: &Path) -> RecordBatch {
+    let file = std::fs::File::open(path).unwrap();
+    let mut read = ParquetRecordBatchReader::try_new(file, 1 << 10).unwrap();
+    read.next().unwrap().unwrap()
+}
+
+fn write_part(path: &Path, table: &RecordBatch) {
+    let out = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(out, table.schema(), None).unwrap();
+    writer.write(table).unwrap();
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_part_with_other_columns_is_named_whatever_is_asked() {
+    let case = Case::new();
+    let log = case.write("log.jsonl", lines(0..20));
+    case.ingest(&[], &[&log], 0);
+    case.trail().arg("stitch").assert().success();
+    let store = trail::store::Store::open(&case.path("store")).unwrap();
+    let asks: [&[&str]; 8] = [
+        &["timeline", "--invoice", "5003"],
+        &["timeline", "--since", "2000-01-01"],
+        &["search", "hello"],
+        &["stats"],
+        &["verify"],
+        &["report"],
+        &["sql", "SELECT COUNT(*) FROM events"],
+        &["verify", "--integrity"],
+    ];
+    for table in ["events", "keys", "contents"] {
+        let part = store.parts(table, &store.batches()[0]).remove(0);
+        let good = std::fs::read(&part).unwrap();
+        let read = read_part(&part);
+        let mut fields = read.schema().fields().to_vec();
+        let mut columns = read.columns().to_vec();
+        fields[0] = Field::new(fields[0].name(), DataType::Int64, false).into();
+        columns[0] = Arc::new(Int64Array::from(vec![7; read.num_rows()]));
+        let other = RecordBatch::try_new(Schema::new(fields).into(), columns).unwrap();
+        let without = read.project(&[1, 2, 3, 4]).unwrap();
+        for bad in [other, without] {
+            write_part(&part, &bad);
+            let mut named = 0;
+            for ask in asks {
+                let run = case.trail().args(ask).output().unwrap();
+                let said = String::from_utf8_lossy(&run.stderr).into_owned();
+                assert!(
+                    matches!(run.status.code(), Some(0..=2)),
+                    "{table} {ask:?}: {said}"
+                );
+                assert!(!said.contains("panicked"), "{table} {ask:?}: {said}");
+                named += usize::from(said.contains("column 1 should be"));
+            }
+            assert!(named > 0, "{table}");
+        }
+        std::fs::write(&part, good).unwrap();
+    }
+}
+
 #[test]
 fn a_part_with_fewer_events_than_its_manifest_says_is_named() {
     let case = Case::new();
@@ -247,14 +310,9 @@ fn a_part_with_fewer_events_than_its_manifest_says_is_named() {
     case.ingest(&[], &[&log], 0);
     let store = trail::store::Store::open(&case.path("store")).unwrap();
     let part = store.parts("events", &store.batches()[0]).remove(0);
-    let file = std::fs::File::open(&part).unwrap();
-    let mut read = ParquetRecordBatchReader::try_new(file, 1 << 10).unwrap();
-    let events = read.next().unwrap().unwrap();
+    let events = read_part(&part);
     let fewer = events.slice(0, events.num_rows() - 1);
-    let out = std::fs::File::create(&part).unwrap();
-    let mut writer = ArrowWriter::try_new(out, fewer.schema(), None).unwrap();
-    writer.write(&fewer).unwrap();
-    writer.close().unwrap();
+    write_part(&part, &fewer);
     let run = case.trail().arg("stitch").assert().failure();
     let said = String::from_utf8_lossy(&run.get_output().stderr).into_owned();
     let wanted = format!("not {} as its manifest says", events.num_rows());

@@ -18,7 +18,7 @@ use super::Group;
 use crate::protect::DataKey;
 use crate::store::encrypt::encrypted;
 use crate::store::filter;
-use crate::store::scan::open_texts;
+use crate::store::scan::{has_columns, open_texts};
 use crate::store::{Store, StoreError};
 
 /// Slices of a filter.
@@ -129,6 +129,7 @@ pub(super) fn read_slice(
     mut visit: impl FnMut(Group, &[u8]),
 ) -> Result<(), StoreError> {
     let (file, metadata) = open_texts(store, path, false)?;
+    has_columns(path, &metadata, &schema())?;
     let slice = usize::try_from(slice).unwrap_or(usize::MAX);
     if slice >= metadata.metadata().num_row_groups() {
         return Ok(());

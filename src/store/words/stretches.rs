@@ -24,7 +24,7 @@ use super::filters::{group_at, group_columns};
 use super::{Group, Wanted, WordShape};
 use crate::protect::DataKey;
 use crate::store::encrypt::encrypted;
-use crate::store::scan::open_texts;
+use crate::store::scan::{has_columns, open_texts};
 use crate::store::{Store, StoreError};
 
 /// Bytes of text of a stretch: about what a page of the texts holds, which is what a search then reads.
@@ -188,6 +188,7 @@ pub(super) fn read(
     mut visit: impl FnMut(Group, Range<usize>, &[u8]),
 ) -> Result<(), StoreError> {
     let (file, metadata) = open_texts(store, path, false)?;
+    has_columns(path, &metadata, &schema())?;
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_row_groups(vec![piece])
         .with_batch_size(64)

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::facts::Facts;
+use super::facts::Order;
 use super::hubs::{Apart, REACHING, Reached, scope_id};
 use super::index::{Among, Links, Places};
 use super::keys::Keys;
@@ -50,6 +50,23 @@ impl Components {
         }
     }
 
+    /// Those of some of the events.
+    pub(super) fn some(&mut self, among: &Among) -> Self {
+        const NONE: u32 = u32::MAX;
+        let mut firsts = vec![NONE; self.parent.len()];
+        let mut parent = Vec::new();
+        for (there, here) in among.ranges() {
+            for (of_all, event) in there.zip(here) {
+                let first = &mut firsts[self.find(of_all) as usize];
+                if *first == NONE {
+                    *first = event;
+                }
+                parent.push(*first);
+            }
+        }
+        Self { parent }
+    }
+
     pub(super) fn find(&mut self, mut event: u32) -> u32 {
         while self.parent[event as usize] != event {
             let up = self.parent[self.parent[event as usize] as usize];
@@ -78,7 +95,7 @@ pub(super) struct Fresh<'f> {
 pub(super) fn close(
     store: &Store,
     places: &Places,
-    facts: &Facts,
+    order: &Order,
     fresh: &Fresh<'_>,
     limits: &BTreeMap<KeyKind, usize>,
     components: &mut Components,
@@ -96,64 +113,63 @@ pub(super) fn close(
     for (of, (_, keys)) in reaching.iter().enumerate() {
         for (number, (value, group)) in (1u32..).zip(keys.groups()) {
             scopes.ids[of].push(scope_id(value));
-            for row in group {
-                scopes.of_event[row.1 as usize][of] = number;
+            for event in group {
+                scopes.of_event[*event as usize][of] = number;
             }
         }
     }
     let mut links = Links::none(places.len());
     let join = |kind: KeyKind, keys: &Keys| {
         let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
-        let mut groups: Vec<Group<'_>> = Vec::new();
-        for (value, group) in keys.groups() {
+        let mut groups: Vec<u32> = Vec::new();
+        for (number, (value, group)) in (0u32..).zip(keys.groups()) {
             if let Some((hub, reached)) = apart.hub_mut(kind, value) {
                 // What is new reaches further.
-                let new = group.iter().map(|row| row.1);
-                let new = new.filter(|event| *event >= fresh.new);
+                let new = group.iter().copied().filter(|event| *event >= fresh.new);
                 hub.events += new.clone().count();
                 scopes.reach(new, reached);
                 hub.reach = reached.most();
             } else if group.len() > 1 && !apart.is_beginning(kind, value) {
-                groups.push((value, group));
+                groups.push(number);
             }
         }
-        let blocks: Vec<&[Group<'_>]> = groups.chunks(AT_ONCE).collect();
-        let judge = |block: &&[Group<'_>]| {
-            let judged = block
-                .iter()
-                .map(|group| judge(kind, group.1, facts, &scopes.of_event, limit));
+        let blocks: Vec<&[u32]> = groups.chunks(AT_ONCE).collect();
+        let judge = |block: &&[u32]| {
+            let judged = block.iter().map(|number| {
+                let (_, group) = keys.group(*number);
+                judge(kind, group, order, &scopes.of_event, limit)
+            });
             Ok::<Vec<Judged>, Infallible>(judged.collect())
         };
         let Ok(judged) = side_by_side(&blocks, judge);
         // In the order of time: events that are near each other lie near each other, mostly.
-        let mut joins: Vec<(i64, u32, Group<'_>)> = Vec::with_capacity(groups.len());
-        for (group, judged) in groups.into_iter().zip(judged.into_iter().flatten()) {
+        let mut joins: Vec<(i64, u32, u32)> = Vec::with_capacity(groups.len());
+        for (number, judged) in groups.iter().zip(judged.into_iter().flatten()) {
+            let (value, group) = keys.group(*number);
             match judged {
-                Judged::Joins(anchor) => {
-                    let time = facts.times[anchor as usize].unwrap_or(i64::MAX);
-                    joins.push((time, anchor, group));
-                }
+                Judged::Joins(anchor) => joins.push((order.time_or_last(anchor), anchor, *number)),
                 Judged::Hub(reach) => {
                     let mut reached = Reached::default();
-                    scopes.reach(group.1.iter().map(|row| row.1), &mut reached);
+                    scopes.reach(group.iter().copied(), &mut reached);
                     let hub = Hub {
                         kind,
-                        value: group.0.to_owned(),
+                        value: value.to_owned(),
                         reach,
-                        events: group.1.len(),
+                        events: group.len(),
                     };
                     apart.add_hub(hub, reached);
                 }
-                Judged::Apart => apart.add_beginning(group.0),
+                Judged::Apart => apart.add_beginning(value),
             }
         }
-        joins.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| facts.compare(a.1, b.1)));
-        for (_, anchor, (value, group)) in joins {
+        joins.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| order.compare(a.1, b.1)));
+        for (_, anchor, number) in joins {
+            let (value, group) = keys.group(number);
             let mut number = None;
-            for row in group {
-                if row.1 != anchor && components.union(anchor, row.1) && !links.is_set(row.1) {
+            for event in group.iter().copied() {
+                if event != anchor && components.union(anchor, event) && !links.is_set(event) {
                     let number = *number.get_or_insert_with(|| links.add_value(value.to_owned()));
-                    links.set(row.1, anchor, (kind, number), 1.0);
+                    links.set(event, anchor, (kind, number), 1.0);
                 }
             }
         }
@@ -187,9 +203,6 @@ impl Scopes {
     }
 }
 
-/// A value, and the keys that have it; the event is the second of a key.
-type Group<'k> = (&'k str, &'k [(u32, u32)]);
-
 /// What a value does to the events that have it.
 enum Judged {
     /// It joins them; the earliest of them.
@@ -202,8 +215,8 @@ enum Judged {
 
 fn judge(
     kind: KeyKind,
-    group: &[(u32, u32)],
-    facts: &Facts,
+    group: &[u32],
+    order: &Order,
     scopes: &[[u32; REACHING.len()]],
     limit: usize,
 ) -> Judged {
@@ -212,8 +225,8 @@ fn judge(
     if kind == KeyKind::Prefix {
         let answers = group
             .iter()
-            .filter(|row| facts.kind(row.1) == Kind::Inference);
-        let mut times = answers.map(|row| facts.times[row.1 as usize]);
+            .filter(|event| order.kind(**event) == Kind::Inference);
+        let mut times = answers.map(|event| order.time_or_last(*event));
         let first = times.next();
         if times.any(|time| Some(time) != first) {
             return Judged::Apart;
@@ -221,18 +234,16 @@ fn judge(
     }
     // A trace reaches itself; other traces on its events count.
     let reach = (0..REACHING.len())
-        .map(|of| distinct(group.iter().map(|row| scopes[row.1 as usize][of])))
+        .map(|of| distinct(group.iter().map(|event| scopes[*event as usize][of])))
         .max()
         .unwrap_or(0);
     if reach > limit {
         return Judged::Hub(reach);
     }
-    let time = |row: &(u32, u32)| facts.times[row.1 as usize].unwrap_or(i64::MAX);
+    let time = |event: &u32| order.time_or_last(*event);
     let least = group.iter().map(time).min();
-    let earliest = group.iter().filter(|row| Some(time(row)) == least);
-    let anchor = earliest
-        .map(|row| row.1)
-        .min_by(|a, b| facts.compare(*a, *b));
+    let earliest = group.iter().filter(|event| Some(time(event)) == least);
+    let anchor = earliest.copied().min_by(|a, b| order.compare(*a, *b));
     anchor.map_or(Judged::Apart, Judged::Joins)
 }
 
@@ -242,7 +253,7 @@ fn judge(
 pub(super) fn borrow_times(
     store: &Store,
     places: &Places,
-    facts: &mut Facts,
+    order: &mut Order,
     fresh: &Fresh<'_>,
     apart: &Apart,
 ) -> Result<Option<()>, StoreError> {
@@ -250,26 +261,21 @@ pub(super) fn borrow_times(
     let keys = Keys::read(store, places, kind, fresh.events)?;
     let mut borrowed: HashMap<u32, i64> = HashMap::new();
     for (value, group) in keys.groups() {
-        let without = group
-            .iter()
-            .any(|row| facts.times[row.1 as usize].is_none());
+        let without = group.iter().any(|event| order.time(*event).is_none());
         if without && fresh.events.is_some() && apart.is_hub(kind, value) {
             return Ok(None);
         }
-        let known = group
-            .iter()
-            .filter_map(|row| facts.times[row.1 as usize])
-            .min();
+        let known = group.iter().filter_map(|event| order.time(*event)).min();
         let Some(known) = known else { continue };
-        for row in group {
-            if facts.times[row.1 as usize].is_none() {
-                let time = borrowed.entry(row.1).or_insert(known);
+        for event in group {
+            if order.time(*event).is_none() {
+                let time = borrowed.entry(*event).or_insert(known);
                 *time = known.min(*time);
             }
         }
     }
     for (event, time) in borrowed {
-        facts.times[event as usize] = Some(time);
+        order.set_time(event, time);
     }
     Ok(Some(()))
 }

@@ -13,10 +13,17 @@ use crate::store::{KeyScan, Store, StoreError, cores, side_by_side};
 #[derive(Default)]
 pub(super) struct Keys {
     parts: Vec<Part>,
+    groups: Groups,
+}
+
+/// Values, and the events that have each.
+#[derive(Default)]
+struct Groups {
     /// Part and place in it of each value, in the order of the values.
     values: Vec<(u32, u32)>,
-    /// Number of the value, and event.
-    rows: Vec<(u32, u32)>,
+    /// End of the events of each.
+    ends: Vec<usize>,
+    events: Vec<u32>,
 }
 
 /// The keys of one part of the store, in the order of their values.
@@ -45,14 +52,13 @@ fn number(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// Values in their order, as part and place in it, and their rows: those whose head is not less than `from`, and
-/// less than `to`.
+/// Values in their order, and their events: those whose head is not less than `from`, and less than `to`.
 fn merged(
     parts: &[Part],
     head: &impl Fn(&str) -> u64,
     from: Option<u64>,
     to: Option<u64>,
-) -> [Vec<(u32, u32)>; 2] {
+) -> Groups {
     let mut order: Vec<(u64, u32, u32)> = Vec::new();
     let mut events = 0;
     for (of, part) in parts.iter().enumerate() {
@@ -72,19 +78,19 @@ fn merged(
     };
     // Each part is in order already: runs are merged, stably.
     order.sort_by(by_value);
-    let mut values: Vec<(u32, u32)> = Vec::new();
-    let mut rows = Vec::with_capacity(events);
-    let mut last = None;
-    for run in &order {
-        if last.is_none_or(|last| by_value(last, run) != Ordering::Equal) {
-            values.push((run.1, run.2));
+    let mut groups = Groups {
+        events: Vec::with_capacity(events),
+        ..Groups::default()
+    };
+    for runs in order.chunk_by(|a, b| by_value(a, b) == Ordering::Equal) {
+        groups.values.push((runs[0].1, runs[0].2));
+        for run in runs {
+            let events = parts[run.1 as usize].events(run.2 as usize);
+            groups.events.extend_from_slice(events);
         }
-        last = Some(run);
-        let number = number(values.len() - 1);
-        let events = parts[run.1 as usize].events(run.2 as usize);
-        rows.extend(events.iter().map(|event| (number, *event)));
+        groups.ends.push(groups.events.len());
     }
-    [values, rows]
+    groups
 }
 
 /// The end of the list before, which is where a list begins.
@@ -213,39 +219,38 @@ impl Keys {
         let Ok(merged) = side_by_side(&stretches, |(from, to)| {
             Ok::<_, Infallible>(merged(&parts, &head, *from, *to))
         });
-        let mut values: Vec<(u32, u32)> = Vec::new();
-        let mut rows: Vec<(u32, u32)> = Vec::new();
-        for [more_values, mut more_rows] in merged {
-            let before = number(values.len());
-            if values.is_empty() {
-                (values, rows) = (more_values, more_rows);
-                continue;
-            }
-            more_rows.iter_mut().for_each(|row| row.0 += before);
-            values.extend(more_values);
-            rows.extend(more_rows);
-        }
         for part in &mut parts {
             (part.events, part.event_ends) = (Vec::new(), Vec::new());
         }
-        Self {
-            parts,
-            values,
-            rows,
+        let mut merged = merged.into_iter();
+        let mut groups = merged.next().unwrap_or_default();
+        for more in merged {
+            let before = groups.events.len();
+            groups.values.extend(more.values);
+            let ends = more.ends.into_iter().map(|end| before + end);
+            groups.ends.extend(ends);
+            groups.events.extend(more.events);
         }
+        Self { parts, groups }
     }
 
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.groups.values.is_empty()
     }
 
-    /// The values, in their order, and the keys that have each; the event is the second of a key.
-    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[(u32, u32)])> {
-        self.rows.chunk_by(|a, b| a.0 == b.0).map(|group| {
-            let (part, at) = self.values[group[0].0 as usize];
-            (self.parts[part as usize].value(at as usize), group)
-        })
+    /// The values, in their order, and the events that have each.
+    pub(super) fn groups(&self) -> impl Iterator<Item = (&str, &[u32])> {
+        (0..number(self.groups.values.len())).map(|at| self.group(at))
+    }
+
+    /// One of them, by its number in the order of the values.
+    pub(super) fn group(&self, at: u32) -> (&str, &[u32]) {
+        let at = at as usize;
+        let (part, place) = self.groups.values[at];
+        let events = start(&self.groups.ends, at)..self.groups.ends[at];
+        let value = self.parts[part as usize].value(place as usize);
+        (value, &self.groups.events[events])
     }
 }
 
@@ -261,9 +266,8 @@ mod tests {
             part
         };
         let keys = Keys::of(parts.iter().map(part).collect());
-        let events = |group: &[(u32, u32)]| group.iter().map(|row| row.1).collect();
         keys.groups()
-            .map(|(value, group)| (value.to_owned(), events(group)))
+            .map(|(value, group)| (value.to_owned(), group.to_vec()))
             .collect()
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::closure::{Components, Fresh, borrow_times, close};
-use super::facts::Facts;
+use super::facts::{Facts, Order};
 use super::hubs::Apart;
 use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
 use super::merge::{Found, merge};
+use super::sights::runs;
 use super::tables::{self, Stretch};
 use super::touched::{Known, Touched};
-use super::weigh::{Kept, KeptCell, Settings, Sight, over_cells, weigh};
+use super::weigh::{Kept, KeptCell, OfCell, Settings, Sight, over_cells, weigh};
 use super::{StepClock, batch_digest};
 use crate::model::{Digest, KeyKind};
 use crate::store::{Store, StoreError};
@@ -113,8 +114,8 @@ impl Remake<'_> {
             None => Places::new(store),
         };
         let among = Among::new(&places, all);
-        let mut facts = Facts::read(store, &places)?;
-        facts.take_sources(&of.made.sources);
+        let mut order = Order::read(store, &places)?;
+        order.sources.append(&mut of.made.sources);
         let old = of.fragments.len();
         let fresh_here = touched
             .as_ref()
@@ -125,16 +126,13 @@ impl Remake<'_> {
         };
         let touched = match touched {
             Some(touched) => {
-                let time = |time: i64| (time != i64::MAX).then_some(time);
-                let times = among.of_all(&touched.times, i64::MAX).into_iter();
-                facts.times = times.map(time).collect();
+                order.set_times(among.of_all(&touched.times, i64::MAX));
                 touched
             }
             None => {
                 // Nothing is known of hubs yet.
-                borrow_times(store, &places, &mut facts, &fresh, &apart)?;
-                let times = facts.times.iter().map(|time| time.unwrap_or(i64::MAX));
-                Touched::all(all, times.collect(), self.settings.cell)
+                borrow_times(store, &places, &mut order, &fresh, &apart)?;
+                Touched::all(all, order.times().to_vec(), self.settings.cell)
             }
         };
         clock.done("reading events");
@@ -143,25 +141,19 @@ impl Remake<'_> {
         let links = close(
             store,
             &places,
-            &facts,
+            &order,
             &fresh,
             &self.limits,
             &mut components,
             &mut apart,
         )?;
         clock.done("joining by ids");
-        let wanted: Vec<usize> = (0..touched.cells.len())
-            .filter(|cell| touched.known[*cell].is_none())
-            .collect();
-        let sight = Sight {
-            store,
+        let looked = Looked {
             places: &places,
-            facts: &facts,
+            order: &order,
             apart: &apart,
-            may_have_causes: touched.known.iter().any(Option::is_some),
         };
-        let cells = (&touched.cells[..], &wanted[..]);
-        let weighed = weigh(&sight, &mut components, self.settings, self.kept, cells)?;
+        let weighed = self.weigh(&looked, &mut components, &touched)?;
         let known: Vec<Option<usize>> = match weighed {
             Some(_) => touched.known,
             // Nothing can be a cause: nothing was weighed, and nothing is kept of that.
@@ -173,7 +165,9 @@ impl Remake<'_> {
         of.times = touched.times;
         let found = Found {
             among: &among,
-            facts: &facts,
+            store,
+            places: &places,
+            order: &order,
             fresh: &fresh,
             components,
             links,
@@ -201,10 +195,10 @@ impl Remake<'_> {
         let clocks = cells.iter().map(|cell| cell.clocks().unwrap_or_default());
         of.clocks = over_cells(clocks);
         (of.hubs, of.apart) = apart.into_sorted();
-        let mut made = self.made();
-        made.sources = facts.sources();
-        made.sources.append(&mut of.made.sources);
-        of.made = made;
+        of.made = Made {
+            sources: order.sources,
+            ..self.made()
+        };
         of.state = self.state;
         of.places = Places::new(store);
         let read = places.len();
@@ -218,4 +212,62 @@ impl Remake<'_> {
         clock.done("putting it together");
         Ok(Some(closed))
     }
+
+    /// Weighs the cells that are not known, run by run. `None` where nothing can be a cause.
+    fn weigh(
+        &self,
+        looked: &Looked<'_>,
+        components: &mut Components,
+        touched: &Touched,
+    ) -> Result<Option<Vec<OfCell>>, StoreError> {
+        let (store, places, order) = (self.store, looked.places, looked.order);
+        let wanted: Vec<usize> = (0..touched.cells.len())
+            .filter(|cell| touched.known[*cell].is_none())
+            .collect();
+        let cells = (&touched.cells[..], &wanted[..]);
+        let runs = runs(
+            places,
+            order.times(),
+            components,
+            cells,
+            self.settings.at_once,
+        );
+        let of_others = touched.known.iter().any(Option::is_some);
+        // Whether there are any in another run is not known yet.
+        let may_have_causes = of_others || runs.len() > 1;
+        let mut weighed: Vec<OfCell> = Vec::with_capacity(wanted.len());
+        for run in &runs {
+            let some = places.some(&run.parts);
+            let among = Among::new(&some, places);
+            let mut part = (!among.is_all()).then(|| (order.some(&among), components.some(&among)));
+            let (order, components) = match &mut part {
+                Some((order, components)) => (&*order, components),
+                None => (order, &mut *components),
+            };
+            let facts = Facts::read(store, &some, order)?;
+            let sight = Sight {
+                store,
+                places: &some,
+                facts: &facts,
+                apart: looked.apart,
+                may_have_causes,
+            };
+            let cells = (&touched.cells[..], &run.cells[..]);
+            let Some(mut more) = weigh(&sight, components, self.settings, self.kept, cells)? else {
+                continue;
+            };
+            more.iter_mut()
+                .for_each(|cell| cell.renumber(|event| among.all(event)));
+            weighed.append(&mut more);
+        }
+        let any = of_others || weighed.iter().any(|cell| cell.has_calls);
+        Ok(any.then_some(weighed))
+    }
+}
+
+/// The events that are looked at, and what joins none of them.
+struct Looked<'l> {
+    places: &'l Places,
+    order: &'l Order,
+    apart: &'l Apart,
 }

@@ -9,11 +9,11 @@ use std::ops::Range;
 use foldhash::{HashMap, HashMapExt};
 
 use super::closure::{Components, Fresh};
-use super::facts::Facts;
-use super::index::{Among, LinkOf, Links, Parts, json};
+use super::facts::{Order, read_ids};
+use super::index::{Among, LinkOf, Links, Parts, Places, json};
 use super::weigh::{Cause, OfCell};
 use crate::model::{Digest, KeyKind, Kind};
-use crate::store::{StoreError, side_by_side};
+use crate::store::{Store, StoreError, side_by_side};
 
 /// Tasks that a core takes at once.
 const AT_ONCE: usize = 1 << 12;
@@ -23,7 +23,10 @@ const NONE: u32 = u32::MAX;
 /// What was found in the parts that were looked at; events have their numbers there.
 pub(super) struct Found<'f> {
     pub among: &'f Among,
-    pub facts: &'f Facts,
+    pub store: &'f Store,
+    /// Their numbers.
+    pub places: &'f Places,
+    pub order: &'f Order,
     pub fresh: &'f Fresh<'f>,
     /// What ids join.
     pub components: Components,
@@ -44,7 +47,7 @@ pub(super) fn merge(of: &mut Parts, found: Found<'_>) -> Result<Option<Vec<i64>>
     let mut merge = Merge::new(of, found);
     merge.take_ids();
     merge.take_evidence()?;
-    let Some(begins) = merge.regroup(old) else {
+    let Some(begins) = merge.regroup(old)? else {
         return Ok(None);
     };
     let links = of.links.iter_mut().filter(|link| link.is_set());
@@ -57,7 +60,9 @@ pub(super) fn merge(of: &mut Parts, found: Found<'_>) -> Result<Option<Vec<i64>>
 struct Merge<'m> {
     of: &'m mut Parts,
     among: &'m Among,
-    facts: &'m Facts,
+    store: &'m Store,
+    places: &'m Places,
+    order: &'m Order,
     components: Components,
     links: Links,
     cells: &'m [OfCell],
@@ -72,7 +77,7 @@ struct Merge<'m> {
 
 impl<'m> Merge<'m> {
     fn new(of: &'m mut Parts, found: Found<'m>) -> Self {
-        let looked_at = found.facts.ids.len();
+        let looked_at = found.order.len();
         let mut is_own = vec![false; looked_at];
         for event in found.cells.iter().flat_map(|cell| &cell.own) {
             is_own[*event as usize] = true;
@@ -85,7 +90,9 @@ impl<'m> Merge<'m> {
             changed: vec![false; of.task_ids.len()],
             of,
             among: found.among,
-            facts: found.facts,
+            store: found.store,
+            places: found.places,
+            order: found.order,
             components: found.components,
             links: found.links,
             cells: found.cells,
@@ -141,9 +148,22 @@ impl<'m> Merge<'m> {
     /// no id ties to an earlier one.
     fn take_evidence(&mut self) -> Result<(), StoreError> {
         let among = self.among;
-        for told in self.cells.iter().flat_map(|cell| &cell.found) {
-            let events: Vec<u32> = told.events.iter().map(|event| among.all(*event)).collect();
-            if let Some(link) = &told.joined {
+        let cells = self.cells;
+        for cause in cells.iter().flat_map(|cell| &cell.found.causes) {
+            self.of.causes.push(Cause {
+                cause: among.all(cause.cause),
+                effect: among.all(cause.effect),
+                // As it is kept: what is told does not depend on whether it was read again.
+                probability: (cause.probability * 1e6).round() / 1e6,
+            });
+        }
+        for placed in cells.iter().flat_map(|cell| &cell.found.placed) {
+            let events: Vec<u32> = placed
+                .events
+                .iter()
+                .map(|event| among.all(*event))
+                .collect();
+            if let Some(link) = &placed.joined {
                 let cause = among.all(link.cause);
                 let value = self.of.values.push(link.why.as_bytes());
                 for event in &events {
@@ -158,17 +178,10 @@ impl<'m> Merge<'m> {
                     }
                 }
             }
-            self.of.causes.extend(told.causes.iter().map(|one| Cause {
-                cause: among.all(one.cause),
-                effect: among.all(one.effect),
-                // As it is kept: what is told does not depend on whether it was read again.
-                probability: (one.probability * 1e6).round() / 1e6,
-            }));
-            if let Some(weighing) = &told.weighing {
+            if let Some(weighing) = &placed.weighing {
                 let mut weighing = weighing.clone();
-                weighing.best.event = among.all(weighing.best.event);
-                if let Some(other) = &mut weighing.runner_up {
-                    other.event = among.all(other.event);
+                for candidate in weighing.candidates() {
+                    candidate.event = among.all(candidate.event);
                 }
                 let number = self.of.weighings.push(&json(&weighing)?);
                 for event in &events {
@@ -186,7 +199,7 @@ impl<'m> Merge<'m> {
 
     /// Makes tasks of the new events and of those whose tasks have changed. Gives the times, in order, at which these begin, or began,
     /// and those of which anything is told otherwise.
-    fn regroup(mut self, old: usize) -> Option<Vec<i64>> {
+    fn regroup(mut self, old: usize) -> Result<Option<Vec<i64>>, StoreError> {
         let new =
             u32::try_from(old).unwrap_or(NONE)..u32::try_from(self.of.times.len()).unwrap_or(NONE);
         let among = self.among;
@@ -194,18 +207,22 @@ impl<'m> Merge<'m> {
         let mut begins: Vec<i64> = no_more().map(|task| self.of.begins[task]).collect();
         let members = no_more().flat_map(|task| &self.of.members[bounds(&self.of.starts, task)]);
         let events = members.copied().chain(new.clone());
-        let mut events: Vec<u32> = events
-            .map(|event| among.here(event))
-            .collect::<Option<_>>()?;
+        let events: Option<Vec<u32>> = events.map(|event| among.here(event)).collect();
+        let Some(mut events) = events else {
+            return Ok(None);
+        };
         // Of one order, whatever they were before.
         events.sort_unstable();
         for event in &events {
             let link = self.of.links[among.all(*event) as usize];
             if link.is_by_evidence() {
-                self.components.union(among.here(link.cause)?, *event);
+                let Some(cause) = among.here(link.cause) else {
+                    return Ok(None);
+                };
+                self.components.union(cause, *event);
             }
         }
-        let tasks = tasks_of(self.facts, &mut self.components, &events, among);
+        let tasks = self.tasks_of(&events)?;
         put(self.of, &self.changed, tasks);
         let own = (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own);
         let mut told = vec![false; self.of.task_ids.len()];
@@ -219,11 +236,51 @@ impl<'m> Merge<'m> {
         let kinds = &mut self.of.kinds;
         kinds.resize(Kind::ALL.len() + 1, 0);
         for event in new.filter_map(|event| among.here(event)) {
-            kinds[self.facts.kind(event) as usize] += 1;
+            kinds[self.order.kind(event) as usize] += 1;
         }
         let untimed = self.of.times.iter().filter(|time| **time == i64::MAX);
         kinds[Kind::ALL.len()] = untimed.count() as u64;
-        Some(begins)
+        Ok(Some(begins))
+    }
+    /// The tasks of some events that hold all of theirs: members in their order, by their numbers among all.
+    fn tasks_of(&mut self, events: &[u32]) -> Result<Tasks, StoreError> {
+        let (order, among) = (self.order, self.among);
+        let grouped = grouped(&mut self.components, order.len(), events);
+        let blocks: Vec<&[Range<usize>]> = grouped.groups.chunks(AT_ONCE).collect();
+        let Ok(sorted) = side_by_side(&blocks, |block| {
+            let of_each = block.iter().map(|range| {
+                let mut members = grouped.events[range.clone()].to_vec();
+                members.sort_unstable_by(|a, b| order.compare(*a, *b));
+                members.into_boxed_slice()
+            });
+            Ok::<Vec<_>, Infallible>(of_each.collect())
+        });
+        drop(blocks);
+        drop(grouped);
+        let tasks: Vec<Box<[u32]>> = sorted.into_iter().flatten().collect();
+        let mut wanted = vec![false; order.len()];
+        for event in tasks.iter().flat_map(|members| order.least(members)) {
+            wanted[event as usize] = true;
+        }
+        let ids = read_ids(self.store, self.places, &wanted)?;
+        let blocks: Vec<&[Box<[u32]>]> = tasks.chunks(AT_ONCE).collect();
+        let Ok(digests) = side_by_side(&blocks, |block| {
+            let of_each = block.iter().map(|members| {
+                let id = |event: u32| {
+                    let at = ids.binary_search_by_key(&event, |known| known.0);
+                    at.map_or(Digest([0; 32]), |at| ids[at].1)
+                };
+                let least = order.least(members).map(id).min();
+                Digest::of(&least.map_or([0; 32], |id| id.0))
+            });
+            Ok::<Vec<_>, Infallible>(of_each.collect())
+        });
+        let mut tasks: Tasks = digests.into_iter().flatten().zip(tasks).collect();
+        for event in tasks.iter_mut().flat_map(|task| task.1.iter_mut()) {
+            *event = among.all(*event);
+        }
+        tasks.sort_unstable_by_key(|task| task.0);
+        Ok(tasks)
     }
 }
 
@@ -231,21 +288,26 @@ fn bounds(starts: &[u32], task: usize) -> Range<usize> {
     starts[task] as usize..starts[task + 1] as usize
 }
 
-/// The tasks of some events that hold all of theirs: members in their order, by their numbers among all.
-fn tasks_of(facts: &Facts, components: &mut Components, events: &[u32], among: &Among) -> Tasks {
-    // Members of a component come together at the place of its root.
+/// Events that lie together with those of the same group.
+struct Grouped {
+    events: Vec<u32>,
+    groups: Vec<Range<usize>>,
+}
+
+/// Groups some of so many events by their components: those of one come together at the place of its root.
+fn grouped(components: &mut Components, all: usize, events: &[u32]) -> Grouped {
     let roots: Vec<u32> = events.iter().map(|event| components.find(*event)).collect();
-    let mut ends = vec![0u32; facts.ids.len()];
+    let mut ends = vec![0u32; all];
     for root in &roots {
         ends[*root as usize] += 1;
     }
     let mut end = 0;
-    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut groups: Vec<Range<usize>> = Vec::new();
     for size in &mut ends {
         let start = end;
         end += *size;
         if *size > 0 {
-            found.push(start as usize..end as usize);
+            groups.push(start as usize..end as usize);
         }
         *size = start;
     }
@@ -255,24 +317,10 @@ fn tasks_of(facts: &Facts, components: &mut Components, events: &[u32], among: &
         grouped[*next as usize] = *event;
         *next += 1;
     }
-    drop((roots, ends));
-    let blocks: Vec<&[Range<usize>]> = found.chunks(AT_ONCE).collect();
-    let Ok(sorted) = side_by_side(&blocks, |block| {
-        let of_each = block.iter().map(|range| {
-            let mut members = grouped[range.clone()].to_vec();
-            members.sort_unstable_by(|a, b| facts.compare(*a, *b));
-            let least = members.iter().map(|event| facts.ids[*event as usize]).min();
-            let id = Digest::of(&least.map_or([0; 32], |id| id.0));
-            members
-                .iter_mut()
-                .for_each(|event| *event = among.all(*event));
-            (id, members.into_boxed_slice())
-        });
-        Ok::<Tasks, Infallible>(of_each.collect())
-    });
-    let mut sorted: Tasks = sorted.into_iter().flatten().collect();
-    sorted.sort_unstable_by_key(|task| task.0);
-    sorted
+    Grouped {
+        events: grouped,
+        groups,
+    }
 }
 
 /// Puts new tasks in the place of those that are no more.

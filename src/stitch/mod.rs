@@ -13,6 +13,7 @@ mod index;
 mod keys;
 mod make;
 mod merge;
+mod sights;
 mod statements;
 mod tables;
 mod texts;
@@ -40,6 +41,9 @@ const METHOD: u32 = 18;
 
 /// Cells whose events are as many rows as a file of tasks has at most.
 const CELLS_A_FILE: usize = 8;
+
+/// Cells whose events are as many as are looked at to weigh cells at once.
+const CELLS_AT_ONCE: usize = 32;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
@@ -181,6 +185,7 @@ fn make(
             threshold: config.stitch.threshold,
             cell: config.stitch.cell.get(),
             rows: config.stitch.cell.get().saturating_mul(CELLS_A_FILE),
+            at_once: config.stitch.cell.get().saturating_mul(CELLS_AT_ONCE),
         },
         kept: &kept,
     };

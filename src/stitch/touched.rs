@@ -10,7 +10,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::STRONG;
 use super::closure::{Fresh, borrow_times};
-use super::facts::Facts;
+use super::facts::Order;
 use super::hubs::Apart;
 use super::index::{Among, Numbered, Parts, Places};
 use super::keys::Keys;
@@ -147,8 +147,8 @@ impl Known<'_> {
     fn times(&self, fresh: &[bool]) -> Result<Option<Times>, StoreError> {
         let some = self.places.some(&self.parts_with(fresh));
         let among = Among::new(&some, self.places);
-        let mut facts = Facts::read(self.store, &some)?;
-        if !is_of_known_sources(&facts, &self.before.made.sources) {
+        let mut order = Order::read(self.store, &some)?;
+        if !is_of_known_sources(&order.sources, &self.before.made.sources) {
             return Ok(None);
         }
         let fresh = among.of_all(fresh, false);
@@ -156,7 +156,7 @@ impl Known<'_> {
             events: Some(&fresh),
             new: 0,
         };
-        if borrow_times(self.store, &some, &mut facts, &joined, self.apart)?.is_none() {
+        if borrow_times(self.store, &some, &mut order, &joined, self.apart)?.is_none() {
             return Ok(None);
         }
         let old = self.before.times.len();
@@ -172,7 +172,7 @@ impl Known<'_> {
                     if (of_all as usize) < old {
                         times.changed.push(*time);
                     }
-                    *time = facts.times[event as usize].unwrap_or(i64::MAX);
+                    *time = order.time_or_last(event);
                     times.changed.push(*time);
                 }
             }
@@ -221,8 +221,11 @@ impl Known<'_> {
 }
 
 /// Whether no format is of a source that would have stood for it before. What stands for a format is part of each cell.
-fn is_of_known_sources(facts: &Facts, known: &BTreeMap<String, String>) -> bool {
-    facts.sources().iter().all(|(format, source)| {
+fn is_of_known_sources(
+    sources: &BTreeMap<String, String>,
+    known: &BTreeMap<String, String>,
+) -> bool {
+    sources.iter().all(|(format, source)| {
         let known = known.get(format);
         known.is_none_or(|known| source >= known)
     })

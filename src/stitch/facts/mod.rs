@@ -1,28 +1,25 @@
 //! What stitching needs to know of each event, as columns.
 
+mod order;
 mod part;
 
-use std::collections::BTreeMap;
+use arrow_array::{Array, StringArray};
+use foldhash::HashMap;
 
-use foldhash::{HashMap, HashMapExt};
-
-use self::part::{Beside, Part};
+pub(super) use self::order::{Order, read_ids};
+use self::part::Part;
 use super::index::Places;
 use super::keys::Keys;
 use crate::model::{Digest, KeyKind, Kind};
-use crate::store::{CustodyFile, Store, StoreError, side_by_side};
+use crate::store::{Store, StoreError, side_by_side};
 
-/// What stitching needs to know of each event.
-pub(super) struct Facts {
-    pub ids: Vec<Digest>,
-    pub times: Vec<Option<i64>>,
-    pub ends: Vec<Option<i64>>,
-    /// Digest of the dump, ordinal and part: the order of equal times, behind the causal rank of the kind.
-    dumps: Vec<u32>,
-    ordinals: Vec<i64>,
-    parts: Vec<i32>,
-    /// Kind of each event.
-    kind_of: Vec<Kind>,
+/// What weighing needs to know of each event.
+pub(super) struct Facts<'o> {
+    /// Times and kinds.
+    pub order: &'o Order,
+    ids: Vec<Digest>,
+    /// `i64::MAX` for none.
+    ends: Vec<i64>,
     /// Format, tool, route and actor of each event, by number; 0 for none.
     pub formats: Vec<u32>,
     pub tools: Vec<u32>,
@@ -39,14 +36,57 @@ pub(super) struct Facts {
     names: Vec<String>,
 }
 
-/// A dump, or what was in one, by its digest.
-fn dump_name(file: &CustodyFile) -> String {
-    let member = file.member.as_deref().unwrap_or_default();
-    format!("{}!{member}", file.sha256)
+/// The clocks of events, where records say that they are of one of several: an export of telemetry is of many services.
+struct Clocks {
+    /// By event, from 1; empty if no record says so.
+    of_event: Vec<u32>,
+    names: Vec<String>,
+}
+
+impl Clocks {
+    fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
+        let keys = Keys::read(store, places, KeyKind::Clock, None)?;
+        let mut clocks = Self {
+            of_event: vec![0; if keys.is_empty() { 0 } else { places.len() }],
+            names: Vec::new(),
+        };
+        for (clock, group) in keys.groups() {
+            clocks.names.push(clock.to_owned());
+            let number = u32::try_from(clocks.names.len()).unwrap_or(u32::MAX);
+            for event in group {
+                clocks.of_event[*event as usize] = number;
+            }
+        }
+        Ok(clocks)
+    }
+
+    /// The clock of an event; empty for that of its format.
+    fn of(&self, event: usize) -> &str {
+        let number = self.of_event.get(event).copied().unwrap_or(0);
+        let at = (number as usize).checked_sub(1);
+        at.and_then(|at| self.names.get(at))
+            .map_or("", String::as_str)
+    }
+
+    /// A format, told apart by clocks.
+    fn format(format: &str, clock: &str) -> String {
+        match clock {
+            "" => format.to_owned(),
+            clock => format!("{format} {clock}"),
+        }
+    }
+}
+
+/// A text; empty for none.
+fn text(column: &StringArray, row: usize) -> &str {
+    match column.is_null(row) {
+        true => "",
+        false => column.value(row),
+    }
 }
 
 /// One column of all parts, which are without it then.
-fn joined<T>(parts: &mut [Part], column: impl Fn(&mut Part) -> &mut Vec<T>) -> Vec<T> {
+fn joined<P, T>(parts: &mut [P], column: impl Fn(&mut P) -> &mut Vec<T>) -> Vec<T> {
     let len = parts.iter_mut().map(|part| column(part).len()).sum();
     let mut all = Vec::with_capacity(len);
     for part in parts {
@@ -56,79 +96,49 @@ fn joined<T>(parts: &mut [Part], column: impl Fn(&mut Part) -> &mut Vec<T>) -> V
     all
 }
 
-impl Facts {
-    pub(super) fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
-        // Sorted, so that a dump's number does not depend on the order of ingest.
-        let mut dump_names: Vec<String> = store
-            .batches()
-            .iter()
-            .flat_map(|batch| &batch.files)
-            .map(dump_name)
-            .collect();
-        dump_names.sort_unstable();
-        dump_names.dedup();
-        let dumps: Vec<Vec<u32>> = store
-            .batches()
-            .iter()
-            .map(|batch| {
-                let number = |file| {
-                    let at = dump_names.binary_search(&dump_name(file));
-                    u32::try_from(at.unwrap_or(usize::MAX)).unwrap_or(u32::MAX)
-                };
-                batch.files.iter().map(number).collect()
-            })
-            .collect();
-        let clocks = Keys::read(store, places, KeyKind::Clock, None)?;
-        let mut clock_of = vec![0u32; if clocks.is_empty() { 0 } else { places.len() }];
-        let mut clock_names: Vec<String> = Vec::new();
-        for (clock, group) in clocks.groups() {
-            clock_names.push(clock.to_owned());
-            let number = u32::try_from(clock_names.len()).unwrap_or(u32::MAX);
-            group
-                .iter()
-                .for_each(|row| clock_of[row.1 as usize] = number);
-        }
+impl<'o> Facts<'o> {
+    /// Reads what there is to know of the events that have a number, whose order is known.
+    ///
+    /// # Errors
+    /// A part cannot be read.
+    pub(super) fn read(
+        store: &Store,
+        places: &Places,
+        order: &'o Order,
+    ) -> Result<Self, StoreError> {
+        let clocks = Clocks::read(store, places)?;
         let of_each = places.files(store, "events");
         let parts = side_by_side(&of_each, |(part, path)| {
-            let first = part.events.start as usize;
-            let beside = Beside {
-                dumps: &dumps[part.batch],
-                clocks: clock_of.get(first..).unwrap_or_default(),
-                clock_names: &clock_names,
-            };
-            let read = Part::read(path, &beside)?;
-            part.check(path, read.ids.len())?;
+            let read = Part::read(path, &clocks, order, part.events.start)?;
+            part.check(path, read.formats.len())?;
             Ok::<_, StoreError>(read)
         })?;
-        Ok(Self::of(parts))
+        Ok(Self::of(parts, order))
     }
 
-    fn of(mut parts: Vec<Part>) -> Self {
+    fn of(mut parts: Vec<Part>, order: &'o Order) -> Self {
         // In their order, so that no number depends on the order of ingest.
         let mut names: Vec<&str> = parts.iter().flat_map(|part| part.names.iter()).collect();
+        names.extend(order.sources.values().map(String::as_str));
         names.sort_unstable();
         names.dedup();
-        let number = |name: &str| {
-            let at = names.binary_search(&name).unwrap_or(usize::MAX);
-            u32::try_from(at.saturating_add(1)).unwrap_or(u32::MAX)
+        let known = |name: &str| {
+            let at = names.binary_search(&name).ok()?;
+            u32::try_from(at + 1).ok()
         };
         let numbers: Vec<Vec<u32>> = parts
             .iter()
             .map(|part| {
-                let of_part = part.names.iter().map(number);
+                let of_part = part.names.iter();
+                let of_part = of_part.map(|name| known(name).unwrap_or(u32::MAX));
                 std::iter::once(0).chain(of_part).collect()
             })
             .collect();
+        let sources = order.sources.iter();
+        let source_of: HashMap<u32, u32> = sources
+            .filter_map(|(format, source)| Some((known(format)?, known(source)?)))
+            .collect();
         let names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        let mut source_of: HashMap<u32, u32> = HashMap::new();
-        for (part, numbers) in parts.iter().zip(&numbers) {
-            for (format, source) in &part.sources {
-                // Where a format is of several sources, the first of them stands for it.
-                let source = numbers[*source as usize];
-                let known = source_of.entry(numbers[*format as usize]).or_insert(source);
-                *known = source.min(*known);
-            }
-        }
         let mut object_names: Vec<String> = Vec::new();
         for part in &mut parts {
             // What two parts name stands there twice: nothing asks whether two numbers are one.
@@ -149,16 +159,11 @@ impl Facts {
                 all.for_each(|number| *number = numbers[*number as usize]);
             }
         }
-        let kind_of = joined(&mut parts, |part| &mut part.kinds);
         let of = &mut parts;
         Self {
+            order,
             ids: joined(of, |part| &mut part.ids),
-            times: joined(of, |part| &mut part.times),
             ends: joined(of, |part| &mut part.ends),
-            dumps: joined(of, |part| &mut part.dumps),
-            ordinals: joined(of, |part| &mut part.ordinals),
-            parts: joined(of, |part| &mut part.parts),
-            kind_of,
             formats: joined(of, |part| &mut part.formats),
             tools: joined(of, |part| &mut part.tools),
             routes: joined(of, |part| &mut part.routes),
@@ -172,32 +177,6 @@ impl Facts {
         }
     }
 
-    /// The source that stands for each format.
-    pub fn sources(&self) -> BTreeMap<String, String> {
-        let names = self.source_of.iter();
-        let names = names.map(|(format, source)| (self.name(*format), self.name(*source)));
-        names
-            .map(|(format, source)| (format.to_owned(), source.to_owned()))
-            .collect()
-    }
-
-    /// Takes over which source stands for a format, where that is known of more events than these.
-    pub fn take_sources(&mut self, known: &BTreeMap<String, String>) {
-        let mut of_format = std::mem::take(&mut self.source_of);
-        for (format, source) in &mut of_format {
-            let known = known.get(self.name(*format));
-            if let Some(known) = known.filter(|known| *known != self.name(*source)) {
-                let at = self.names.iter().position(|name| name == known);
-                let at = at.unwrap_or_else(|| {
-                    self.names.push(known.clone());
-                    self.names.len() - 1
-                });
-                *source = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            }
-        }
-        self.source_of = of_format;
-    }
-
     /// Name of a format, tool, route or actor.
     pub fn name(&self, number: u32) -> &str {
         let at = (number as usize).checked_sub(1);
@@ -207,7 +186,22 @@ impl Facts {
 
     /// Kind of an event.
     pub fn kind(&self, event: u32) -> Kind {
-        self.kind_of[event as usize]
+        self.order.kind(event)
+    }
+
+    /// Id of an event.
+    pub fn id(&self, event: u32) -> Digest {
+        self.ids[event as usize]
+    }
+
+    /// When an event began.
+    pub fn time(&self, event: u32) -> Option<i64> {
+        self.order.time(event)
+    }
+
+    /// When it ended.
+    pub fn end(&self, event: u32) -> Option<i64> {
+        Some(self.ends[event as usize]).filter(|time| *time != i64::MAX)
     }
 
     /// Whether a system says that it was changed, and not only that it was asked to.
@@ -232,26 +226,5 @@ impl Facts {
     /// Whether it is a request that a gateway or server logged.
     pub fn is_request(&self, event: usize) -> bool {
         self.requests[event]
-    }
-
-    /// Events in the order of [`Facts::order`]. Mostly their times decide, and nothing else is looked at.
-    pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
-        let time = |event: u32| self.times[event as usize].unwrap_or(i64::MAX);
-        time(a)
-            .cmp(&time(b))
-            .then_with(|| self.order(a).cmp(&self.order(b)))
-    }
-
-    /// A total order that does not depend on places in the store. Events without time come last.
-    pub fn order(&self, event: u32) -> (i64, u8, u32, i64, i32, Digest) {
-        let at = event as usize;
-        (
-            self.times[at].unwrap_or(i64::MAX),
-            self.kind_of[at].causal_rank(),
-            self.dumps[at],
-            self.ordinals[at],
-            self.parts[at],
-            self.ids[at],
-        )
     }
 }

@@ -1,11 +1,14 @@
 //! What stitching needs to know of the events of one part of the store.
 
+use std::ops::Range;
 use std::path::Path;
 
+use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
-use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
-use arrow_array::{Array, RecordBatch, StringArray};
+use arrow_array::types::TimestampMicrosecondType;
 
+use super::order::digest;
+use super::{Clocks, Order, text};
 use crate::model::{Digest, Kind, evidence_value};
 use crate::stitch::texts::Texts;
 use crate::store::{StoreError, scan_columns};
@@ -32,12 +35,8 @@ impl Recent {
 #[derive(Default)]
 pub(super) struct Part {
     pub(super) ids: Vec<Digest>,
-    pub(super) times: Vec<Option<i64>>,
-    pub(super) ends: Vec<Option<i64>>,
-    pub(super) dumps: Vec<u32>,
-    pub(super) ordinals: Vec<i64>,
-    pub(super) parts: Vec<i32>,
-    pub(super) kinds: Vec<Kind>,
+    /// `i64::MAX` for none.
+    pub(super) ends: Vec<i64>,
     pub(super) changes: Vec<bool>,
     pub(super) requests: Vec<bool>,
     /// By [`Part::names`].
@@ -47,40 +46,14 @@ pub(super) struct Part {
     pub(super) actors: Vec<u32>,
     /// By [`Part::object_names`].
     pub(super) objects: Vec<u32>,
-    /// Formats with the sources of their records.
-    pub(super) sources: Vec<(u32, u32)>,
     pub(super) names: Texts,
     pub(super) object_names: Texts,
 }
 
-/// What is known of the store beside a part.
-pub(super) struct Beside<'s> {
-    /// Numbers of the dumps of the part's batch.
-    pub(super) dumps: &'s [u32],
-    /// The clock of each event of the part, from 1, where its record says that it is one of several; empty if none does.
-    pub(super) clocks: &'s [u32],
-    /// Names of the clocks.
-    pub(super) clock_names: &'s [String],
-}
-
-/// A text; empty for none.
-fn text(column: &StringArray, row: usize) -> &str {
-    match column.is_null(row) {
-        true => "",
-        false => column.value(row),
-    }
-}
-
-const COLUMNS: [&str; 14] = [
+const COLUMNS: [&str; 8] = [
     "event_id",
-    "time",
     "end_time",
-    "file",
-    "ordinal",
-    "part",
-    "source",
     "format",
-    "kind",
     "actor",
     "action",
     "object_type",
@@ -92,7 +65,6 @@ const COLUMNS: [&str; 14] = [
 #[derive(Default)]
 struct Before {
     format: Recent,
-    source: Recent,
     tool: Recent,
     actor: Recent,
     route: Recent,
@@ -100,61 +72,55 @@ struct Before {
 }
 
 impl Part {
-    pub(super) fn read(path: &Path, beside: &Beside<'_>) -> Result<Self, StoreError> {
+    /// Reads a part whose first event has that number.
+    pub(super) fn read(
+        path: &Path,
+        clocks: &Clocks,
+        order: &Order,
+        first: u32,
+    ) -> Result<Self, StoreError> {
         let mut part = Self::default();
         let mut before = Before::default();
+        let last = u32::try_from(order.len()).unwrap_or(u32::MAX);
         scan_columns::<StoreError>(path, Some(&COLUMNS), |table| {
-            part.add(&table, beside, &mut before);
+            let read = u32::try_from(part.formats.len()).unwrap_or(u32::MAX);
+            part.add(&table, clocks, order, (first + read)..last, &mut before);
             Ok(())
         })?;
         Ok(part)
     }
 
-    fn add(&mut self, table: &RecordBatch, beside: &Beside<'_>, before: &mut Before) {
+    /// Adds rows that are of those events.
+    fn add(
+        &mut self,
+        table: &RecordBatch,
+        clocks: &Clocks,
+        order: &Order,
+        events: Range<u32>,
+        before: &mut Before,
+    ) {
         let ids = table.column(0).as_fixed_size_binary();
-        let times = table.column(1).as_primitive::<TimestampMicrosecondType>();
-        let ends = table.column(2).as_primitive::<TimestampMicrosecondType>();
-        let files = table.column(3).as_primitive::<Int32Type>();
-        let ordinals = table.column(4).as_primitive::<Int64Type>();
-        let parts = table.column(5).as_primitive::<Int32Type>();
+        let ends = table.column(1).as_primitive::<TimestampMicrosecondType>();
         let texts = |column: usize| table.column(column).as_string::<i32>();
-        let (sources, formats, kinds, actors) = (texts(6), texts(7), texts(8), texts(9));
-        let (actions, objects, object_ids, tools) = (texts(10), texts(11), texts(12), texts(13));
-        let first = self.ids.len();
-        self.times.extend(times);
-        self.ends.extend(ends);
-        self.ordinals.extend_from_slice(ordinals.values());
-        self.parts.extend_from_slice(parts.values());
+        let (formats, actors, actions) = (texts(2), texts(3), texts(4));
+        let (objects, object_ids, tools) = (texts(5), texts(6), texts(7));
+        self.ends
+            .extend(ends.iter().map(|end| end.unwrap_or(i64::MAX)));
         let mut route = String::new();
         let mut of_clock = String::new();
-        for row in 0..table.num_rows() {
-            let mut id = [0; 32];
-            id.copy_from_slice(ids.value(row));
-            self.ids.push(Digest(id));
-            let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
-            let dump = beside.dumps.get(file).copied();
-            self.dumps.push(dump.unwrap_or(u32::MAX));
-            let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
-            self.kinds.push(kind);
+        for (row, event) in (0..table.num_rows()).zip(events) {
+            self.ids.push(digest(ids.value(row)));
             let format = text(formats, row);
-            // An export of telemetry is of many services, each with a clock of its own.
-            let clock = beside.clocks.get(first + row).copied().unwrap_or(0);
-            let clock = (clock as usize).checked_sub(1);
-            let name = match clock.and_then(|clock| beside.clock_names.get(clock)) {
-                Some(clock) => {
+            let name = match clocks.of(event as usize) {
+                "" => format,
+                clock => {
                     of_clock.clear();
                     of_clock.extend([format, " ", clock]);
                     &of_clock
                 }
-                None => format,
             };
             let names = &mut self.names;
-            let clock = before.format.number(name, names);
-            let source = before.source.number(text(sources, row), names);
-            if self.sources.last() != Some(&(clock, source)) {
-                self.sources.push((clock, source));
-            }
-            self.formats.push(clock);
+            self.formats.push(before.format.number(name, names));
             self.tools.push(before.tool.number(text(tools, row), names));
             self.actors
                 .push(before.actor.number(text(actors, row), names));
@@ -163,7 +129,8 @@ impl Part {
             self.objects.push(object);
             let action = text(actions, row);
             let by_http = is_request(action);
-            self.changes.push(kind == Kind::Write && !by_http);
+            let is_write = order.kind(event) == Kind::Write;
+            self.changes.push(is_write && !by_http);
             self.requests.push(by_http);
             // A table is what kind of thing was changed, not which.
             let of_kind = match text(objects, row) {
@@ -173,8 +140,6 @@ impl Part {
             write_route(&mut route, format, action, of_kind);
             self.routes.push(before.route.number(&route, names));
         }
-        self.sources.sort_unstable();
-        self.sources.dedup();
     }
 }
 

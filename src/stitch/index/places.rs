@@ -212,6 +212,11 @@ impl Among {
         }
     }
 
+    /// Whether all parts are here.
+    pub(in crate::stitch) fn is_all(&self) -> bool {
+        self.is_all
+    }
+
     /// The number among all.
     pub(in crate::stitch) fn all(&self, here: u32) -> u32 {
         if self.is_all {

@@ -75,7 +75,7 @@ impl Action {
 
 /// The requests or runs of tools of a fragment, each with what was recorded behind it; none if there is but
 /// one.
-fn steps(facts: &Facts, events: &[u32]) -> Vec<Vec<u32>> {
+fn steps(facts: &Facts<'_>, events: &[u32]) -> Vec<Vec<u32>> {
     let mut steps: Vec<Vec<u32>> = Vec::new();
     for event in events {
         let begins = facts.is_request(*event as usize) || facts.kind(*event) == Kind::ToolCall;
@@ -136,7 +136,7 @@ pub(super) fn actions(
         };
         let mut action = action_of(number, deed.own, deed.time, deed.events.clone());
         for step in steps.into_iter().take(MOST_STEPS) {
-            if let Some(time) = facts.times[step[0] as usize] {
+            if let Some(time) = facts.time(step[0]) {
                 action.steps.push(action_of(number, deed.own, time, step));
             }
         }

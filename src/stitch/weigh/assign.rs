@@ -449,11 +449,11 @@ impl Model<'_> {
     }
 
     pub(super) fn action_id(&self, number: usize) -> crate::model::Digest {
-        self.facts.ids[self.actions[number].events[0] as usize]
+        self.facts.id(self.actions[number].events[0])
     }
 
     pub(super) fn call_id(&self, at: usize) -> crate::model::Digest {
-        self.facts.ids[self.calls[at].event as usize]
+        self.facts.id(self.calls[at].event)
     }
 }
 

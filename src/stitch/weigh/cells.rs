@@ -173,7 +173,7 @@ impl Cell {
             .iter()
             .map(|(time, number)| {
                 let mut events = ground.events_of_deed.get(*number).to_vec();
-                events.sort_by(|a, b| facts.compare(*a, *b));
+                events.sort_by(|a, b| facts.order.compare(*a, *b));
                 let (time, own) = (*time, (bounds.own.0..=bounds.own.1).contains(time));
                 Deed { events, time, own }
             })
@@ -243,14 +243,14 @@ impl Cell {
             // Fragments in the order in which they come: how they are numbered elsewhere says nothing.
             let next = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
             let task = *tasks.entry(ground.roots[at]).or_insert(next);
-            bytes.extend(facts.ids[at].0);
+            bytes.extend(facts.id(event).0);
             bytes.extend(task.to_le_bytes());
             bytes.extend([
                 u8::from(ground.in_task(event)),
                 u8::from(ground.documented[at]),
             ]);
             // A change takes the time of its header, which may be in another batch.
-            let time = facts.times[at];
+            let time = facts.time(event);
             bytes.push(u8::from(time.is_some()));
             bytes.extend(time.unwrap_or(0).to_le_bytes());
         };

@@ -85,12 +85,11 @@ impl Model<'_> {
         let mut asked: HashMap<(u32, u32), Vec<i64>> = HashMap::new();
         let mut ended: BTreeSet<u32> = BTreeSet::new();
         for call in self.calls.iter().filter(|call| call.thinks) {
-            let at = call.event as usize;
-            if self.facts.ends[at].is_some() {
+            if self.facts.end(call.event).is_some() {
                 ended.insert(call.format);
             }
             if call.root != NONE {
-                let start = self.facts.times[at].unwrap_or(i64::MAX);
+                let start = self.facts.order.time_or_last(call.event);
                 asked
                     .entry((call.root, call.format))
                     .or_default()

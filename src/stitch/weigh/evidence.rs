@@ -182,7 +182,7 @@ impl Model<'_> {
     /// Seconds from a call, as it is recorded, to an action, and what is usual.
     fn seconds_between(&self, call: &Call, action: &Action) -> (f64, f64) {
         // A call of a log that does not say when models answered is weighed by a later time than it is shown with.
-        let recorded = self.facts.times[call.event as usize];
+        let recorded = self.facts.time(call.event);
         let later = match call.by_model {
             true => call.time - recorded.unwrap_or(call.time),
             false => 0,

@@ -8,7 +8,7 @@ use crate::stitch::texts::Texts;
 
 /// What there is to be weighed, of the whole store; models are made of parts of it.
 pub(super) struct Ground<'f> {
-    pub(super) facts: &'f Facts,
+    pub(super) facts: &'f Facts<'f>,
     /// The fragment of each event, by the number of one of its events.
     pub(super) roots: Vec<u32>,
     /// By that number, whether a model has a part in it.
@@ -68,7 +68,7 @@ impl<'f> Ground<'f> {
         components: &mut Components,
     ) -> Result<Option<Self>, StoreError> {
         let facts = sight.facts;
-        let n = u32::try_from(facts.times.len()).unwrap_or(u32::MAX);
+        let n = u32::try_from(facts.order.len()).unwrap_or(u32::MAX);
         let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
         let mut agent = vec![false; n as usize];
         for event in 0..n {
@@ -140,16 +140,16 @@ impl<'f> Ground<'f> {
                 Kind::Inference => self.in_task(event),
                 _ => facts.is_request(event as usize),
             };
-            if let (true, Some(start)) = (called, facts.times[event as usize]) {
+            if let (true, Some(start)) = (called, facts.time(event)) {
                 let end = match facts.kind(event) {
                     // Its tools run when it has answered.
-                    Kind::Inference => facts.ends[event as usize],
+                    Kind::Inference => facts.end(event),
                     _ => None,
                 };
                 self.calls.push((end.unwrap_or(start), event));
             }
         }
-        sort_by_time(&mut self.calls, |event| facts.ids[event as usize]);
+        sort_by_time(&mut self.calls, |event| facts.id(event));
         let by_model = (0u32..).zip(&self.calls).filter(|(_, (_, event))| {
             facts.kind(*event) == Kind::ToolCall && self.agent[self.roots[*event as usize] as usize]
         });
@@ -183,8 +183,8 @@ impl<'f> Ground<'f> {
         let facts = self.facts;
         let mut saved = vec![0u32; self.roots.len()];
         for (number, (_, group)) in (1u32..).zip(transactions.groups()) {
-            for row in group {
-                saved[row.1 as usize] = number;
+            for event in group {
+                saved[*event as usize] = number;
             }
         }
         let mut rows: Vec<(u32, u32, u32)> = Vec::new();
@@ -206,9 +206,9 @@ impl<'f> Ground<'f> {
         let mut first_of_deed: Vec<u32> = Vec::new();
         for group in rows.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
             let events = group.iter().map(|row| row.2);
-            let first = events.clone().min_by(|a, b| facts.compare(*a, *b));
+            let first = events.clone().min_by(|a, b| facts.order.compare(*a, *b));
             let Some(first) = first else { continue };
-            if let Some(time) = facts.times[first as usize] {
+            if let Some(time) = facts.time(first) {
                 first_of_deed.push(first);
                 let number = u32::try_from(self.deeds.len()).unwrap_or(u32::MAX);
                 self.deeds.push((time, number));
@@ -217,7 +217,7 @@ impl<'f> Ground<'f> {
         }
         self.events_of_deed = Lists::of(self.deeds.len(), || pairs.iter().copied());
         sort_by_time(&mut self.deeds, |deed| {
-            facts.ids[first_of_deed[deed as usize] as usize]
+            facts.id(first_of_deed[deed as usize])
         });
     }
 
@@ -225,7 +225,7 @@ impl<'f> Ground<'f> {
         let facts = self.facts;
         let tells = |event: &u32| self.in_task(*event) && !facts.is_change(*event as usize);
         // What has no time is known from the beginning of its task on.
-        let timeless = |event: &u32| facts.times[*event as usize].is_none();
+        let timeless = |event: &u32| facts.time(*event).is_none();
         let events = || (0u32..).take(self.roots.len());
         let mut first: HashMap<u32, i64> = events()
             .filter(|event| timeless(event) && tells(event))
@@ -237,12 +237,12 @@ impl<'f> Ground<'f> {
             self.roots.len()
         };
         for event in events().take(dated) {
-            let time = facts.times[event as usize];
+            let time = facts.time(event);
             if let (Some(time), Some(least)) = (time, first.get_mut(&self.roots[event as usize])) {
                 *least = time.min(*least);
             }
         }
-        let time = |event: u32| match facts.times[event as usize] {
+        let time = |event: u32| match facts.time(event) {
             Some(time) => time,
             None => first[&self.roots[event as usize]],
         };
@@ -250,7 +250,7 @@ impl<'f> Ground<'f> {
             .filter(tells)
             .map(|event| (time(event), event))
             .collect();
-        sort_by_time(&mut known, |event| facts.ids[event as usize]);
+        sort_by_time(&mut known, |event| facts.id(event));
         self.known = known;
     }
 
@@ -268,27 +268,27 @@ impl ToldByKeys {
         let mut told = Self::default();
         for (size, group) in sight.keys(KeyKind::Size)?.groups() {
             if let Ok(size) = size.parse() {
-                told.sizes.extend(group.iter().map(|row| (row.1, size)));
+                told.sizes.extend(group.iter().map(|event| (*event, size)));
             }
         }
         let mut pairs: Vec<(u32, u32)> = Vec::new();
         let calls = sight.keys(KeyKind::ToolCall)?;
         for (number, (id, group)) in (0u32..).zip(calls.groups()) {
-            pairs.extend(group.iter().map(|row| (number, row.1)));
+            pairs.extend(group.iter().map(|event| (number, *event)));
             if sight.apart.is_hub(KeyKind::ToolCall, id) {
                 continue;
             }
             // Ids of calls recur, sometimes within a conversation: results that differ say nothing, nor do those of hubs.
             let results = group
                 .iter()
-                .filter(|row| facts.kind(row.1) == Kind::ToolResult);
-            let mut results = results.filter_map(|row| told.sizes.get(&row.1).copied());
+                .filter(|event| facts.kind(**event) == Kind::ToolResult);
+            let mut results = results.filter_map(|event| told.sizes.get(event).copied());
             let Some(size) = results.next() else { continue };
             if results.all(|other| other == size) {
                 let calls = group
                     .iter()
-                    .filter(|row| facts.kind(row.1) == Kind::ToolCall);
-                told.results.extend(calls.map(|row| (row.1, size)));
+                    .filter(|event| facts.kind(**event) == Kind::ToolCall);
+                told.results.extend(calls.map(|event| (*event, size)));
             }
         }
         drop(calls);
@@ -301,8 +301,8 @@ impl ToldByKeys {
             told.addresses = vec![0; sight.places.len()];
         }
         for (number, (_, group)) in (1u32..).zip(keys.groups()) {
-            for row in group {
-                told.addresses[row.1 as usize] = number;
+            for event in group {
+                told.addresses[*event as usize] = number;
             }
         }
         Ok(told)

@@ -55,7 +55,7 @@ fn words(name: &str) -> Vec<String> {
 }
 
 impl Likeness {
-    pub(super) fn new(facts: &Facts, calls: &[Call], actions: &[Action]) -> Self {
+    pub(super) fn new(facts: &Facts<'_>, calls: &[Call], actions: &[Action]) -> Self {
         let mut tools: BTreeMap<u32, f64> = BTreeMap::new();
         for call in calls.iter().filter(|call| call.by_model) {
             *tools.entry(call.tool).or_default() += 1.0;

@@ -136,7 +136,7 @@ const CROWD: usize = 100;
 /// What is known of a cell.
 struct Model<'f> {
     ground: &'f Ground<'f>,
-    facts: &'f Facts,
+    facts: &'f Facts<'f>,
     /// Cells that are not done yet, this one included: while there are fewer than cores, the actions of each are looked
     /// at side by side.
     left: &'f AtomicUsize,
@@ -214,6 +214,8 @@ pub(super) struct Settings {
     pub threshold: f64,
     /// Events of one cell, at most.
     pub cell: usize,
+    /// Events that are looked at for cells at once, where that is enough for one.
+    pub at_once: usize,
     /// Rows of one file of tasks, at most, as far as a day is not longer.
     pub rows: usize,
 }
@@ -222,7 +224,7 @@ pub(super) struct Settings {
 pub(super) struct Sight<'s> {
     pub store: &'s Store,
     pub places: &'s Places,
-    pub facts: &'s Facts,
+    pub facts: &'s Facts<'s>,
     /// Values that join nothing.
     pub apart: &'s Apart,
     /// Whether a cause is on record, here or among the events that are not looked at.
@@ -259,6 +261,7 @@ pub(super) fn weigh(
                 found: kept.unpack()?.found(&ground, &cell)?,
                 kept,
                 weighed: false,
+                has_calls: !cell.calls.is_empty(),
             })
         }))
     })?;
@@ -269,7 +272,7 @@ pub(super) fn weigh(
         // Where most cells are known, few values are asked for.
         let some = others.len() < cells.len();
         let wanted = some.then(|| {
-            let mut wanted = vec![false; sight.facts.ids.len()];
+            let mut wanted = vec![false; sight.places.len()];
             for at in &others {
                 let cell = Cell::of(&ground, cells[*at]);
                 cell.each_event(|event| wanted[event as usize] = true);
@@ -290,6 +293,7 @@ pub(super) fn weigh(
             found: told.found(&ground, &cell).unwrap_or_default(),
             kept,
             weighed: true,
+            has_calls: !cell.calls.is_empty(),
         })
     })?;
     let mut of_each: Vec<OfCell> = known.into_iter().flatten().chain(weighed).collect();

@@ -30,17 +30,23 @@ pub struct Cause {
     pub probability: f64,
 }
 
-/// What is told of one action.
+/// What is found in a cell.
 #[derive(Default)]
 pub(in crate::stitch) struct Found {
+    /// What was in no task.
+    pub placed: Vec<Placed>,
+    /// Changes that a system has put on record, and what caused them.
+    pub causes: Vec<Cause>,
+}
+
+/// An action that no id ties to a task.
+pub(in crate::stitch) struct Placed {
     /// Its events, first one first.
     pub events: Vec<u32>,
     /// The link to its cause, if one was found.
     pub joined: Option<Weighed>,
-    /// Changes in it that a system has put on record.
-    pub causes: Vec<Cause>,
-    /// What was weighed, if it was in no task.
-    pub weighing: Option<Weighing>,
+    /// What was weighed.
+    pub weighing: Option<Box<Weighing>>,
 }
 
 /// What is told of a cell, by the places of calls and actions in it: it holds for the same cell of another time too,
@@ -80,9 +86,12 @@ impl Exact {
 
 impl Told {
     /// What is told, of the events of a cell; `None` if it is not of that cell.
-    pub(super) fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Vec<Found>> {
-        let actions = self.actions.into_iter();
-        actions.map(|told| told.found(ground, cell)).collect()
+    pub(super) fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Found> {
+        let mut found = Found::default();
+        for told in self.actions {
+            told.add(&mut found, ground, cell)?;
+        }
+        Some(found)
     }
 }
 
@@ -92,9 +101,9 @@ impl ToldOf {
         self.joined.is_none() && self.cause.is_none() && self.weighing.is_none()
     }
 
-    fn found(self, ground: &Ground<'_>, cell: &Cell) -> Option<Found> {
+    fn add(self, found: &mut Found, ground: &Ground<'_>, cell: &Cell) -> Option<()> {
         let call = |place: u32| cell.calls.get(place as usize).map(|call| call.1);
-        let events = cell.deeds.get(self.action as usize)?.events.clone();
+        let events = &cell.deeds.get(self.action as usize)?.events;
         let joined = match self.joined {
             Some((cause, probability, why)) => Some(Weighed {
                 cause: call(cause)?,
@@ -103,14 +112,14 @@ impl ToldOf {
             }),
             None => None,
         };
-        let mut causes = Vec::new();
         if let Some((cause, probability)) = self.cause {
             let cause = call(cause)?;
             let is_documented = |event: &&u32| {
                 let at = **event as usize;
                 ground.facts.is_change(at) && ground.documented[at]
             };
-            causes.extend(events.iter().filter(is_documented).map(|effect| Cause {
+            let effects = events.iter().filter(is_documented);
+            found.causes.extend(effects.map(|effect| Cause {
                 cause,
                 effect: *effect,
                 probability: probability.number(),
@@ -118,17 +127,18 @@ impl ToldOf {
         }
         let mut weighing = self.weighing;
         if let Some(weighing) = &mut weighing {
-            weighing.best.event = call(weighing.best.event)?;
-            if let Some(other) = &mut weighing.runner_up {
-                other.event = call(other.event)?;
+            for candidate in weighing.candidates() {
+                candidate.event = call(candidate.event)?;
             }
         }
-        Some(Found {
-            events,
-            joined,
-            causes,
-            weighing,
-        })
+        if joined.is_some() || weighing.is_some() {
+            found.placed.push(Placed {
+                events: events.clone(),
+                joined,
+                weighing: weighing.map(Box::new),
+            });
+        }
+        Some(())
     }
 }
 
@@ -138,10 +148,41 @@ pub(in crate::stitch) struct OfCell {
     pub place: usize,
     /// Events of everything that is decided in it.
     pub own: Vec<u32>,
-    pub found: Vec<Found>,
+    pub found: Found,
     pub kept: KeptCell,
     /// Not as it was kept.
     pub weighed: bool,
+    /// Whether anything in it may be a cause.
+    pub has_calls: bool,
+}
+
+impl OfCell {
+    /// The same, where events are numbered otherwise.
+    pub fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        let renumber = |event: &mut u32| *event = number(*event);
+        self.own.iter_mut().for_each(renumber);
+        for cause in &mut self.found.causes {
+            renumber(&mut cause.cause);
+            renumber(&mut cause.effect);
+        }
+        for placed in &mut self.found.placed {
+            placed.events.iter_mut().for_each(renumber);
+            if let Some(joined) = &mut placed.joined {
+                renumber(&mut joined.cause);
+            }
+            if let Some(weighing) = &mut placed.weighing {
+                let candidates = weighing.candidates();
+                candidates.for_each(|candidate| renumber(&mut candidate.event));
+            }
+        }
+    }
+}
+
+impl Weighing {
+    /// All that were weighed.
+    pub(in crate::stitch) fn candidates(&mut self) -> impl Iterator<Item = &mut Candidate> {
+        std::iter::once(&mut self.best).chain(&mut self.runner_up)
+    }
 }
 
 /// Clocks over all cells.

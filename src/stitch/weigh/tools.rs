@@ -24,13 +24,13 @@ fn bare(name: &str) -> String {
 }
 
 /// The tool that ran.
-fn tool_of(facts: &Facts, action: &Action) -> u32 {
+fn tool_of(facts: &Facts<'_>, action: &Action) -> u32 {
     let first = action.events.first();
     first.map_or(0, |event| facts.tools[*event as usize])
 }
 
 impl Asked {
-    pub(super) fn new(facts: &Facts, calls: &[Call], actions: &[Action]) -> Self {
+    pub(super) fn new(facts: &Facts<'_>, calls: &[Call], actions: &[Action]) -> Self {
         let mut asked = Self::default();
         let runs = actions.iter().filter(|action| action.is_tool);
         let runs: Vec<&Action> = runs
@@ -68,7 +68,7 @@ impl Asked {
     /// The number of a tool's name; `None` for no tool.
     fn name(
         &mut self,
-        facts: &Facts,
+        facts: &Facts<'_>,
         tool: u32,
         numbers: &mut HashMap<String, u32>,
     ) -> Option<u32> {

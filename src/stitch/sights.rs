@@ -1,0 +1,220 @@
+//! Which cells of time are looked at together.
+//!
+//! A cell sees what lies in its time, and the fragments of that, whole: the parts of the store that these are in are read for it. Parts
+//! follow each other in time, mostly, as cells do: so a run of cells shares what it reads, and memory is that of a run and not of the store.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use super::closure::Components;
+use super::index::Places;
+use super::weigh::Bounds;
+
+/// Cells that are weighed with what some parts hold.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Their numbers.
+    pub cells: Vec<usize>,
+    /// By part, whether it is read.
+    pub parts: Vec<bool>,
+}
+
+/// The most that is read for runs, measured by what they need together, before fewer runs are made.
+const MOST_READ: (usize, usize) = (3, 2);
+
+/// Makes runs of cells, whose numbers are `wanted`, of parts with not more than `most` events, as far as that is enough for one
+/// cell. `times` are those of the events, in order of their numbers. Where runs would read much more than once, they are longer.
+pub(super) fn runs(
+    places: &Places,
+    times: &[i64],
+    components: &mut Components,
+    (cells, wanted): (&[Bounds], &[usize]),
+    most: usize,
+) -> Vec<Run> {
+    if wanted.is_empty() {
+        return Vec::new();
+    }
+    let all = vec![true; places.parts().len()];
+    if places.len() <= most || wanted.len() <= 1 {
+        return vec![Run {
+            cells: wanted.to_vec(),
+            parts: all,
+        }];
+    }
+    let windows: Vec<(i64, i64)> = wanted.iter().map(|cell| cells[*cell].seen).collect();
+    let needed = needed(places, times, components, &windows);
+    let sizes: Vec<usize> = places
+        .parts()
+        .iter()
+        .map(|part| part.events.len())
+        .collect();
+    let size = |parts: &[bool]| -> usize {
+        let sizes = sizes.iter().zip(parts).filter(|(_, read)| **read);
+        sizes.map(|(size, _)| size).sum()
+    };
+    let mut once = vec![false; all.len()];
+    for part in needed.iter().flatten() {
+        once[*part] = true;
+    }
+    let (most_read, of) = MOST_READ;
+    let bound = size(&once).saturating_mul(most_read) / of;
+    let mut most = most;
+    loop {
+        let runs = runs_of(&needed, &sizes, wanted, most);
+        let read: usize = runs.iter().map(|run| size(&run.parts)).sum();
+        if read <= bound || runs.len() <= 1 {
+            return runs;
+        }
+        most = most.saturating_mul(2);
+    }
+}
+
+/// Runs of cells that need parts of so many events at most, each of one cell or more.
+fn runs_of(needed: &[Vec<usize>], sizes: &[usize], wanted: &[usize], most: usize) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut read = 0;
+    for (cell, needed) in wanted.iter().zip(needed) {
+        if let Some(run) = runs.last_mut() {
+            let more = needed.iter().filter(|part| !run.parts[**part]);
+            let more: usize = more.map(|part| sizes[*part]).sum();
+            if read + more <= most {
+                read += more;
+                needed.iter().for_each(|part| run.parts[*part] = true);
+                run.cells.push(*cell);
+                continue;
+            }
+        }
+        let mut parts = vec![false; sizes.len()];
+        needed.iter().for_each(|part| parts[*part] = true);
+        read = needed.iter().map(|part| sizes[*part]).sum();
+        runs.push(Run {
+            cells: vec![*cell],
+            parts,
+        });
+    }
+    runs
+}
+
+/// The parts that are needed for each window of time: those with what is seen in it, and with the rest of the fragments of that.
+fn needed(
+    places: &Places,
+    times: &[i64],
+    components: &mut Components,
+    windows: &[(i64, i64)],
+) -> Vec<Vec<usize>> {
+    const NONE: (u32, u32) = (u32::MAX, 0);
+    let seen_by = SeenBy::new(windows);
+    // The first and the last window that sees anything of a fragment: those between mostly do.
+    let mut of_fragment = vec![NONE; times.len()];
+    let mut last = seen_by.at(0);
+    for (event, time) in (0u32..).zip(times) {
+        if !last.0.contains(time) {
+            last = seen_by.at(*time);
+        }
+        if let Some((first, end)) = last.1 {
+            let of = &mut of_fragment[components.find(event) as usize];
+            *of = (of.0.min(first), of.1.max(end));
+        }
+    }
+    let mut needed: Vec<Vec<usize>> = vec![Vec::new(); windows.len()];
+    for (part, numbered) in places.parts().iter().enumerate() {
+        // How many more fragments of the part are seen from a window on.
+        let mut changes = vec![0i64; windows.len() + 1];
+        for event in numbered.events.clone() {
+            let (first, end) = of_fragment[components.find(event) as usize];
+            if first <= end {
+                changes[first as usize] += 1;
+                changes[end as usize + 1] -= 1;
+            }
+        }
+        let mut seen = 0;
+        for (change, needed) in changes.iter().zip(&mut needed) {
+            seen += change;
+            if seen > 0 {
+                needed.push(part);
+            }
+        }
+    }
+    needed
+}
+
+/// First and last of the windows that see a time, by spans of it.
+struct SeenBy {
+    /// First time of each span, and the windows.
+    spans: Vec<(i64, Option<(u32, u32)>)>,
+}
+
+impl SeenBy {
+    fn new(windows: &[(i64, i64)]) -> Self {
+        // At which times which windows begin, and which have ended.
+        let mut edges: BTreeMap<i64, [Vec<u32>; 2]> =
+            BTreeMap::from([(i64::MIN, Default::default())]);
+        for (number, (from, to)) in (0u32..).zip(windows) {
+            edges.entry(*from).or_default()[0].push(number);
+            if let Some(after) = to.checked_add(1) {
+                edges.entry(after).or_default()[1].push(number);
+            }
+        }
+        let mut open: BTreeSet<u32> = BTreeSet::new();
+        let spans = edges.into_iter().map(|(time, [begin, ended])| {
+            open.extend(begin);
+            ended.iter().for_each(|number| {
+                open.remove(number);
+            });
+            (time, open.first().copied().zip(open.last().copied()))
+        });
+        Self {
+            spans: spans.collect(),
+        }
+    }
+
+    /// The span around a time, and the windows that see it.
+    fn at(&self, time: i64) -> (RangeInclusive<i64>, Option<(u32, u32)>) {
+        let next = self.spans.partition_point(|span| span.0 <= time);
+        let (start, windows) = self.spans[next - 1];
+        let end = self.spans.get(next).map_or(i64::MAX, |span| span.0 - 1);
+        (start..=end, windows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sees_a_time_is_told_by_spans() {
+        let seen_by = SeenBy::new(&[(0, 10), (5, 20), (40, i64::MAX)]);
+        for (time, windows) in [
+            (i64::MIN, None),
+            (-1, None),
+            (0, Some((0, 0))),
+            (5, Some((0, 1))),
+            (10, Some((0, 1))),
+            (11, Some((1, 1))),
+            (20, Some((1, 1))),
+            (21, None),
+            (i64::MAX, Some((2, 2))),
+        ] {
+            let (span, found) = seen_by.at(time);
+            assert_eq!(found, windows, "{time}");
+            assert!(span.contains(&time));
+        }
+        let none = SeenBy::new(&[]);
+        assert_eq!(none.at(7), (i64::MIN..=i64::MAX, None));
+    }
+
+    #[test]
+    fn runs_of_cells_read_as_many_events_as_they_may() {
+        let needed = [vec![0], vec![0, 1], vec![1, 2], vec![2, 3], vec![3]];
+        let sizes = [10, 10, 10, 30];
+        let cells = |most| -> Vec<Vec<usize>> {
+            let runs = runs_of(&needed, &sizes, &[4, 5, 6, 7, 8], most);
+            runs.into_iter().map(|run| run.cells).collect()
+        };
+        assert_eq!(cells(20), [vec![4, 5], vec![6], vec![7], vec![8]]);
+        assert_eq!(cells(30), [vec![4, 5, 6], vec![7], vec![8]]);
+        assert_eq!(cells(60), [vec![4, 5, 6, 7, 8]]);
+        let run = &runs_of(&needed, &sizes, &[4, 5, 6, 7, 8], 30)[1];
+        assert_eq!(run.parts, [false, false, true, true]);
+    }
+}

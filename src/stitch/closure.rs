@@ -16,6 +16,9 @@ use crate::store::{Store, StoreError, side_by_side};
 /// Groups of keys that a core takes at once.
 const AT_ONCE: usize = 1 << 12;
 
+/// Events up to which the keys of one kind are read while those of another are joined.
+const AHEAD: usize = 4 << 20;
+
 /// Which events belong together.
 pub(super) struct Components {
     parent: Vec<u32>,
@@ -178,7 +181,7 @@ pub(super) fn close(
         Some(at) => Ok(reaching.swap_remove(at).1),
         None => read(kind),
     };
-    Keys::one_by_one(&STRONG, read, join)?;
+    Keys::one_by_one(&STRONG, places.len() <= AHEAD, read, join)?;
     Ok(links)
 }
 

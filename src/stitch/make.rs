@@ -7,7 +7,7 @@ use super::facts::{Facts, Order};
 use super::hubs::Apart;
 use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
 use super::merge::{Found, merge};
-use super::sights::runs;
+use super::sights::{Sweep, sweeps};
 use super::tables::{self, Stretch};
 use super::touched::{Known, Touched};
 use super::weigh::{Kept, KeptCell, OfCell, Settings, Sight, over_cells, weigh};
@@ -37,6 +37,8 @@ pub(super) struct Closed {
     pub cells: Vec<KeptCell>,
     /// Cells that were weighed now.
     pub weighed: usize,
+    /// How often parts of the store were gone through for that.
+    pub sweeps: usize,
     /// Events that were looked at.
     pub read: usize,
 }
@@ -153,7 +155,13 @@ impl Remake<'_> {
             order: &order,
             apart: &apart,
         };
-        let weighed = self.weigh(&looked, &mut components, &touched)?;
+        let wanted: Vec<usize> = (0..touched.cells.len())
+            .filter(|cell| touched.known[*cell].is_none())
+            .collect();
+        let cells = (&touched.cells[..], &wanted[..]);
+        let at_once = self.settings.at_once;
+        let sweeps = sweeps(&places, order.times(), &mut components, cells, at_once);
+        let weighed = self.weigh(&looked, &mut components, &touched, &sweeps)?;
         let known: Vec<Option<usize>> = match weighed {
             Some(_) => touched.known,
             // Nothing can be a cause: nothing was weighed, and nothing is kept of that.
@@ -207,37 +215,28 @@ impl Remake<'_> {
             stretches,
             cells,
             weighed: of_weighed,
+            sweeps: sweeps.len(),
             read,
         };
         clock.done("putting it together");
         Ok(Some(closed))
     }
 
-    /// Weighs the cells that are not known, run by run. `None` where nothing can be a cause.
+    /// Weighs the cells that are not known, sweep by sweep. `None` where nothing can be a cause.
     fn weigh(
         &self,
         looked: &Looked<'_>,
         components: &mut Components,
         touched: &Touched,
+        sweeps: &[Sweep],
     ) -> Result<Option<Vec<OfCell>>, StoreError> {
         let (store, places, order) = (self.store, looked.places, looked.order);
-        let wanted: Vec<usize> = (0..touched.cells.len())
-            .filter(|cell| touched.known[*cell].is_none())
-            .collect();
-        let cells = (&touched.cells[..], &wanted[..]);
-        let runs = runs(
-            places,
-            order.times(),
-            components,
-            cells,
-            self.settings.at_once,
-        );
         let of_others = touched.known.iter().any(Option::is_some);
-        // Whether there are any in another run is not known yet.
-        let may_have_causes = of_others || runs.len() > 1;
-        let mut weighed: Vec<OfCell> = Vec::with_capacity(wanted.len());
-        for run in &runs {
-            let some = places.some(&run.parts);
+        // Whether there are any in another sweep is not known yet.
+        let may_have_causes = of_others || sweeps.len() > 1;
+        let mut weighed: Vec<OfCell> = Vec::new();
+        for sweep in sweeps {
+            let some = places.some(&sweep.parts);
             let among = Among::new(&some, places);
             let mut part = (!among.is_all()).then(|| (order.some(&among), components.some(&among)));
             let (order, components) = match &mut part {
@@ -252,7 +251,7 @@ impl Remake<'_> {
                 apart: looked.apart,
                 may_have_causes,
             };
-            let cells = (&touched.cells[..], &run.cells[..]);
+            let cells = (&touched.cells[..], &sweep.cells[..]);
             let Some(mut more) = weigh(&sight, components, self.settings, self.kept, cells)? else {
                 continue;
             };

@@ -43,7 +43,7 @@ const METHOD: u32 = 18;
 const CELLS_A_FILE: usize = 8;
 
 /// Cells whose events are as many as are looked at to weigh cells at once.
-const CELLS_AT_ONCE: usize = 32;
+const CELLS_AT_ONCE: usize = 8;
 
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
@@ -132,6 +132,8 @@ pub struct Run {
     pub cells: usize,
     /// Those of them that were weighed now; nothing has touched the others.
     pub weighed: usize,
+    /// How often parts of the store were gone through for that, each time for some of the cells.
+    pub sweeps: usize,
     /// Events of the parts of the store that were read.
     pub read: usize,
 }
@@ -199,6 +201,7 @@ fn make(
         steps: clock.steps,
         cells: closed.cells.len(),
         weighed: closed.weighed,
+        sweeps: closed.sweeps,
         read: closed.read,
     };
     Ok((closed.index, run))

@@ -1,7 +1,8 @@
 //! Which cells of time are looked at together.
 //!
 //! A cell sees what lies in its time, and the fragments of that, whole: the parts of the store that these are in are read for it. Parts
-//! follow each other in time, mostly, as cells do: so a run of cells shares what it reads, and memory is that of a run and not of the store.
+//! follow each other in time, mostly, as cells do: so a sweep over some of them
+//! reads little twice, and memory is that of a sweep and not of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -12,31 +13,31 @@ use super::weigh::Bounds;
 
 /// Cells that are weighed with what some parts hold.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Run {
+pub(super) struct Sweep {
     /// Their numbers.
     pub cells: Vec<usize>,
     /// By part, whether it is read.
     pub parts: Vec<bool>,
 }
 
-/// The most that is read for runs, measured by what they need together, before fewer runs are made.
+/// The most that is read for sweeps, measured by what they need together, before fewer sweeps are made.
 const MOST_READ: (usize, usize) = (3, 2);
 
-/// Makes runs of cells, whose numbers are `wanted`, of parts with not more than `most` events, as far as that is enough for one
-/// cell. `times` are those of the events, in order of their numbers. Where runs would read much more than once, they are longer.
-pub(super) fn runs(
+/// Makes sweeps over cells, whose numbers are `wanted`, of parts with not more than `most` events, as far as that is enough for one
+/// cell. `times` are those of the events, in order of their numbers. Where sweeps would read much more than once, they are longer.
+pub(super) fn sweeps(
     places: &Places,
     times: &[i64],
     components: &mut Components,
     (cells, wanted): (&[Bounds], &[usize]),
     most: usize,
-) -> Vec<Run> {
+) -> Vec<Sweep> {
     if wanted.is_empty() {
         return Vec::new();
     }
     let all = vec![true; places.parts().len()];
     if places.len() <= most || wanted.len() <= 1 {
-        return vec![Run {
+        return vec![Sweep {
             cells: wanted.to_vec(),
             parts: all,
         }];
@@ -60,39 +61,39 @@ pub(super) fn runs(
     let bound = size(&once).saturating_mul(most_read) / of;
     let mut most = most;
     loop {
-        let runs = runs_of(&needed, &sizes, wanted, most);
-        let read: usize = runs.iter().map(|run| size(&run.parts)).sum();
-        if read <= bound || runs.len() <= 1 {
-            return runs;
+        let sweeps = sweeps_of(&needed, &sizes, wanted, most);
+        let read: usize = sweeps.iter().map(|sweep| size(&sweep.parts)).sum();
+        if read <= bound || sweeps.len() <= 1 {
+            return sweeps;
         }
         most = most.saturating_mul(2);
     }
 }
 
-/// Runs of cells that need parts of so many events at most, each of one cell or more.
-fn runs_of(needed: &[Vec<usize>], sizes: &[usize], wanted: &[usize], most: usize) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
+/// Sweeps over cells that need parts of so many events at most, each of one cell or more.
+fn sweeps_of(needed: &[Vec<usize>], sizes: &[usize], wanted: &[usize], most: usize) -> Vec<Sweep> {
+    let mut sweeps: Vec<Sweep> = Vec::new();
     let mut read = 0;
     for (cell, needed) in wanted.iter().zip(needed) {
-        if let Some(run) = runs.last_mut() {
-            let more = needed.iter().filter(|part| !run.parts[**part]);
+        if let Some(sweep) = sweeps.last_mut() {
+            let more = needed.iter().filter(|part| !sweep.parts[**part]);
             let more: usize = more.map(|part| sizes[*part]).sum();
             if read + more <= most {
                 read += more;
-                needed.iter().for_each(|part| run.parts[*part] = true);
-                run.cells.push(*cell);
+                needed.iter().for_each(|part| sweep.parts[*part] = true);
+                sweep.cells.push(*cell);
                 continue;
             }
         }
         let mut parts = vec![false; sizes.len()];
         needed.iter().for_each(|part| parts[*part] = true);
         read = needed.iter().map(|part| sizes[*part]).sum();
-        runs.push(Run {
+        sweeps.push(Sweep {
             cells: vec![*cell],
             parts,
         });
     }
-    runs
+    sweeps
 }
 
 /// The parts that are needed for each window of time: those with what is seen in it, and with the rest of the fragments of that.
@@ -208,13 +209,13 @@ mod tests {
         let needed = [vec![0], vec![0, 1], vec![1, 2], vec![2, 3], vec![3]];
         let sizes = [10, 10, 10, 30];
         let cells = |most| -> Vec<Vec<usize>> {
-            let runs = runs_of(&needed, &sizes, &[4, 5, 6, 7, 8], most);
-            runs.into_iter().map(|run| run.cells).collect()
+            let sweeps = sweeps_of(&needed, &sizes, &[4, 5, 6, 7, 8], most);
+            sweeps.into_iter().map(|sweep| sweep.cells).collect()
         };
         assert_eq!(cells(20), [vec![4, 5], vec![6], vec![7], vec![8]]);
         assert_eq!(cells(30), [vec![4, 5, 6], vec![7], vec![8]]);
         assert_eq!(cells(60), [vec![4, 5, 6, 7, 8]]);
-        let run = &runs_of(&needed, &sizes, &[4, 5, 6, 7, 8], 30)[1];
-        assert_eq!(run.parts, [false, false, true, true]);
+        let sweep = &sweeps_of(&needed, &sizes, &[4, 5, 6, 7, 8], 30)[1];
+        assert_eq!(sweep.parts, [false, false, true, true]);
     }
 }

@@ -105,7 +105,7 @@ fn step_summary(verdict: &Verdict) -> Result<()> {
         .create(true)
         .open(&path)
         .into_diagnostic()?;
-    file.write_all(tell::findings_markdown(verdict).as_bytes())
+    file.write_all(tell::findings_summary(verdict).as_bytes())
         .into_diagnostic()
 }
 

@@ -1,5 +1,7 @@
 //! Findings as tables, Markdown, JUnit, SARIF and GitHub annotations.
 
+use std::collections::{BTreeMap, HashSet};
+
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
@@ -137,14 +139,105 @@ fn place_in_time(finding: &Finding) -> String {
     }
 }
 
-/// For a step summary or a report.
+/// All findings, as Markdown.
 #[must_use]
 pub fn findings_markdown(verdict: &Verdict) -> String {
+    let all: Vec<&Finding> = verdict.findings.iter().collect();
     let mut out = format!("{}\n", markdown(&summary(verdict)));
-    if !verdict.findings.is_empty() {
+    rows(&mut out, &all);
+    rest(&mut out, verdict);
+    out
+}
+
+/// Findings of each rule that a report lists at most.
+const LISTED: usize = 100;
+
+/// A rule that was broken.
+pub(super) struct BrokenRule<'v> {
+    /// What was found first; of a rule all is of one level.
+    pub first: &'v Finding,
+    /// How often it was broken.
+    pub findings: u64,
+    /// In how many tasks.
+    pub tasks: u64,
+}
+
+/// The rules that were broken, the gravest first.
+pub(super) fn broken_rules(verdict: &Verdict) -> Vec<BrokenRule<'_>> {
+    let mut rules: BTreeMap<&str, (BrokenRule<'_>, HashSet<&str>)> = BTreeMap::new();
+    for finding in &verdict.findings {
+        let of_rule = || {
+            let rule = BrokenRule {
+                first: finding,
+                findings: 0,
+                tasks: 0,
+            };
+            (rule, HashSet::new())
+        };
+        let (rule, tasks) = rules.entry(&finding.rule).or_insert_with(of_rule);
+        rule.findings += 1;
+        if !finding.task.is_empty() && tasks.insert(&finding.task) {
+            rule.tasks += 1;
+        }
+    }
+    let mut rules: Vec<_> = rules.into_values().map(|(rule, _)| rule).collect();
+    let place = |rule: &BrokenRule<'_>| (rule.first.level, rule.findings);
+    rules.sort_by(|a, b| {
+        let by_grade = place(b).cmp(&place(a));
+        by_grade.then_with(|| a.first.rule.cmp(&b.first.rule))
+    });
+    rules
+}
+
+/// What a report lists: the first findings of each rule.
+pub(super) fn listed(verdict: &Verdict) -> Vec<&Finding> {
+    let mut of_rule: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut listed: Vec<&Finding> = Vec::new();
+    for finding in &verdict.findings {
+        let count = of_rule.entry(&finding.rule).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            listed.push(finding);
+        }
+    }
+    listed
+}
+
+/// For a report or a step summary, which people read: the rules that were broken, how often, and the first findings of each.
+#[must_use]
+pub fn findings_summary(verdict: &Verdict) -> String {
+    let mut out = format!("{}\n", markdown(&summary(verdict)));
+    let rules = broken_rules(verdict);
+    if !rules.is_empty() {
+        out.push_str("\n| level | rule | findings | tasks |\n| --- | --- | --- | --- |\n");
+    }
+    for rule in &rules {
+        let name = format!("{} {}", rule.first.rule, rule.first.title);
+        let level = rule.first.level.as_str();
+        let (name, counts) = (markdown(&name), (rule.findings, rule.tasks));
+        out.push_str(&format!(
+            "| {level} | {name} | {} | {} |\n",
+            counts.0, counts.1
+        ));
+    }
+    rows(&mut out, &listed(verdict));
+    for rule in rules.iter().filter(|rule| rule.findings > LISTED as u64) {
+        out.push_str(&format!(
+            "\nThe first {LISTED} of {} findings by {}; all: `trail verify --format json`.\n",
+            rule.findings,
+            markdown(&rule.first.rule)
+        ));
+    }
+    rest(&mut out, verdict);
+    out
+}
+
+/// Findings as rows of a table.
+fn rows(out: &mut String, findings: &[&Finding]) {
+    if !findings.is_empty() {
         out.push_str("\n| level | rule | what happened | task | evidence |\n| --- | --- | --- | --- | --- |\n");
     }
-    for finding in &verdict.findings {
+    for finding in findings {
         let cells = [
             finding.level.as_str().to_owned(),
             format!("{} {}", finding.rule, finding.title),
@@ -155,6 +248,10 @@ pub fn findings_markdown(verdict: &Verdict) -> String {
         let cells: Vec<String> = cells.iter().map(|cell| markdown(cell)).collect();
         out.push_str(&format!("| {} |\n", cells.join(" | ")));
     }
+}
+
+/// What was allowed, and what could not be judged.
+fn rest(out: &mut String, verdict: &Verdict) {
     for excepted in &verdict.excepted {
         let line = format!("Allowed: {}", allowance(excepted));
         out.push_str(&format!("\n- {}", markdown(&line)));
@@ -167,7 +264,6 @@ pub fn findings_markdown(verdict: &Verdict) -> String {
         out.push_str(&format!("\n- {}", markdown(&line)));
     }
     out.push('\n');
-    out
 }
 
 /// GitHub workflow commands; their own separators are escaped in what the log says.
@@ -291,4 +387,55 @@ fn uri(path: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_counts_all_findings_and_lists_the_first_of_each_rule() {
+        let finding = |rule: &str, level: Level, number: usize| Finding {
+            rule: rule.to_owned(),
+            title: "A | title".to_owned(),
+            level,
+            message: format!("message {number}"),
+            // Two findings a task, and some that belong to none.
+            task: match number % 10 {
+                0 => String::new(),
+                _ => format!("task {}", number / 2),
+            },
+            time: None,
+            tags: Vec::new(),
+            policy_then: Vec::new(),
+            evidence: Vec::new(),
+        };
+        let high = (0..2).map(|n| finding("one", Level::High, n));
+        let low = (0..250).map(|n| finding("many", Level::Low, n));
+        let verdict = Verdict {
+            policy: "p".to_owned(),
+            policy_version: "1".to_owned(),
+            policy_digest: String::new(),
+            findings: high.chain(low).collect(),
+            not_evaluable: Vec::new(),
+            excepted: Vec::new(),
+            known: 0,
+            rules_judged: 2,
+            events_without_time: 0,
+            rejects: 0,
+            tasks: 250,
+            events: 900,
+        };
+        let text = findings_summary(&verdict);
+        assert!(
+            text.contains(
+                "| high | one A \\| title | 2 | 1 |\n| low | many A \\| title | 250 | 125 |\n"
+            ),
+            "{text}"
+        );
+        assert_eq!(text.matches("message").count(), 2 + LISTED);
+        assert!(text.contains("| message 99 |") && !text.contains("| message 100 |"));
+        assert!(text.contains("The first 100 of 250 findings by many; all: `trail verify"));
+        assert_eq!(findings_markdown(&verdict).matches("message").count(), 252);
+    }
 }

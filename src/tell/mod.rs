@@ -46,7 +46,8 @@ pub use export_columns::export_columns;
 pub use export_events::{EventForm, ExportError, Exported, export_events};
 pub use figures::{check_kept_figures, make_figures, remake_figures};
 pub use findings::{
-    findings_github, findings_junit, findings_markdown, findings_sarif, findings_table,
+    findings_github, findings_junit, findings_markdown, findings_sarif, findings_summary,
+    findings_table,
 };
 pub use framework::{Facts, Framework, Values, framework_values, frameworks};
 pub use gaps::{Gap, gaps};

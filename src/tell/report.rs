@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::figures::{Figure, figures};
+use super::findings::listed;
 use super::gaps::Gap;
 use super::stats::{Stats, stats};
 use super::templated::{Chart, Hours, Material, by_rule, common};
-use crate::check::Finding;
 use crate::model::time::format_utc;
 use crate::stitch::TaskIndex;
 use crate::store::{
@@ -132,8 +132,7 @@ pub fn report_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), Sto
         Some(_) => vec![Hours::of(store, index)?.chart(), by_rule(verdict)],
         None => Vec::new(),
     };
-    let findings: Vec<&Finding> = verdict.findings.iter().collect();
-    let mut values = common(material, &charts, &findings);
+    let mut values = common(material, &charts, &listed(verdict));
     let files = || store.batches().iter().flat_map(|batch| &batch.files);
     let kept: Counted = figures(store, index, Figure::Counts)?;
     let large = kept.large;

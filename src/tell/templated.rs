@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::chart::stacked_bars;
 use super::figures::{Figure, figures};
-use super::findings::findings_markdown;
+use super::findings::{broken_rules, findings_summary, listed};
 use super::safe::{count, markdown, terminal};
 use super::timeline::Timeline;
 use crate::check::{Finding, Verdict};
@@ -54,8 +54,8 @@ pub struct Material<'m> {
 }
 
 /// Renders a template. Everything that is put in is escaped for Markdown; `code` makes a code span of it
-/// instead, `count` a number with its noun, and `findings_table()` is the table of `trail verify --format
-/// markdown`.
+/// instead, `count` a number with its noun, and `findings_table()` tells how often which rule
+/// was broken, with the first findings of each.
 ///
 /// # Errors
 /// The template is not valid, or uses what is not there.
@@ -87,7 +87,10 @@ pub fn render(
         let text = terminal(&text).replace('`', "'").replace('|', "\\|");
         minijinja::Value::from_safe_string(format!("`{text}`"))
     });
-    let findings = findings_markdown(verdict);
+    let findings = match template.contains("findings_table") {
+        true => findings_summary(verdict),
+        false => String::new(),
+    };
     environment.add_function("findings_table", move || {
         minijinja::Value::from_safe_string(findings.clone())
     });
@@ -292,24 +295,13 @@ pub(super) fn counted(store: &Store, index: &TaskIndex) -> Result<Hours, StoreEr
     Ok(all)
 }
 
-/// The rules that were broken, the gravest first: the first finding of each, and how many there are.
-fn broken_rules(verdict: &Verdict) -> Vec<(&Finding, u64)> {
-    let mut rules: BTreeMap<&str, (&Finding, u64)> = BTreeMap::new();
-    for finding in &verdict.findings {
-        rules.entry(&finding.rule).or_insert((finding, 0)).1 += 1;
-    }
-    let mut rules: Vec<_> = rules.into_values().collect();
-    rules.sort_by(|a, b| (b.0.level, b.1, &a.0.rule).cmp(&(a.0.level, a.1, &b.0.rule)));
-    rules
-}
-
 /// The chart of findings by rule.
 pub(super) fn by_rule(verdict: &Verdict) -> Chart {
     let bars: Vec<_> = broken_rules(verdict)
         .into_iter()
-        .map(|(finding, count)| {
-            let of = BTreeMap::from([(finding.level.as_str().to_owned(), count)]);
-            (finding.rule.clone(), of)
+        .map(|rule| {
+            let of = BTreeMap::from([(rule.first.level.as_str().to_owned(), rule.findings)]);
+            (rule.first.rule.clone(), of)
         })
         .collect();
     Chart {
@@ -367,8 +359,7 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         Some(_) => vec![hours.chart(), self::by_rule(verdict)],
         None => Vec::new(),
     };
-    let all: Vec<&Finding> = verdict.findings.iter().collect();
-    let mut values = common(material, &charts, &all);
+    let mut values = common(material, &charts, &listed(verdict));
     let sources: BTreeSet<&str> = files().map(|file| file.source.as_str()).collect();
     let none = || "no time".to_owned();
     values["first"] = files()
@@ -394,9 +385,10 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
         .collect();
     values["by_rule"] = broken_rules(verdict)
         .iter()
-        .map(|(finding, count)| {
-            json!({"rule": finding.rule, "title": finding.title, "level": finding.level, "count": count,
-                "first": finding.time, "example": finding.message})
+        .map(|rule| {
+            let first = rule.first;
+            json!({"rule": first.rule, "title": first.title, "level": first.level, "count": rule.findings,
+                "tasks": rule.tasks, "first": first.time, "example": first.message})
         })
         .collect();
     values["unknown"] = json!(unknown);

@@ -3,34 +3,107 @@
 //! it.
 
 use std::fs;
-use std::io::{BufReader, ErrorKind};
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Policy, Verdict, judge};
+use super::{Finding, Policy, Verdict, judge};
 use crate::model::Digest;
 use crate::stitch::TaskIndex;
-use crate::store::{Damage, Store, StoreError, derived};
+use crate::store::{Damage, Store, StoreError, derived, side_by_side};
 
-/// The verdict, below the store's folder.
-const FILE: &str = "verdict/verdict.json";
+/// The verdict, below the store's folder: JSON lines under zstd, the first one of all but the findings, then one a finding.
+const FILE: &str = "verdict/verdict.jsonl.zst";
 /// Its SHA-256.
 const LIST: &str = "verdict/_files.json";
-/// A longer verdict takes as long to read as to make.
-const MOST_FINDINGS: usize = 100_000;
+/// Of more findings no verdict is kept.
+const MOST_FINDINGS: usize = 4_000_000;
+/// Findings of one frame of zstd: frames are written and read side by side.
+const FRAME: usize = 4096;
+/// Bytes of the text of a frame, at most: a finding takes a kilobyte, mostly.
+const LONGEST: u64 = 256 << 20;
 
+/// The first line.
 #[derive(Serialize, Deserialize)]
-struct Kept<V> {
+struct Head {
     /// What it was made from: records, settings of the stitching, policy, and this program.
     of: String,
-    verdict: V,
+    /// Without its findings.
+    verdict: Verdict,
+}
+
+/// What one frame holds.
+enum Lines<'v> {
+    Head(&'v Head),
+    Findings(&'v [Finding]),
+}
+
+impl Lines<'_> {
+    fn of<'v>(head: &'v Head, verdict: &'v Verdict) -> Vec<Lines<'v>> {
+        let findings = verdict.findings.chunks(FRAME).map(Lines::Findings);
+        std::iter::once(Lines::Head(head)).chain(findings).collect()
+    }
+
+    fn text(&self) -> serde_json::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        match self {
+            Self::Head(head) => serde_json::to_writer(&mut text, head)?,
+            Self::Findings(findings) => {
+                for finding in *findings {
+                    if !text.is_empty() {
+                        text.push(b'\n');
+                    }
+                    serde_json::to_writer(&mut text, finding)?;
+                }
+            }
+        }
+        text.push(b'\n');
+        Ok(text)
+    }
+}
+
+impl Head {
+    fn new(index: &TaskIndex, policy: &Policy, verdict: &Verdict) -> Self {
+        Self {
+            of: made_of(index, policy),
+            verdict: Verdict {
+                policy: verdict.policy.clone(),
+                policy_version: verdict.policy_version.clone(),
+                policy_digest: verdict.policy_digest.clone(),
+                findings: Vec::new(),
+                not_evaluable: verdict.not_evaluable.clone(),
+                excepted: verdict.excepted.clone(),
+                ..*verdict
+            },
+        }
+    }
+}
+
+/// The text of a frame. What is longer than any of ours is none.
+fn text_of(frame: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let frame = zstd::Decoder::new(frame).ok()?;
+    let read = frame.take(LONGEST + 1).read_to_end(&mut text).ok()?;
+    (read as u64 <= LONGEST).then_some(text)
+}
+
+/// The frames of a file; `None` if it has others in it.
+fn frames(mut bytes: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut frames = Vec::new();
+    while !bytes.is_empty() {
+        let size = zstd::zstd_safe::find_frame_compressed_size(bytes).ok()?;
+        let (frame, rest) = bytes.split_at_checked(size)?;
+        frames.push(frame);
+        bytes = rest;
+    }
+    Some(frames)
 }
 
 /// What a verdict depends on.
 fn made_of(index: &TaskIndex, policy: &Policy) -> String {
     let text = format!(
-        "trail verdict 1 {}\0{}\0{}\0{}\0{}",
+        "trail verdict 2 {}\0{}\0{}\0{}\0{}",
         env!("CARGO_PKG_VERSION"),
         index.state(),
         policy.name,
@@ -53,7 +126,7 @@ pub fn judge_once(
         return Ok(kept);
     }
     let verdict = judge(store, index, policy)?;
-    keep(store, index, policy, &verdict);
+    keep(store, &Head::new(index, policy, &verdict), &verdict);
     Ok(verdict)
 }
 
@@ -67,13 +140,24 @@ pub fn judge_anew(
     policy: &Policy,
 ) -> Result<(Verdict, Option<Damage>), StoreError> {
     let verdict = judge(store, index, policy)?;
-    let text = |verdict: &Verdict| serde_json::to_vec(verdict).unwrap_or_default();
-    let kept = read(store, index, policy);
-    let differs = kept
-        .as_ref()
-        .is_some_and(|kept| text(kept) != text(&verdict));
-    if kept.is_none() || differs {
-        keep(store, index, policy, &verdict);
+    let head = Head::new(index, policy, &verdict);
+    let bytes = kept_bytes(store);
+    let known = bytes.as_deref().and_then(frames);
+    let known = known.filter(|frames| head_of(frames).is_some_and(|known| known.of == head.of));
+    let differs = known.as_ref().is_some_and(|known| {
+        let lines = Lines::of(&head, &verdict);
+        let pairs: Vec<_> = known.iter().zip(&lines).collect();
+        let same = side_by_side(&pairs, |(frame, lines)| {
+            let text = lines.text().map_err(|_| ())?;
+            match text_of(frame) {
+                Some(known) if known == text => Ok(()),
+                _ => Err(()),
+            }
+        });
+        same.is_err() || known.len() != lines.len()
+    });
+    if known.is_none() || differs {
+        keep(store, &head, &verdict);
     }
     let damage = differs.then(|| Damage {
         file: FILE.to_owned(),
@@ -83,35 +167,58 @@ pub fn judge_anew(
     Ok((verdict, damage))
 }
 
-/// The kept verdict, if it is of these records and this policy, and as it was written.
-fn read(store: &Store, index: &TaskIndex, policy: &Policy) -> Option<Verdict> {
+/// The file, if it is as it was written.
+fn kept_bytes(store: &Store) -> Option<Vec<u8>> {
     let unfinished = derived::is_unfinished(&store.layout().root, LIST);
     if store.access().is_protected() || unfinished || !check_kept(store).is_empty() {
         return None;
     }
-    let file = fs::File::open(store.layout().root.join(FILE)).ok()?;
-    let kept: Kept<Verdict> = serde_json::from_reader(BufReader::new(file)).ok()?;
-    (kept.of == made_of(index, policy)).then_some(kept.verdict)
+    fs::read(store.layout().root.join(FILE)).ok()
+}
+
+fn head_of(frames: &[&[u8]]) -> Option<Head> {
+    let text = text_of(frames.first()?)?;
+    let line = text.split(|byte| *byte == b'\n').next()?;
+    serde_json::from_slice(line).ok()
+}
+
+/// The kept verdict, if it is of these records and this policy, and as it was written.
+fn read(store: &Store, index: &TaskIndex, policy: &Policy) -> Option<Verdict> {
+    let bytes = kept_bytes(store)?;
+    let frames = frames(&bytes)?;
+    let head = head_of(&frames).filter(|head| head.of == made_of(index, policy))?;
+    let findings = side_by_side(&frames[1..], |frame| {
+        let text = text_of(frame).ok_or(())?;
+        let lines = text
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty());
+        let findings = lines.map(|line| serde_json::from_slice(line).map_err(|_| ()));
+        findings.collect::<Result<Vec<Finding>, ()>>()
+    });
+    Some(Verdict {
+        findings: findings.ok()?.into_iter().flatten().collect(),
+        ..head.verdict
+    })
 }
 
 /// Keeps a verdict. Of a protected store none is kept: what it says depends on who asks. A store that
 /// cannot be written is judged each time.
-fn keep(store: &Store, index: &TaskIndex, policy: &Policy, verdict: &Verdict) {
+fn keep(store: &Store, head: &Head, verdict: &Verdict) {
     if store.access().is_protected() || verdict.findings.len() > MOST_FINDINGS {
         return;
     }
-    let kept = Kept {
-        of: made_of(index, policy),
-        verdict,
-    };
     let write = || -> Result<(), StoreError> {
         let _lock = store.lock()?;
         let path = store.layout().root.join(FILE);
+        let frames = side_by_side(&Lines::of(head, verdict), |lines| {
+            let text = lines.text().map_err(std::io::Error::from)?;
+            zstd::encode_all(&text[..], 1)
+        });
+        let frames = frames.map_err(StoreError::io("writing", &path))?;
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
         derived::begin(&store.layout().root, LIST)?;
-        let text = serde_json::to_vec(&kept).unwrap_or_default();
-        crate::store::write_atomically(&path, &text)?;
+        crate::store::write_atomically(&path, &frames.concat())?;
         derived::write_list(&store.layout().root, LIST, &[FILE], &[])
     };
     if write().is_err() {

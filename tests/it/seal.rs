@@ -389,34 +389,44 @@ fn a_kept_verdict_that_was_edited_is_found() {
     let report = || case.output(&["report"]);
     let verify = || case.trail().arg("verify").output().unwrap();
     let first = report();
-    let path = sealed.store("verdict/verdict.json");
+    let path = sealed.store("verdict/verdict.jsonl.zst");
     let list = sealed.store("verdict/_files.json");
-    let text = std::fs::read_to_string(&path).unwrap();
+    let kept = std::fs::read(&path).unwrap();
     assert_eq!(report(), first);
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    assert_eq!(std::fs::read(&path).unwrap(), kept);
     assert_eq!(sealed.damages(&[]), []);
+    // The first line is a frame of zstd by itself.
+    let text = String::from_utf8(zstd::decode_all(&kept[..]).unwrap()).unwrap();
+    let (head, findings) = text.split_once('\n').unwrap();
     let title = "\"policy\":\"baseline\"";
-    let changed = text.replace(title, "\"policy\":\"baselime\"");
-    assert_ne!(changed, text);
+    let edited = head.replace(title, "\"policy\":\"baselime\"");
+    assert_ne!(edited, head);
+    let changed =
+        [edited.as_str(), findings].map(|text| zstd::encode_all(text.as_bytes(), 1).unwrap());
+    let changed = changed.concat();
 
     // Edited: found, named, and made anew by the next report.
     std::fs::write(&path, &changed).unwrap();
     let found = sealed.damages(&[]);
-    assert_eq!(found[0].0, "verdict/verdict.json", "{found:?}");
+    assert_eq!(found[0].0, "verdict/verdict.jsonl.zst", "{found:?}");
     assert_eq!(report(), first);
     assert_eq!(sealed.damages(&[]), []);
 
     // With its list: a report believes it, and the next judgement does not.
     std::fs::write(&path, &changed).unwrap();
     let listed = std::fs::read_to_string(&list).unwrap();
-    let digest = |text: &str| sha256(text.as_bytes());
-    std::fs::write(&list, listed.replace(&digest(&text), &digest(&changed))).unwrap();
+    let size = |bytes: &[u8]| format!("\"size\": {}", bytes.len());
+    let listed = listed.replace(&size(&kept), &size(&changed));
+    std::fs::write(&list, listed.replace(&sha256(&kept), &sha256(&changed))).unwrap();
     assert_eq!(sealed.damages(&[]), []);
     assert!(report().contains("baselime"));
     let output = verify();
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("verdict/verdict.json was not what"), "{said}");
+    assert!(
+        said.contains("verdict/verdict.jsonl.zst was not what"),
+        "{said}"
+    );
     assert_ne!(verify().status.code(), Some(2));
     assert_eq!(report(), first);
 

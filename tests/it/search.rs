@@ -228,12 +228,12 @@ fn the_index_goes_with_its_texts() {
     assert_eq!(places(&case, &["needle"]), [0]);
     case.write("store/trail.toml", "[[retain]]\ndays = 1\n");
     case.output(&["report"]);
-    assert!(case.path("store/verdict/verdict.json").is_file());
+    assert!(case.path("store/verdict/verdict.jsonl.zst").is_file());
     assert!(case.path("store/figures/stats.json").is_file());
     let done = case.output(&["retain", "--reason", "test"]);
     assert!(!done.is_empty());
     // What was found in the texts goes too.
-    assert!(!case.path("store/verdict/verdict.json").exists());
+    assert!(!case.path("store/verdict/verdict.jsonl.zst").exists());
     assert!(!case.path("store/figures").exists());
     assert!(!case.path("store/search").is_dir() || words_files(&case).is_empty());
     assert_eq!(places(&case, &["needle"]), Vec::<usize>::new());

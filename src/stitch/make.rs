@@ -162,12 +162,6 @@ impl Remake<'_> {
         let at_once = self.settings.at_once;
         let sweeps = sweeps(&places, order.times(), &mut components, cells, at_once);
         let weighed = self.weigh(&looked, &mut components, &touched, &sweeps)?;
-        let known: Vec<Option<usize>> = match weighed {
-            Some(_) => touched.known,
-            // Nothing can be a cause: nothing was weighed, and nothing is kept of that.
-            None => Vec::new(),
-        };
-        let weighed = weighed.unwrap_or_default();
         clock.done("weighing evidence");
         let before = tables::stretches(&of.begins, &of.starts, self.settings.rows);
         of.times = touched.times;
@@ -193,7 +187,7 @@ impl Remake<'_> {
             .collect();
         let of_weighed = weighed.iter().filter(|cell| cell.weighed).count();
         let mut weighed = weighed.into_iter().map(|cell| cell.kept);
-        let cells = known.into_iter().map(|known| match known {
+        let cells = touched.known.into_iter().map(|known| match known {
             Some(number) => self.kept.at(number),
             None => weighed.next(),
         });
@@ -222,18 +216,15 @@ impl Remake<'_> {
         Ok(Some(closed))
     }
 
-    /// Weighs the cells that are not known, sweep by sweep. `None` where nothing can be a cause.
+    /// Weighs the cells that are not known, sweep by sweep.
     fn weigh(
         &self,
         looked: &Looked<'_>,
         components: &mut Components,
         touched: &Touched,
         sweeps: &[Sweep],
-    ) -> Result<Option<Vec<OfCell>>, StoreError> {
+    ) -> Result<Vec<OfCell>, StoreError> {
         let (store, places, order) = (self.store, looked.places, looked.order);
-        let of_others = touched.known.iter().any(Option::is_some);
-        // Whether there are any in another sweep is not known yet.
-        let may_have_causes = of_others || sweeps.len() > 1;
         let mut weighed: Vec<OfCell> = Vec::new();
         for sweep in sweeps {
             let some = places.some(&sweep.parts);
@@ -249,18 +240,15 @@ impl Remake<'_> {
                 places: &some,
                 facts: &facts,
                 apart: looked.apart,
-                may_have_causes,
             };
             let cells = (&touched.cells[..], &sweep.cells[..]);
-            let Some(mut more) = weigh(&sight, components, self.settings, self.kept, cells)? else {
-                continue;
-            };
-            more.iter_mut()
-                .for_each(|cell| cell.renumber(|event| among.all(event)));
-            weighed.append(&mut more);
+            let of_sweep = weigh(&sight, components, self.settings, self.kept, cells)?;
+            for mut cell in of_sweep {
+                cell.renumber(|event| among.all(event));
+                weighed.push(cell);
+            }
         }
-        let any = of_others || weighed.iter().any(|cell| cell.has_calls);
-        Ok(any.then_some(weighed))
+        Ok(weighed)
     }
 }
 

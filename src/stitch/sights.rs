@@ -1,8 +1,8 @@
 //! Which cells of time are looked at together.
 //!
 //! A cell sees what lies in its time, and the fragments of that, whole: the parts of the store that these are in are read for it. Parts
-//! follow each other in time, mostly, as cells do: so a sweep over some of them
-//! reads little twice, and memory is that of a sweep and not of the store.
+//! follow each other in time, mostly, as cells do: so a sweep over some of them reads little twice, and memory is that of a sweep
+//! and not of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

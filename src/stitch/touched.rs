@@ -73,7 +73,7 @@ impl Known<'_> {
         let before = self.before;
         let cells_of = |times: &[i64]| cells(times.iter().copied().filter(is_time), self.cell);
         let old_cells = cells_of(&before.times);
-        // Where nothing could be a cause there were no cells.
+        // What was told of them may have been taken away.
         if old_cells.len() != self.kept.len() {
             return Ok(None);
         }

@@ -62,11 +62,8 @@ impl Sight<'_> {
 }
 
 impl<'f> Ground<'f> {
-    /// All but the values; `None` where nothing can be a cause.
-    pub(super) fn read(
-        sight: &Sight<'f>,
-        components: &mut Components,
-    ) -> Result<Option<Self>, StoreError> {
+    /// All but the values.
+    pub(super) fn read(sight: &Sight<'f>, components: &mut Components) -> Result<Self, StoreError> {
         let facts = sight.facts;
         let n = u32::try_from(facts.order.len()).unwrap_or(u32::MAX);
         let roots: Vec<u32> = (0..n).map(|event| components.find(event)).collect();
@@ -93,9 +90,6 @@ impl<'f> Ground<'f> {
             told: ToldByKeys::default(),
         };
         ground.find_calls();
-        if ground.calls.is_empty() && !sight.may_have_causes {
-            return Ok(None);
-        }
         ground.told = std::thread::scope(|scope| {
             let told = scope.spawn(|| ToldByKeys::read(sight));
             ground.find_deeds(&sight.keys(KeyKind::Transaction)?);
@@ -105,7 +99,7 @@ impl<'f> Ground<'f> {
                 Err(panic) => std::panic::resume_unwind(panic),
             }
         })?;
-        Ok(Some(ground))
+        Ok(ground)
     }
 
     /// Reads the values of events: of those whose place is true, if not of all.

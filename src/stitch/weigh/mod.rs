@@ -227,22 +227,18 @@ pub(super) struct Sight<'s> {
     pub facts: &'s Facts<'s>,
     /// Values that join nothing.
     pub apart: &'s Apart,
-    /// Whether a cause is on record, here or among the events that are not looked at.
-    pub may_have_causes: bool,
 }
 
 /// Finds causes across fragments, and within tasks, in some of the cells: those whose number is given. All is looked at that
-/// they see. What `kept` tells of a cell that has not changed is taken as it is. `None` where nothing can be a cause.
+/// they see. What `kept` tells of a cell that has not changed is taken as it is.
 pub(super) fn weigh(
     sight: &Sight<'_>,
     components: &mut Components,
     settings: Settings,
     kept: &Kept,
     (cells, wanted): (&[Bounds], &[usize]),
-) -> Result<Option<Vec<OfCell>>, StoreError> {
-    let Some(mut ground) = Ground::read(sight, components)? else {
-        return Ok(None);
-    };
+) -> Result<Vec<OfCell>, StoreError> {
+    let mut ground = Ground::read(sight, components)?;
     let places = sight.places;
     let batches: Vec<Digest> = sight.store.batches().iter().map(batch_digest).collect();
     let digest = |ground: &Ground<'_>, cell: &Cell, bounds: Bounds| {
@@ -261,14 +257,13 @@ pub(super) fn weigh(
                 found: kept.unpack()?.found(&ground, &cell)?,
                 kept,
                 weighed: false,
-                has_calls: !cell.calls.is_empty(),
             })
         }))
     })?;
     let others = wanted.iter().zip(&known);
     let others = others.filter(|(_, known)| known.is_none());
     let others: Vec<usize> = others.map(|(place, _)| *place).collect();
-    if !others.is_empty() {
+    if !others.is_empty() && !ground.calls.is_empty() {
         // Where most cells are known, few values are asked for.
         let some = others.len() < cells.len();
         let wanted = some.then(|| {
@@ -284,7 +279,11 @@ pub(super) fn weigh(
     let left = AtomicUsize::new(others.len());
     let weighed = side_by_side(&others, |place| {
         let cell = Cell::of(&ground, cells[*place]);
-        let told = Model::build(&ground, &cell, &left).told(settings.threshold);
+        let told = match cell.calls.is_empty() {
+            // Nothing can be a cause.
+            true => Told::default(),
+            false => Model::build(&ground, &cell, &left).told(settings.threshold),
+        };
         let kept = KeptCell::pack(digest(&ground, &cell, cells[*place]), &told)?;
         left.fetch_sub(1, Ordering::Relaxed);
         Ok::<_, StoreError>(OfCell {
@@ -293,12 +292,11 @@ pub(super) fn weigh(
             found: told.found(&ground, &cell).unwrap_or_default(),
             kept,
             weighed: true,
-            has_calls: !cell.calls.is_empty(),
         })
     })?;
     let mut of_each: Vec<OfCell> = known.into_iter().flatten().chain(weighed).collect();
     of_each.sort_by_key(|cell| cell.place);
-    Ok(Some(of_each))
+    Ok(of_each)
 }
 
 impl<'f> Model<'f> {

@@ -51,7 +51,7 @@ pub(in crate::stitch) struct Placed {
 
 /// What is told of a cell, by the places of calls and actions in it: it holds for the same cell of another time too,
 /// whatever the events are numbered there.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Told {
     pub actions: Vec<ToldOf>,
     pub clocks: Vec<Clock>,
@@ -152,8 +152,6 @@ pub(in crate::stitch) struct OfCell {
     pub kept: KeptCell,
     /// Not as it was kept.
     pub weighed: bool,
-    /// Whether anything in it may be a cause.
-    pub has_calls: bool,
 }
 
 impl OfCell {

@@ -3,7 +3,7 @@
 //! it.
 
 use std::fs;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ const LIST: &str = "verdict/_files.json";
 const MOST_FINDINGS: usize = 4_000_000;
 /// Findings of one frame of zstd: frames are written and read side by side.
 const FRAME: usize = 4096;
-/// Bytes of the text of a frame, at most: a finding takes a kilobyte, mostly.
+/// Bytes of the text of a frame, at most: a finding takes a kilobyte, mostly. A verdict with a longer one is not kept.
 const LONGEST: u64 = 256 << 20;
 
 /// The first line.
@@ -60,6 +60,14 @@ impl Lines<'_> {
         }
         text.push(b'\n');
         Ok(text)
+    }
+
+    fn frame(&self) -> io::Result<Vec<u8>> {
+        let text = self.text()?;
+        if text.len() as u64 > LONGEST {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        zstd::encode_all(&text[..], 1)
     }
 }
 
@@ -208,13 +216,10 @@ fn keep(store: &Store, head: &Head, verdict: &Verdict) {
         return;
     }
     let write = || -> Result<(), StoreError> {
-        let _lock = store.lock()?;
         let path = store.layout().root.join(FILE);
-        let frames = side_by_side(&Lines::of(head, verdict), |lines| {
-            let text = lines.text().map_err(std::io::Error::from)?;
-            zstd::encode_all(&text[..], 1)
-        });
+        let frames = side_by_side(&Lines::of(head, verdict), Lines::frame);
         let frames = frames.map_err(StoreError::io("writing", &path))?;
+        let _lock = store.lock()?;
         let folder = path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(StoreError::io("creating", folder))?;
         derived::begin(&store.layout().root, LIST)?;
@@ -250,4 +255,29 @@ pub fn forget_verdict(store: &Store) -> Result<(), StoreError> {
 pub fn check_kept(store: &Store) -> Vec<Damage> {
     let root = &store.layout().root;
     derived::check(root, LIST, &[FILE], "`trail report` makes it anew")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_told_apart_and_what_is_torn_or_too_long_is_none() {
+        let texts = ["one\n", "two\nthree\n"];
+        let frame = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+        let mut bytes = texts.map(frame).concat();
+        let read: Vec<Vec<u8>> = frames(&bytes)
+            .unwrap()
+            .into_iter()
+            .map(|frame| text_of(frame).unwrap())
+            .collect();
+        assert_eq!(read, texts.map(|text| text.as_bytes().to_vec()));
+        assert_eq!(frames(&[]).unwrap().len(), 0);
+        bytes.pop();
+        assert!(frames(&bytes).is_none());
+        assert!(frames(b"no zstd").is_none());
+        // Zeros: 256 MB and one more of them are a few kilobytes.
+        let zeros = zstd::encode_all(io::repeat(0).take(LONGEST + 1), 1).unwrap();
+        assert!(text_of(&zeros).is_none());
+    }
 }

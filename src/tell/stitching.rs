@@ -30,6 +30,8 @@ pub struct Stitching {
     pub cells: usize,
     /// Those of them that were weighed in this run; nothing has touched the others.
     pub cells_weighed: usize,
+    /// How often parts of the store were gone through for that, each time for some of the cells.
+    pub sweeps: usize,
     /// Events of the parts of the store that were read in this run; what nothing has touched was taken as it was.
     pub events_read: usize,
     /// Seconds that each step took; of this run.
@@ -56,6 +58,7 @@ pub fn stitching(store: &Store, index: &TaskIndex, run: Run) -> Result<Stitching
         unlinked_writes: BTreeMap::new(),
         cells: run.cells,
         cells_weighed: run.weighed,
+        sweeps: run.sweeps,
         events_read: run.read,
         seconds: run
             .steps

@@ -2,22 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::mpsc::sync_channel;
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::facts::Order;
 use super::hubs::{Apart, REACHING, Reached, scope_id};
-use super::index::{Among, Links, Places};
-use super::keys::Keys;
+use super::index::{Among, Links, Places, Texts};
+use super::keys::{Keys, Read};
 use super::{Hub, STRONG};
 use crate::model::{KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
 
 /// Groups of keys that a core takes at once.
 const AT_ONCE: usize = 1 << 12;
-
-/// Events up to which the keys of one kind are read while those of another are joined.
-const AHEAD: usize = 4 << 20;
 
 /// Which events belong together.
 pub(super) struct Components {
@@ -94,41 +92,98 @@ pub(super) struct Fresh<'f> {
     pub new: u32,
 }
 
-/// Joins everything that equal strong keys join. What is found to join nothing is added to `apart`.
-pub(super) fn close(
-    store: &Store,
-    places: &Places,
-    order: &Order,
-    fresh: &Fresh<'_>,
-    limits: &BTreeMap<KeyKind, usize>,
-    components: &mut Components,
-    apart: &mut Apart,
-) -> Result<Links, StoreError> {
-    let read = |kind: KeyKind| Keys::read(store, places, kind, fresh.events);
-    // Kinds that tell how far a value reaches are read first.
-    let reaching = REACHING.map(|kind| Ok((kind, read(kind)?)));
-    let mut reaching: Vec<(KeyKind, Keys)> =
-        reaching.into_iter().collect::<Result<_, StoreError>>()?;
-    let mut scopes = Scopes {
-        of_event: vec![[0; REACHING.len()]; places.len()],
-        ids: Default::default(),
-    };
-    for (of, (_, keys)) in reaching.iter().enumerate() {
-        for (number, (value, group)) in (1u32..).zip(keys.groups()) {
-            scopes.ids[of].push(scope_id(value));
-            for event in group {
-                scopes.of_event[*event as usize][of] = number;
+/// What ids are joined of.
+pub(super) struct Ids<'i> {
+    pub store: &'i Store,
+    pub places: &'i Places,
+    pub order: &'i Order,
+    pub fresh: &'i Fresh<'i>,
+    /// How much a value of each kind may reach.
+    pub limits: &'i BTreeMap<KeyKind, usize>,
+    /// Keys that are held at once, about.
+    pub held: usize,
+}
+
+impl Ids<'_> {
+    /// Joins everything that equal strong keys join. What is found to join nothing is added to `apart`.
+    ///
+    /// # Errors
+    /// A part of the store cannot be read.
+    pub(super) fn close(
+        &self,
+        components: &mut Components,
+        apart: &mut Apart,
+    ) -> Result<Links, StoreError> {
+        let mut links = Links::none(self.places.len());
+        let read = Read {
+            store: self.store,
+            places: self.places,
+            wanted: self.fresh.events,
+        };
+        // Kinds that tell how far a value reaches are read first.
+        let mut scopes = Scopes::none(self.places.len());
+        if self.places.len() > self.held {
+            for (of, kind) in REACHING.into_iter().enumerate() {
+                read.in_stretches(kind, self.held, |keys| {
+                    scopes.add(of, keys);
+                    Ok(())
+                })?;
             }
+            for kind in STRONG {
+                let mut joins = Joins::default();
+                read.in_stretches(kind, self.held, |keys| {
+                    self.judge(kind, keys, &scopes, apart, &mut joins);
+                    Ok(())
+                })?;
+                joins.join(kind, self.order, components, &mut links);
+            }
+            return Ok(links);
         }
+        // Of few events all keys are held, and those of a kind are read while those of another are joined.
+        let reaching = REACHING.map(|kind| Ok((kind, read.all(kind)?)));
+        let mut reaching: Vec<(KeyKind, Keys)> =
+            reaching.into_iter().collect::<Result<_, StoreError>>()?;
+        for (of, (_, keys)) in reaching.iter().enumerate() {
+            scopes.add(of, keys);
+        }
+        std::thread::scope(|scope| {
+            let (send, receive) = sync_channel(0);
+            scope.spawn(move || {
+                for kind in STRONG {
+                    let keys = match reaching.iter().position(|known| known.0 == kind) {
+                        Some(at) => Ok(reaching.swap_remove(at).1),
+                        None => read.all(kind),
+                    };
+                    if send.send((kind, keys)).is_err() {
+                        break;
+                    }
+                }
+            });
+            for (kind, keys) in receive {
+                let mut joins = Joins::default();
+                self.judge(kind, &keys?, &scopes, apart, &mut joins);
+                joins.join(kind, self.order, components, &mut links);
+            }
+            Ok(links)
+        })
     }
-    let mut links = Links::none(places.len());
-    let join = |kind: KeyKind, keys: &Keys| {
-        let limit = limits.get(&kind).copied().unwrap_or(usize::MAX);
+
+    /// Judges what values do to the events that have them.
+    fn judge(
+        &self,
+        kind: KeyKind,
+        keys: &Keys,
+        scopes: &Scopes,
+        apart: &mut Apart,
+        joins: &mut Joins,
+    ) {
+        let limit = self.limits.get(&kind).copied().unwrap_or(usize::MAX);
         let mut groups: Vec<u32> = Vec::new();
         for (number, (value, group)) in (0u32..).zip(keys.groups()) {
             if let Some((hub, reached)) = apart.hub_mut(kind, value) {
                 // What is new reaches further.
-                let new = group.iter().copied().filter(|event| *event >= fresh.new);
+                let new = group.iter().copied();
+                let new = new.filter(|event| *event >= self.fresh.new);
                 hub.events += new.clone().count();
                 scopes.reach(new, reached);
                 hub.reach = reached.most();
@@ -140,17 +195,15 @@ pub(super) fn close(
         let judge = |block: &&[u32]| {
             let judged = block.iter().map(|number| {
                 let (_, group) = keys.group(*number);
-                judge(kind, group, order, &scopes.of_event, limit)
+                judge(kind, group, self.order, &scopes.of_event, limit)
             });
             Ok::<Vec<Judged>, Infallible>(judged.collect())
         };
         let Ok(judged) = side_by_side(&blocks, judge);
-        // In the order of time: events that are near each other lie near each other, mostly.
-        let mut joins: Vec<(i64, u32, u32)> = Vec::with_capacity(groups.len());
         for (number, judged) in groups.iter().zip(judged.into_iter().flatten()) {
             let (value, group) = keys.group(*number);
             match judged {
-                Judged::Joins(anchor) => joins.push((order.time_or_last(anchor), anchor, *number)),
+                Judged::Joins(anchor) => joins.add(value, group, anchor),
                 Judged::Hub(reach) => {
                     let mut reached = Reached::default();
                     scopes.reach(group.iter().copied(), &mut reached);
@@ -165,24 +218,48 @@ pub(super) fn close(
                 Judged::Apart => apart.add_beginning(value),
             }
         }
-        joins.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| order.compare(a.1, b.1)));
-        for (_, anchor, number) in joins {
-            let (value, group) = keys.group(number);
-            let mut number = None;
-            for event in group.iter().copied() {
+    }
+}
+
+/// What values of one kind join.
+#[derive(Default)]
+struct Joins {
+    values: Texts,
+    /// The earliest event of each.
+    anchors: Vec<u32>,
+    /// End of the events of each.
+    ends: Vec<usize>,
+    events: Vec<u32>,
+}
+
+impl Joins {
+    fn add(&mut self, value: &str, group: &[u32], anchor: u32) {
+        self.values.push(value.as_bytes());
+        self.anchors.push(anchor);
+        self.events.extend_from_slice(group);
+        self.ends.push(self.events.len());
+    }
+
+    /// Joins events, and says why.
+    fn join(&self, kind: KeyKind, order: &Order, components: &mut Components, links: &mut Links) {
+        // In the order of time: events that are near each other lie near each other, mostly.
+        let anchor = |number: &u32| self.anchors[*number as usize];
+        let mut numbers: Vec<u32> = (0u32..).zip(&self.anchors).map(|(at, _)| at).collect();
+        numbers.sort_by(|a, b| order.compare(anchor(a), anchor(b)));
+        for number in numbers {
+            let anchor = anchor(&number);
+            let at = number as usize;
+            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+            let mut value = None;
+            for event in self.events[start..self.ends[at]].iter().copied() {
                 if event != anchor && components.union(anchor, event) && !links.is_set(event) {
-                    let number = *number.get_or_insert_with(|| links.add_value(value.to_owned()));
-                    links.set(event, anchor, (kind, number), 1.0);
+                    let value =
+                        *value.get_or_insert_with(|| links.add_value(self.values.get(number)));
+                    links.set(event, anchor, (kind, value), 1.0);
                 }
             }
         }
-    };
-    let read = |kind: KeyKind| match reaching.iter().position(|known| known.0 == kind) {
-        Some(at) => Ok(reaching.swap_remove(at).1),
-        None => read(kind),
-    };
-    Keys::one_by_one(&STRONG, places.len() <= AHEAD, read, join)?;
-    Ok(links)
+    }
 }
 
 /// The traces and conversations that events are of.
@@ -194,6 +271,24 @@ struct Scopes {
 }
 
 impl Scopes {
+    fn none(events: usize) -> Self {
+        Self {
+            of_event: vec![[0; REACHING.len()]; events],
+            ids: Default::default(),
+        }
+    }
+
+    /// Adds traces or conversations, in the order of their values.
+    fn add(&mut self, of: usize, keys: &Keys) {
+        for (value, group) in keys.groups() {
+            self.ids[of].push(scope_id(value));
+            let number = u32::try_from(self.ids[of].len()).unwrap_or(u32::MAX);
+            for event in group {
+                self.of_event[*event as usize][of] = number;
+            }
+        }
+    }
+
     /// Adds those of some events.
     fn reach(&self, events: impl Iterator<Item = u32>, reached: &mut Reached) {
         for event in events {
@@ -254,33 +349,35 @@ fn judge(
 /// came first. `None` where a hub is among the numbers of documents of which not all events are looked at: it says nothing
 /// of those then.
 pub(super) fn borrow_times(
-    store: &Store,
-    places: &Places,
+    read: &Read<'_>,
+    held: usize,
     order: &mut Order,
-    fresh: &Fresh<'_>,
     apart: &Apart,
 ) -> Result<Option<()>, StoreError> {
     let kind = KeyKind::Transaction;
-    let keys = Keys::read(store, places, kind, fresh.events)?;
     let mut borrowed: HashMap<u32, i64> = HashMap::new();
-    for (value, group) in keys.groups() {
-        let without = group.iter().any(|event| order.time(*event).is_none());
-        if without && fresh.events.is_some() && apart.is_hub(kind, value) {
-            return Ok(None);
-        }
-        let known = group.iter().filter_map(|event| order.time(*event)).min();
-        let Some(known) = known else { continue };
-        for event in group {
-            if order.time(*event).is_none() {
-                let time = borrowed.entry(*event).or_insert(known);
-                *time = known.min(*time);
+    let mut is_known = true;
+    read.in_stretches(kind, held, |keys| {
+        for (value, group) in keys.groups() {
+            let without = group.iter().any(|event| order.time(*event).is_none());
+            if without && read.wanted.is_some() && apart.is_hub(kind, value) {
+                is_known = false;
+            }
+            let known = group.iter().filter_map(|event| order.time(*event)).min();
+            let Some(known) = known else { continue };
+            for event in group {
+                if order.time(*event).is_none() {
+                    let time = borrowed.entry(*event).or_insert(known);
+                    *time = known.min(*time);
+                }
             }
         }
+        Ok(())
+    })?;
+    if is_known {
+        order.set_some_times(borrowed);
     }
-    for (event, time) in borrowed {
-        order.set_time(event, time);
-    }
-    Ok(Some(()))
+    Ok(is_known.then_some(()))
 }
 
 /// How many traces or conversations keys reach: the numbers of theirs, 0 for none.

@@ -2,14 +2,16 @@
 
 use std::cmp::Ordering;
 use std::convert::Infallible;
-use std::sync::mpsc::sync_channel;
+use std::path::PathBuf;
 
-use super::index::Places;
+use super::index::{Numbered, Places};
 use super::{COUNTER, is_counter};
 use crate::model::KeyKind;
-use crate::store::{KeyScan, Store, StoreError, cores, side_by_side};
+use crate::store::{
+    Between, FirstOf, Store, StoreError, cores, each_between, firsts, side_by_side,
+};
 
-/// All keys of one kind, grouped by value.
+/// All keys of one kind, or a stretch of them, grouped by value.
 #[derive(Default)]
 pub(super) struct Keys {
     parts: Vec<Part>,
@@ -134,64 +136,100 @@ impl Part {
     }
 }
 
-impl Keys {
-    /// Of events that have a number: of those whose place is true, if not of all. A part with none of them is not opened.
-    pub(super) fn read(
-        store: &Store,
-        places: &Places,
+/// Where keys are read from.
+#[derive(Clone, Copy)]
+pub(super) struct Read<'r> {
+    pub store: &'r Store,
+    pub places: &'r Places,
+    /// The events whose keys are read: those whose place is true, if not all that have a number. A part with none of them is not
+    /// opened.
+    pub wanted: Option<&'r [bool]>,
+}
+
+impl<'r> Read<'r> {
+    /// Of all events that have a number.
+    pub(super) fn of_all(store: &'r Store, places: &'r Places) -> Self {
+        Self {
+            store,
+            places,
+            wanted: None,
+        }
+    }
+
+    /// All keys of a kind.
+    ///
+    /// # Errors
+    /// A part cannot be read.
+    pub(super) fn all(&self, kind: KeyKind) -> Result<Keys, StoreError> {
+        let files = self.places.files_with(self.store, "keys", self.wanted);
+        self.between(&files, kind, (None, None))
+    }
+
+    /// The keys of a kind in stretches of their values, each of about so many keys at most: memory is that of one of them.
+    ///
+    /// # Errors
+    /// A part cannot be read, and what `visit` gives.
+    pub(super) fn in_stretches(
+        &self,
         kind: KeyKind,
-        wanted: Option<&[bool]>,
-    ) -> Result<Self, StoreError> {
-        let files = places.files_with(store, "keys", wanted);
-        let parts = side_by_side(&files, |(of, path)| {
+        most: usize,
+        mut visit: impl FnMut(&Keys) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if self.places.len() <= most {
+            return visit(&self.all(kind)?);
+        }
+        let files = self.places.files_with(self.store, "keys", self.wanted);
+        let firsts = side_by_side(&files, |(_, path)| firsts(path, kind))?;
+        let bounds = bounds(firsts.into_iter().flatten().collect(), most);
+        for at in 0..=bounds.len() {
+            let from = at.checked_sub(1).map(|before| &bounds[before][..]);
+            let to = bounds.get(at).map(|bound| &bound[..]);
+            visit(&self.between(&files, kind, (from, to))?)?;
+        }
+        Ok(())
+    }
+
+    fn between(
+        &self,
+        files: &[(Numbered, PathBuf)],
+        kind: KeyKind,
+        between: Between<'_>,
+    ) -> Result<Keys, StoreError> {
+        let parts = side_by_side(files, |(of, path)| {
             let mut part = Part::default();
-            KeyScan::open(path)?.each(kind.as_str(), &mut |value, row| {
+            each_between(path, kind, between, &mut |value, row| {
                 if is_counter(kind) && value.len() < COUNTER {
                     return;
                 }
-                let event = places.number(of.batch, row);
-                let is_wanted = |event: &u32| wanted.is_none_or(|wanted| wanted[*event as usize]);
+                let event = self.places.number(of.batch, row);
+                let is_wanted =
+                    |event: &u32| self.wanted.is_none_or(|wanted| wanted[*event as usize]);
                 if let Some(event) = event.filter(is_wanted) {
                     part.push(value, event);
                 }
             })?;
             Ok::<_, StoreError>(part)
         })?;
-        Ok(Self::of(parts))
+        Ok(Keys::of(parts))
     }
+}
 
-    /// Reads kind after kind; `ahead`, the next one while one is visited, which takes less time and the memory of two.
-    ///
-    /// # Errors
-    /// The first that `read` gives.
-    pub(super) fn one_by_one(
-        kinds: &[KeyKind],
-        ahead: bool,
-        mut read: impl FnMut(KeyKind) -> Result<Self, StoreError> + Send,
-        mut visit: impl FnMut(KeyKind, &Self),
-    ) -> Result<(), StoreError> {
-        if !ahead {
-            return kinds.iter().try_for_each(|kind| {
-                visit(*kind, &read(*kind)?);
-                Ok(())
-            });
+/// Values between stretches of about so many keys, by what pages begin with and how many keys are in each.
+fn bounds(mut firsts: Vec<FirstOf>, most: usize) -> Vec<Vec<u8>> {
+    firsts.sort_unstable();
+    let mut bounds: Vec<Vec<u8>> = Vec::new();
+    let mut read = 0;
+    for (first, keys) in firsts {
+        if read + keys > most && read > 0 && bounds.last() != Some(&first) {
+            bounds.push(first);
+            read = 0;
         }
-        std::thread::scope(|scope| {
-            let (send, receive) = sync_channel(0);
-            scope.spawn(move || {
-                for kind in kinds {
-                    if send.send((*kind, read(*kind))).is_err() {
-                        break;
-                    }
-                }
-            });
-            for (kind, keys) in receive {
-                visit(kind, &keys?);
-            }
-            Ok(())
-        })
+        read += keys;
     }
+    bounds
+}
 
+impl Keys {
     fn of(mut parts: Vec<Part>) -> Self {
         // What all values begin with tells none apart.
         let mut ends = parts.iter().filter(|part| !part.ends.is_empty());
@@ -304,6 +342,26 @@ mod tests {
         );
         assert!(groups(&[&[], &[]]).is_empty());
         assert_eq!(groups(&[&[("", 1), ("\0", 2)]]).len(), 2);
+    }
+
+    #[test]
+    fn stretches_hold_as_many_keys_as_they_may() {
+        let firsts = |of: &[(&str, usize)]| -> Vec<FirstOf> {
+            let of = of.iter();
+            of.map(|(first, keys)| (first.as_bytes().to_vec(), *keys))
+                .collect()
+        };
+        let pages = firsts(&[("a", 3), ("k", 2), ("b", 2), ("b", 2), ("c", 1), ("", 1)]);
+        let between = |most| {
+            let bounds = bounds(pages.clone(), most).into_iter();
+            let bounds = bounds.map(|bound| String::from_utf8(bound).unwrap());
+            bounds.collect::<Vec<String>>()
+        };
+        assert_eq!(between(100), [""; 0]);
+        assert_eq!(between(5), ["b", "k"]);
+        // What one value begins is not parted.
+        assert_eq!(between(1), ["a", "b", "c", "k"]);
+        assert!(bounds(Vec::new(), 1).is_empty());
     }
 
     #[test]

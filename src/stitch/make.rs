@@ -1,11 +1,13 @@
 //! The way from records to tasks: what is looked at, what ids join there, what evidence does, and what was made before.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::closure::{Components, Fresh, borrow_times, close};
+use super::closure::{Components, Fresh, Ids, borrow_times};
 use super::facts::{Facts, Order};
 use super::hubs::Apart;
 use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
+use super::keys::Read;
 use super::merge::{Found, merge};
 use super::sights::{Sweep, sweeps};
 use super::tables::{self, Stretch};
@@ -84,6 +86,7 @@ impl Remake<'_> {
                 apart: &apart,
                 kept: self.kept,
                 cell: self.settings.cell,
+                held: self.settings.held,
             };
             let touched = known.touched()?;
             clock.done("finding what is touched");
@@ -133,22 +136,23 @@ impl Remake<'_> {
             }
             None => {
                 // Nothing is known of hubs yet.
-                borrow_times(store, &places, &mut order, &fresh, &apart)?;
-                Touched::all(all, order.times().to_vec(), self.settings.cell)
+                let read = Read::of_all(store, &places);
+                borrow_times(&read, self.settings.held, &mut order, &apart)?;
+                Touched::all(all, Arc::clone(order.times()), self.settings.cell)
             }
         };
         clock.done("reading events");
         let mut components = Components::apart(places.len());
         components.seed(&of.fragments, &among, &fresh);
-        let links = close(
+        let ids = Ids {
             store,
-            &places,
-            &order,
-            &fresh,
-            &self.limits,
-            &mut components,
-            &mut apart,
-        )?;
+            places: &places,
+            order: &order,
+            fresh: &fresh,
+            limits: &self.limits,
+            held: self.settings.held,
+        };
+        let links = ids.close(&mut components, &mut apart)?;
         clock.done("joining by ids");
         let looked = Looked {
             places: &places,
@@ -198,9 +202,11 @@ impl Remake<'_> {
         of.clocks = over_cells(clocks);
         (of.hubs, of.apart) = apart.into_sorted();
         of.made = Made {
-            sources: order.sources,
+            sources: std::mem::take(&mut order.sources),
             ..self.made()
         };
+        // Times are handed over, and not copied.
+        drop(order);
         of.state = self.state;
         of.places = Places::new(store);
         let read = places.len();
@@ -241,7 +247,7 @@ impl Remake<'_> {
                 facts: &facts,
                 apart: looked.apart,
             };
-            let cells = (&touched.cells[..], &sweep.cells[..]);
+            let cells = (&touched.cells[..], &sweep.over[..]);
             let of_sweep = weigh(&sight, components, self.settings, self.kept, cells)?;
             for mut cell in of_sweep {
                 cell.renumber(|event| among.all(event));

@@ -5,11 +5,12 @@
 
 use std::convert::Infallible;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::closure::{Components, Fresh};
-use super::facts::{Order, read_ids};
+use super::facts::{Order, least_ids};
 use super::index::{Among, LinkOf, Links, Parts, Places, json};
 use super::weigh::{Cause, OfCell};
 use crate::model::{Digest, KeyKind, Kind};
@@ -36,8 +37,11 @@ pub(super) struct Found<'f> {
     pub cells: &'f [OfCell],
 }
 
-/// An id and members of each task, in the order of the ids.
-type Tasks = Vec<(Digest, Box<[u32]>)>;
+/// New tasks: members of one after the other, and the id of each with where its members begin and end, in the order of the ids.
+struct Tasks {
+    events: Vec<u32>,
+    ids: Vec<(Digest, (u32, u32))>,
+}
 
 /// Puts what was found to what was made before, which `of` is: of events that nothing has touched, all stays. Times are all there
 /// already; hubs, clocks and what it was made from are not looked at. Gives the times, in order, at which tasks begin, or began, of which
@@ -82,10 +86,6 @@ impl<'m> Merge<'m> {
         for event in found.cells.iter().flat_map(|cell| &cell.own) {
             is_own[*event as usize] = true;
         }
-        let all = of.times.len();
-        of.fragments.resize(all, NONE);
-        of.links.resize(all, LinkOf::NOT_SET);
-        of.weighing_of.resize(all, NONE);
         Self {
             changed: vec![false; of.task_ids.len()],
             of,
@@ -117,10 +117,22 @@ impl<'m> Merge<'m> {
     fn take_ids(&mut self) {
         let (links, texts) = std::mem::take(&mut self.links).into_parts();
         let first_text = u32::try_from(self.of.values.len()).unwrap_or(NONE);
-        for text in &texts {
-            self.of.values.push(text.as_bytes());
-        }
+        self.of.values.append(texts);
         let among = self.among;
+        if self.of.fragments.is_empty() && among.is_all() {
+            // Nothing was there before: no second list of all links is made.
+            self.of.fragments = (0u32..)
+                .zip(&links)
+                .map(|(event, _)| self.components.find(event))
+                .collect();
+            self.of.weighing_of = vec![NONE; links.len()];
+            self.of.links = links;
+            return;
+        }
+        let all = self.of.times.len();
+        self.of.fragments.resize(all, NONE);
+        self.of.links.resize(all, LinkOf::NOT_SET);
+        self.of.weighing_of.resize(all, NONE);
         for (there, here) in among.ranges() {
             for (of_all, event) in there.zip(here) {
                 let (at, here) = (of_all as usize, event as usize);
@@ -222,12 +234,13 @@ impl<'m> Merge<'m> {
                 self.components.union(cause, *event);
             }
         }
-        let tasks = self.tasks_of(&events)?;
-        put(self.of, &self.changed, tasks);
+        let tasks = self.tasks_of(events)?;
+        let new_tasks = put(self.of, &self.changed, tasks);
         let own = (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own);
+        let own = own.map(|(event, _)| self.of.task_of[among.all(event) as usize]);
         let mut told = vec![false; self.of.task_ids.len()];
-        for event in events.into_iter().chain(own.map(|(event, _)| event)) {
-            told[self.of.task_of[among.all(event) as usize] as usize] = true;
+        for task in new_tasks.into_iter().chain(own) {
+            told[task as usize] = true;
         }
         let told = self.of.begins.iter().zip(told).filter(|(_, told)| *told);
         begins.extend(told.map(|(begin, _)| *begin));
@@ -243,44 +256,47 @@ impl<'m> Merge<'m> {
         Ok(Some(begins))
     }
     /// The tasks of some events that hold all of theirs: members in their order, by their numbers among all.
-    fn tasks_of(&mut self, events: &[u32]) -> Result<Tasks, StoreError> {
+    fn tasks_of(&mut self, events: Vec<u32>) -> Result<Tasks, StoreError> {
         let (order, among) = (self.order, self.among);
-        let grouped = grouped(&mut self.components, order.len(), events);
-        let blocks: Vec<&[Range<usize>]> = grouped.groups.chunks(AT_ONCE).collect();
-        let Ok(sorted) = side_by_side(&blocks, |block| {
-            let of_each = block.iter().map(|range| {
-                let mut members = grouped.events[range.clone()].to_vec();
-                members.sort_unstable_by(|a, b| order.compare(*a, *b));
-                members.into_boxed_slice()
+        let mut components = std::mem::replace(&mut self.components, Components::apart(0));
+        let Grouped { mut events, ends } = grouped(&mut components, order.len(), events);
+        drop(components);
+        let mut rest = &mut events[..];
+        let mut blocks: Vec<Mutex<Vec<&mut [u32]>>> = Vec::new();
+        let mut start = 0;
+        for ends in ends.chunks(AT_ONCE) {
+            let groups = ends.iter().map(|end| {
+                let (group, behind) = std::mem::take(&mut rest).split_at_mut(end - start);
+                (rest, start) = (behind, *end);
+                group
             });
-            Ok::<Vec<_>, Infallible>(of_each.collect())
+            blocks.push(Mutex::new(groups.collect()));
+        }
+        let Ok(_) = side_by_side(&blocks, |block| {
+            let mut groups = block.lock().unwrap_or_else(PoisonError::into_inner);
+            for members in groups.iter_mut() {
+                members.sort_unstable_by(|a, b| order.compare(*a, *b));
+            }
+            Ok::<(), Infallible>(())
         });
         drop(blocks);
-        drop(grouped);
-        let tasks: Vec<Box<[u32]>> = sorted.into_iter().flatten().collect();
-        let mut wanted = vec![false; order.len()];
-        for event in tasks.iter().flat_map(|members| order.least(members)) {
-            wanted[event as usize] = true;
+        let mut group_of = vec![NONE; order.len()];
+        for (group, members) in (0u32..).zip(ranges(&ends)) {
+            for event in &events[members] {
+                group_of[*event as usize] = group;
+            }
         }
-        let ids = read_ids(self.store, self.places, &wanted)?;
-        let blocks: Vec<&[Box<[u32]>]> = tasks.chunks(AT_ONCE).collect();
-        let Ok(digests) = side_by_side(&blocks, |block| {
-            let of_each = block.iter().map(|members| {
-                let id = |event: u32| {
-                    let at = ids.binary_search_by_key(&event, |known| known.0);
-                    at.map_or(Digest([0; 32]), |at| ids[at].1)
-                };
-                let least = order.least(members).map(id).min();
-                Digest::of(&least.map_or([0; 32], |id| id.0))
-            });
-            Ok::<Vec<_>, Infallible>(of_each.collect())
-        });
-        let mut tasks: Tasks = digests.into_iter().flatten().zip(tasks).collect();
-        for event in tasks.iter_mut().flat_map(|task| task.1.iter_mut()) {
+        let least = least_ids(self.store, self.places, &group_of, ends.len())?;
+        drop(group_of);
+        let ids = least.iter().map(|id| Digest::of(&id.0));
+        let place = |at: usize| u32::try_from(at).unwrap_or(NONE);
+        let places = ranges(&ends).map(|range| (place(range.start), place(range.end)));
+        let mut ids: Vec<(Digest, (u32, u32))> = ids.zip(places).collect();
+        ids.sort_unstable_by_key(|task| task.0);
+        for event in &mut events {
             *event = among.all(*event);
         }
-        tasks.sort_unstable_by_key(|task| task.0);
-        Ok(tasks)
+        Ok(Tasks { events, ids })
     }
 }
 
@@ -291,43 +307,50 @@ fn bounds(starts: &[u32], task: usize) -> Range<usize> {
 /// Events that lie together with those of the same group.
 struct Grouped {
     events: Vec<u32>,
-    groups: Vec<Range<usize>>,
+    /// Where each group ends.
+    ends: Vec<usize>,
+}
+
+/// The ranges of lists that lie one after the other, by their ends.
+fn ranges(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(ends).map(|(start, end)| start..*end)
 }
 
 /// Groups some of so many events by their components: those of one come together at the place of its root.
-fn grouped(components: &mut Components, all: usize, events: &[u32]) -> Grouped {
+fn grouped(components: &mut Components, all: usize, events: Vec<u32>) -> Grouped {
     let roots: Vec<u32> = events.iter().map(|event| components.find(*event)).collect();
     let mut ends = vec![0u32; all];
     for root in &roots {
         ends[*root as usize] += 1;
     }
     let mut end = 0;
-    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut group_ends: Vec<usize> = Vec::new();
     for size in &mut ends {
         let start = end;
         end += *size;
         if *size > 0 {
-            groups.push(start as usize..end as usize);
+            group_ends.push(end as usize);
         }
         *size = start;
     }
     let mut grouped = vec![0u32; roots.len()];
-    for (event, root) in events.iter().zip(&roots) {
+    for (event, root) in events.into_iter().zip(&roots) {
         let next = &mut ends[*root as usize];
-        grouped[*next as usize] = *event;
+        grouped[*next as usize] = event;
         *next += 1;
     }
     Grouped {
         events: grouped,
-        groups,
+        ends: group_ends,
     }
 }
 
-/// Puts new tasks in the place of those that are no more.
-fn put(of: &mut Parts, changed: &[bool], new: Tasks) {
+/// Puts new tasks in the place of those that are no more, and gives their numbers.
+fn put(of: &mut Parts, changed: &[bool], new: Tasks) -> Vec<u32> {
     let stay = (0..changed.len()).filter(|task| !changed[*task]);
     let mut stay = stay.peekable();
-    let count = new.len() + stay.clone().count();
+    let count = new.ids.len() + stay.clone().count();
     let mut task_ids = Vec::with_capacity(count);
     let (mut begins, mut firsts) = (Vec::with_capacity(count), Vec::with_capacity(count));
     let mut starts = Vec::with_capacity(count + 1);
@@ -335,7 +358,9 @@ fn put(of: &mut Parts, changed: &[bool], new: Tasks) {
     let mut members: Vec<u32> = Vec::with_capacity(of.times.len());
     let mut numbers = vec![NONE; changed.len()];
     let mut task_of = vec![NONE; of.times.len()];
-    let mut new = new.into_iter().peekable();
+    let Tasks { events, ids } = new;
+    let mut new_tasks = Vec::with_capacity(ids.len());
+    let mut new = ids.into_iter().peekable();
     while new.peek().is_some() || stay.peek().is_some() {
         let number = u32::try_from(task_ids.len()).unwrap_or(NONE);
         let id = new.peek().map(|task| task.0);
@@ -345,15 +370,17 @@ fn put(of: &mut Parts, changed: &[bool], new: Tasks) {
             begins.push(of.begins[task]);
             firsts.push(of.firsts[task]);
             members.extend_from_slice(&of.members[bounds(&of.starts, task)]);
-        } else if let Some((id, events)) = new.next() {
+        } else if let Some((id, (start, end))) = new.next() {
+            let events = &events[start as usize..end as usize];
+            new_tasks.push(number);
             let times = events.iter().map(|event| of.times[*event as usize]);
             task_ids.push(id);
             begins.push(times.min().unwrap_or(i64::MAX));
             firsts.push(events.iter().copied().min().unwrap_or(NONE));
-            for event in &events {
+            for event in events {
                 task_of[*event as usize] = number;
             }
-            members.extend_from_slice(&events);
+            members.extend_from_slice(events);
         }
         starts.push(u32::try_from(members.len()).unwrap_or(NONE));
     }
@@ -368,4 +395,5 @@ fn put(of: &mut Parts, changed: &[bool], new: Tasks) {
     of.starts = starts;
     of.members = members;
     of.task_of = task_of;
+    new_tasks
 }

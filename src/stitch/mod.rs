@@ -45,6 +45,9 @@ const CELLS_A_FILE: usize = 8;
 /// Cells whose events are as many as are looked at to weigh cells at once.
 const CELLS_AT_ONCE: usize = 8;
 
+/// Cells whose events are as many as keys, or ids, are held at once.
+const CELLS_HELD: usize = 32;
+
 /// Key kinds that join, strongest first.
 const STRONG: [KeyKind; 8] = [
     KeyKind::Trace,
@@ -188,13 +191,14 @@ fn make(
             cell: config.stitch.cell.get(),
             rows: config.stitch.cell.get().saturating_mul(CELLS_A_FILE),
             at_once: config.stitch.cell.get().saturating_mul(CELLS_AT_ONCE),
+            held: config.stitch.cell.get().saturating_mul(CELLS_HELD),
         },
         kept: &kept,
     };
     let closed = remake.close(before, &mut clock)?;
     let listed = derived::listed(store);
     derived::begin(store)?;
-    let written = tables::write(store, &closed, &listed)?;
+    let written = tables::write(store, &closed, &listed, remake.settings.held)?;
     derived::write_list(store, &written.files, &written.known)?;
     clock.done("writing tasks and links");
     let run = Run {

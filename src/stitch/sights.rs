@@ -1,4 +1,4 @@
-//! Which cells of time are looked at together.
+//! Which cells of time are looked at together, and which files are written together.
 //!
 //! A cell sees what lies in its time, and the fragments of that, whole: the parts of the store that these are in are read for it. Parts
 //! follow each other in time, mostly, as cells do: so a sweep over some of them reads little twice, and memory is that of a sweep
@@ -11,20 +11,20 @@ use super::closure::Components;
 use super::index::Places;
 use super::weigh::Bounds;
 
-/// Cells that are weighed with what some parts hold.
+/// Cells that are weighed with what some parts hold, or files that are written with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sweep {
     /// Their numbers.
-    pub cells: Vec<usize>,
+    pub over: Vec<usize>,
     /// By part, whether it is read.
     pub parts: Vec<bool>,
 }
 
-/// The most that is read for sweeps, measured by what they need together, before fewer sweeps are made.
-const MOST_READ: (usize, usize) = (3, 2);
+/// How often what sweeps need together is read, at most, before fewer sweeps are made.
+const MOST_READ: usize = 3;
 
 /// Makes sweeps over cells, whose numbers are `wanted`, of parts with not more than `most` events, as far as that is enough for one
-/// cell. `times` are those of the events, in order of their numbers. Where sweeps would read much more than once, they are longer.
+/// cell. `times` are those of the events, in order of their numbers. Where sweeps would read all of it over and over, they are longer.
 pub(super) fn sweeps(
     places: &Places,
     times: &[i64],
@@ -38,12 +38,22 @@ pub(super) fn sweeps(
     let all = vec![true; places.parts().len()];
     if places.len() <= most || wanted.len() <= 1 {
         return vec![Sweep {
-            cells: wanted.to_vec(),
+            over: wanted.to_vec(),
             parts: all,
         }];
     }
     let windows: Vec<(i64, i64)> = wanted.iter().map(|cell| cells[*cell].seen).collect();
     let needed = needed(places, times, components, &windows);
+    sweeps_over(places, &needed, wanted, most)
+}
+
+/// Makes sweeps over what needs some parts each, and whose numbers are `wanted`. As [`sweeps`].
+pub(super) fn sweeps_over(
+    places: &Places,
+    needed: &[Vec<usize>],
+    wanted: &[usize],
+    most: usize,
+) -> Vec<Sweep> {
     let sizes: Vec<usize> = places
         .parts()
         .iter()
@@ -53,15 +63,14 @@ pub(super) fn sweeps(
         let sizes = sizes.iter().zip(parts).filter(|(_, read)| **read);
         sizes.map(|(size, _)| size).sum()
     };
-    let mut once = vec![false; all.len()];
+    let mut once = vec![false; sizes.len()];
     for part in needed.iter().flatten() {
         once[*part] = true;
     }
-    let (most_read, of) = MOST_READ;
-    let bound = size(&once).saturating_mul(most_read) / of;
+    let bound = size(&once).saturating_mul(MOST_READ);
     let mut most = most;
     loop {
-        let sweeps = sweeps_of(&needed, &sizes, wanted, most);
+        let sweeps = sweeps_of(needed, &sizes, wanted, most);
         let read: usize = sweeps.iter().map(|sweep| size(&sweep.parts)).sum();
         if read <= bound || sweeps.len() <= 1 {
             return sweeps;
@@ -70,18 +79,18 @@ pub(super) fn sweeps(
     }
 }
 
-/// Sweeps over cells that need parts of so many events at most, each of one cell or more.
+/// Sweeps over what needs parts of so many events at most, each over one or more.
 fn sweeps_of(needed: &[Vec<usize>], sizes: &[usize], wanted: &[usize], most: usize) -> Vec<Sweep> {
     let mut sweeps: Vec<Sweep> = Vec::new();
     let mut read = 0;
-    for (cell, needed) in wanted.iter().zip(needed) {
+    for (number, needed) in wanted.iter().zip(needed) {
         if let Some(sweep) = sweeps.last_mut() {
             let more = needed.iter().filter(|part| !sweep.parts[**part]);
             let more: usize = more.map(|part| sizes[*part]).sum();
             if read + more <= most {
                 read += more;
                 needed.iter().for_each(|part| sweep.parts[*part] = true);
-                sweep.cells.push(*cell);
+                sweep.over.push(*number);
                 continue;
             }
         }
@@ -89,7 +98,7 @@ fn sweeps_of(needed: &[Vec<usize>], sizes: &[usize], wanted: &[usize], most: usi
         needed.iter().for_each(|part| parts[*part] = true);
         read = needed.iter().map(|part| sizes[*part]).sum();
         sweeps.push(Sweep {
-            cells: vec![*cell],
+            over: vec![*number],
             parts,
         });
     }
@@ -210,7 +219,7 @@ mod tests {
         let sizes = [10, 10, 10, 30];
         let cells = |most| -> Vec<Vec<usize>> {
             let sweeps = sweeps_of(&needed, &sizes, &[4, 5, 6, 7, 8], most);
-            sweeps.into_iter().map(|sweep| sweep.cells).collect()
+            sweeps.into_iter().map(|sweep| sweep.over).collect()
         };
         assert_eq!(cells(20), [vec![4, 5], vec![6], vec![7], vec![8]]);
         assert_eq!(cells(30), [vec![4, 5, 6], vec![7], vec![8]]);

@@ -18,6 +18,7 @@ use parquet::schema::types::ColumnPath;
 use super::derived::{CELLS, INDEX};
 use super::index::{Among, LinkOf, Places, TaskIndex};
 use super::make::Closed;
+use super::sights::sweeps_over;
 use super::weigh::halves;
 use crate::model::{Digest, KeyKind};
 use crate::store::derived::Listed;
@@ -95,7 +96,8 @@ enum Job {
 }
 
 /// Writes the tables `tasks` (task, event, time it is ordered by) and `links` (one row for each event that a key or evidence joins to
-/// another one), as far as they are not as `listed`, what is told of each cell, and the index.
+/// another one), as far as they are not as `listed`, what is told of each cell, and the index. Ids of so many events are held at once, as
+/// far as that is enough for one file.
 ///
 /// # Errors
 /// A file cannot be written, or the ids of events not be read.
@@ -103,6 +105,7 @@ pub(super) fn write(
     store: &Store,
     closed: &Closed,
     listed: &[Listed],
+    held: usize,
 ) -> Result<Written, StoreError> {
     let index = &closed.index;
     let root = &store.layout().root;
@@ -126,56 +129,117 @@ pub(super) fn write(
         };
         Some([tasks, links])
     };
-    let mut rows_of: Vec<Option<Vec<(u32, u32)>>> = Vec::new();
+    let mut is_new: Vec<bool> = Vec::new();
     for (stretch, is_as_it_was) in &closed.stretches {
         written
             .files
             .extend(["tasks", "links"].map(|table| stretch.file(table)));
         let known = is_as_it_was.then(|| known(stretch)).flatten();
-        rows_of.push(known.is_none().then(Vec::new));
+        is_new.push(known.is_none());
         written.known.extend(known.into_iter().flatten());
     }
     let places = Places::new(store);
-    let mut wanted = vec![false; places.parts().len()];
-    for task in 0..index.len() {
-        let begin = index.begin(task).unwrap_or(i64::MAX);
-        let at = closed
-            .stretches
-            .partition_point(|(stretch, _)| stretch.to < begin);
-        if let Some(Some(rows)) = rows_of.get_mut(at) {
-            let number = u32::try_from(task).unwrap_or(u32::MAX);
-            for event in index.members(task) {
-                wanted[places.part_of(event)] = true;
-                rows.push((number, event));
-            }
-        }
-    }
-    let tables = Tables {
-        index,
-        ids: Ids::read(store, &places, &wanted)?,
-    };
-    let mut jobs = vec![Job::IndexAndCells];
-    for ((stretch, _), rows) in closed.stretches.iter().zip(rows_of) {
-        if let Some(rows) = rows.map(Arc::new) {
+    let new = New::of(closed, &is_new);
+    let sweeps = sweeps_over(&places, &new.needed(&places), &new.stretches, held);
+    let mut first = Some(Job::IndexAndCells);
+    for sweep in &sweeps {
+        let tables = Tables {
+            index,
+            ids: Ids::read(store, &places, &sweep.parts)?,
+        };
+        let mut jobs: Vec<Job> = first.take().into_iter().collect();
+        for (stretch, rows) in sweep.over.iter().zip(new.rows(&sweep.over)) {
+            let (stretch, _) = closed.stretches[*stretch];
+            let rows = Arc::new(rows);
             jobs.push(Job::Links(stretch.file("links"), Arc::clone(&rows)));
             jobs.push(Job::Tasks(stretch.file("tasks"), rows));
         }
+        side_by_side(&jobs, |job| match job {
+            Job::IndexAndCells => write_index(store, closed),
+            Job::Tasks(name, of) => save(store, name, &TASKS, |write| tables.tasks(of, write)),
+            Job::Links(name, of) => save(store, name, &LINKS, |write| tables.links(of, write)),
+        })?;
     }
-    side_by_side(&jobs, |job| match job {
-        Job::IndexAndCells => {
-            let path = root.join(CELLS);
-            write_in_pieces(&path, |out| {
-                let mut cells = closed.cells.iter();
-                cells
-                    .try_for_each(|cell| cell.put(out))
-                    .map_err(StoreError::io("writing", &path))
-            })?;
-            index.save(store)
-        }
-        Job::Tasks(name, of) => save(store, name, &TASKS, |write| tables.tasks(of, write)),
-        Job::Links(name, of) => save(store, name, &LINKS, |write| tables.links(of, write)),
-    })?;
+    if first.is_some() {
+        write_index(store, closed)?;
+    }
     Ok(written)
+}
+
+/// Writes what is told of each cell, and the index.
+fn write_index(store: &Store, closed: &Closed) -> Result<(), StoreError> {
+    let path = store.layout().root.join(CELLS);
+    write_in_pieces(&path, |out| {
+        let mut cells = closed.cells.iter();
+        cells
+            .try_for_each(|cell| cell.put(out))
+            .map_err(StoreError::io("writing", &path))
+    })?;
+    closed.index.save(store)
+}
+
+/// The stretches whose files are not as they were.
+struct New<'n> {
+    closed: &'n Closed,
+    /// Their numbers, in order.
+    stretches: Vec<usize>,
+}
+
+impl<'n> New<'n> {
+    fn of(closed: &'n Closed, is_new: &[bool]) -> Self {
+        let stretches = (0..is_new.len()).filter(|at| is_new[*at]);
+        Self {
+            closed,
+            stretches: stretches.collect(),
+        }
+    }
+
+    /// The tasks that begin in some of them, each behind the place of its stretch among those.
+    fn tasks(&self, some: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+        let of = &self.closed.stretches;
+        let bounds: Vec<(i64, i64)> = some
+            .iter()
+            .map(|at| (of[*at].0.from, of[*at].0.to))
+            .collect();
+        let index = &self.closed.index;
+        (0..index.len()).filter_map(move |task| {
+            let begin = index.begin(task).unwrap_or(i64::MAX);
+            let at = bounds.partition_point(|(_, to)| *to < begin);
+            bounds
+                .get(at)
+                .is_some_and(|(from, _)| *from <= begin)
+                .then_some((at, task))
+        })
+    }
+
+    /// The parts that have members of the tasks of each.
+    fn needed(&self, places: &Places) -> Vec<Vec<usize>> {
+        let parts = places.parts();
+        let mut needed = vec![vec![false; parts.len()]; self.stretches.len()];
+        let mut last = 0;
+        for (at, task) in self.tasks(&self.stretches) {
+            for event in self.closed.index.members(task) {
+                // That of the member before, mostly.
+                if !parts[last].events.contains(&event) {
+                    last = places.part_of(event);
+                }
+                needed[at][last] = true;
+            }
+        }
+        let numbers = |needed: Vec<bool>| (0..needed.len()).filter(|at| needed[*at]).collect();
+        needed.into_iter().map(numbers).collect()
+    }
+
+    /// The events of some of them, each behind its task.
+    fn rows(&self, some: &[usize]) -> Vec<Vec<(u32, u32)>> {
+        let mut rows = vec![Vec::new(); some.len()];
+        for (at, task) in self.tasks(some) {
+            let number = u32::try_from(task).unwrap_or(u32::MAX);
+            let members = self.closed.index.members(task);
+            rows[at].extend(members.into_iter().map(|event| (number, event)));
+        }
+        rows
+    }
 }
 
 /// Ids of the events of some parts.
@@ -188,7 +252,7 @@ impl Ids {
     fn read(store: &Store, places: &Places, wanted: &[bool]) -> Result<Self, StoreError> {
         let some = places.some(wanted);
         let parts = side_by_side(&some.files(store, "events"), |(part, path)| {
-            let mut ids: Vec<Digest> = Vec::new();
+            let mut ids: Vec<Digest> = Vec::with_capacity(part.events.len());
             scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
                 let column = table.column(0).as_fixed_size_binary();
                 let id = |bytes: Option<&[u8]>| bytes.and_then(|bytes| bytes.try_into().ok());

@@ -5,15 +5,16 @@
 //! is taken as it was. Where that cannot be told, or is most of the store, everything is made anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
 use super::STRONG;
-use super::closure::{Fresh, borrow_times};
+use super::closure::borrow_times;
 use super::facts::Order;
 use super::hubs::Apart;
 use super::index::{Among, Numbered, Parts, Places};
-use super::keys::Keys;
+use super::keys::Read;
 use super::weigh::{Bounds, Kept, cells};
 use crate::model::KeyKind;
 use crate::store::{Store, StoreError, each_with, side_by_side};
@@ -25,7 +26,7 @@ pub(super) struct Touched {
     /// Events whose ids are joined: new ones, and those of fragments that these are tied to.
     pub fresh: Vec<bool>,
     /// Times of all events; `i64::MAX` for none.
-    pub times: Vec<i64>,
+    pub times: Arc<Vec<i64>>,
     /// All cells of time.
     pub cells: Vec<Bounds>,
     /// For each cell that nothing has touched, its number among those before.
@@ -34,7 +35,7 @@ pub(super) struct Touched {
 
 impl Touched {
     /// All of a store.
-    pub(super) fn all(places: &Places, times: Vec<i64>, most: usize) -> Self {
+    pub(super) fn all(places: &Places, times: Arc<Vec<i64>>, most: usize) -> Self {
         let cells = cells(times.iter().copied().filter(is_time), most);
         Self {
             parts: vec![true; places.parts().len()],
@@ -59,6 +60,8 @@ pub(super) struct Known<'k> {
     pub kept: &'k Kept,
     /// Events of one cell, at most.
     pub cell: usize,
+    /// Keys that are held at once, about.
+    pub held: usize,
 }
 
 /// Times as they are, and when something has changed, in order.
@@ -115,7 +118,7 @@ impl Known<'_> {
         Ok(parts.contains(&false).then_some(Touched {
             parts,
             fresh,
-            times: times.all,
+            times: Arc::new(times.all),
             cells,
             known,
         }))
@@ -152,16 +155,17 @@ impl Known<'_> {
             return Ok(None);
         }
         let fresh = among.of_all(fresh, false);
-        let joined = Fresh {
-            events: Some(&fresh),
-            new: 0,
+        let read = Read {
+            store: self.store,
+            places: &some,
+            wanted: Some(&fresh),
         };
-        if borrow_times(self.store, &some, &mut order, &joined, self.apart)?.is_none() {
+        if borrow_times(&read, self.held, &mut order, self.apart)?.is_none() {
             return Ok(None);
         }
         let old = self.before.times.len();
         let mut times = Times {
-            all: self.before.times.clone(),
+            all: self.before.times.to_vec(),
             changed: Vec::new(),
         };
         times.all.resize(self.places.len(), i64::MAX);
@@ -192,28 +196,33 @@ impl Known<'_> {
         let mut files = places.files(self.store, "keys");
         files.retain(|(part, _)| !is_new(part));
         let mut tied = vec![false; before.times.len()];
+        let read = Read::of_all(self.store, &new);
         for kind in STRONG {
-            let keys = Keys::read(self.store, &new, kind, None)?;
-            let mut values: Vec<&str> = Vec::new();
-            for (value, _) in keys.groups() {
-                if self.apart.is_hub(kind, value) {
-                    // A new answer may tell that conversations begin alike with that, and a new document give times.
-                    if matches!(kind, KeyKind::Prefix | KeyKind::Transaction) {
-                        return Ok(None);
+            let mut is_known = true;
+            read.in_stretches(kind, self.held, |keys| {
+                let mut values: Vec<&str> = Vec::new();
+                for (value, _) in keys.groups() {
+                    if self.apart.is_hub(kind, value) {
+                        // A new answer may tell that conversations begin alike with that, and a new document give times.
+                        is_known &= !matches!(kind, KeyKind::Prefix | KeyKind::Transaction);
+                    } else if !self.apart.is_beginning(kind, value) {
+                        values.push(value);
                     }
-                } else if !self.apart.is_beginning(kind, value) {
-                    values.push(value);
                 }
-            }
-            let found = side_by_side(&files, |(part, path)| {
-                let mut events: Vec<u32> = Vec::new();
-                each_with(path, kind, &values, &mut |row| {
-                    events.extend(places.number(part.batch, row));
+                let found = side_by_side(&files, |(part, path)| {
+                    let mut events: Vec<u32> = Vec::new();
+                    each_with(path, kind, &values, &mut |row| {
+                        events.extend(places.number(part.batch, row));
+                    })?;
+                    Ok::<_, StoreError>(events)
                 })?;
-                Ok::<_, StoreError>(events)
+                for event in found.into_iter().flatten() {
+                    tied[before.fragments[event as usize] as usize] = true;
+                }
+                Ok(())
             })?;
-            for event in found.into_iter().flatten() {
-                tied[before.fragments[event as usize] as usize] = true;
+            if !is_known {
+                return Ok(None);
             }
         }
         Ok(Some(tied))

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
@@ -113,6 +114,41 @@ pub fn each_with(
     })
 }
 
+/// The least value of some rows of a kind that follow each other, or less, and how many these are.
+pub(crate) type FirstOf = (Vec<u8>, usize);
+
+/// A stretch of values: from one on, up to another one that is not in it; `None` for no bound.
+pub(crate) type Between<'b> = (Option<&'b [u8]>, Option<&'b [u8]>);
+
+/// The values that pages of one kind begin with in a keys file, which tell where its keys lie without reading them.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn firsts(path: &Path, kind: KeyKind) -> Result<Vec<FirstOf>, StoreError> {
+    let scan = KeyScan::with_pages(path)?;
+    let groups = scan.groups(kind.as_str(), None).into_iter();
+    Ok(groups
+        .filter_map(|group| scan.firsts(group, kind.as_str()))
+        .flatten()
+        .collect())
+}
+
+/// Calls `visit(value, row)` for the keys of that kind of one keys file whose values lie in a stretch, in their order.
+///
+/// # Errors
+/// The file cannot be read.
+pub(crate) fn each_between(
+    path: &Path,
+    kind: KeyKind,
+    between: Between<'_>,
+    visit: &mut dyn FnMut(&str, i64),
+) -> Result<(), StoreError> {
+    match between {
+        (None, None) => KeyScan::open(path)?.each(kind.as_str(), visit),
+        _ => KeyScan::with_pages(path)?.each_between(kind.as_str(), between, visit),
+    }
+}
+
 /// Reads one keys file in order, or looks a value up in it.
 pub struct KeyScan {
     path: PathBuf,
@@ -187,13 +223,41 @@ impl KeyScan {
     /// The file cannot be read.
     pub fn each(&self, kind: &str, visit: &mut dyn FnMut(&str, i64)) -> Result<(), StoreError> {
         let groups = self.groups(kind, None);
-        self.batches(groups, None, &[0, 1, 3], |batch| {
+        self.batches(groups, (None, MANY), &[0, 1, 3], |batch| {
             let (kinds, values) = (
                 batch.column(0).as_string::<i32>(),
                 batch.column(1).as_string::<i32>(),
             );
             let rows = batch.column(2).as_primitive::<Int64Type>();
             for i in range_of(kinds, kind) {
+                visit(values.value(i), rows.value(i));
+            }
+        })
+    }
+
+    /// The same, of those whose values lie in a stretch.
+    fn each_between(
+        &self,
+        kind: &str,
+        (from, to): Between<'_>,
+        visit: &mut dyn FnMut(&str, i64),
+    ) -> Result<(), StoreError> {
+        let groups = self.groups(kind, None);
+        let pages = self.pages(&groups, kind, (from, to));
+        self.batches(groups, (pages, MANY), &[0, 1, 3], |batch| {
+            let (kinds, values) = (
+                batch.column(0).as_string::<i32>(),
+                batch.column(1).as_string::<i32>(),
+            );
+            let rows = batch.column(2).as_primitive::<Int64Type>();
+            let range = range_of(kinds, kind);
+            let below = |bound: &[u8]| {
+                let is_before = |i| values.value(range.start + i).as_bytes() < bound;
+                range.start + partition(range.len(), is_before)
+            };
+            let start = from.map_or(range.start, below);
+            let end = to.map_or(range.end, below);
+            for i in start..end {
                 visit(values.value(i), rows.value(i));
             }
         })
@@ -206,8 +270,9 @@ impl KeyScan {
         if groups.is_empty() {
             return Ok(hits);
         }
-        let pages = self.pages(&groups, kind, value);
-        self.batches(groups, pages, &[0, 1, 2, 3], |batch| {
+        let only = Some(value.as_bytes());
+        let pages = self.pages(&groups, kind, (only, only));
+        self.batches(groups, (pages, FEW), &[0, 1, 2, 3], |batch| {
             let column = |index: usize| batch.column(index).as_string::<i32>();
             let (kinds, values, originals) = (column(0), column(1), column(2));
             let rows = batch.column(3).as_primitive::<Int64Type>();
@@ -225,59 +290,84 @@ impl KeyScan {
         Ok(hits)
     }
 
-    /// The rows of those groups whose pages may hold that key; `None` if the file does not say.
-    fn pages(&self, groups: &[usize], kind: &str, value: &str) -> Option<RowSelection> {
-        let metadata = self.metadata.metadata();
+    /// The rows of those groups whose pages may hold keys of that kind, from one value to another one; `None` if the file does not
+    /// say.
+    fn pages(&self, groups: &[usize], kind: &str, (from, to): Between<'_>) -> Option<RowSelection> {
+        let kind = Some(kind.as_bytes());
         let mut selectors = Vec::new();
         for group in groups {
-            let rows = usize::try_from(metadata.row_group(*group).num_rows()).ok()?;
-            let index = metadata.page_index_for_row_group(*group);
-            let first = |column: usize, page: usize| {
-                let locations = index.offset_index(column)?.page_locations();
-                locations.get(page).map_or(Some(rows), |location| {
-                    usize::try_from(location.first_row_index).ok()
-                })
-            };
-            let within = |column: usize, wanted: &str| {
-                let ColumnIndexMetaData::BYTE_ARRAY(bounds) = index.column_index(column)? else {
-                    return None;
-                };
-                let pages = index.offset_index(column)?.page_locations().len();
-                let may = |page: usize| {
-                    let cut = |bound: &[u8]| {
-                        wanted.as_bytes()[..wanted.len().min(bound.len())].cmp(bound)
-                    };
-                    bounds
-                        .min_value(page)
-                        .is_none_or(|min| cut(min) != Ordering::Less)
-                        && bounds
-                            .max_value(page)
-                            .is_none_or(|max| cut(max) != Ordering::Greater)
-                };
-                let selected: Option<Vec<RowSelector>> = (0..pages)
-                    .map(|page| {
-                        let count = first(column, page + 1)?.checked_sub(first(column, page)?)?;
-                        Some(if may(page) {
-                            RowSelector::select(count)
-                        } else {
-                            RowSelector::skip(count)
-                        })
-                    })
-                    .collect();
-                Some(RowSelection::from(selected?))
+            let within = |column: usize, between: Between<'_>| {
+                let selectors =
+                    self.pages_of(*group, column, |page| match page.may_hold(between) {
+                        true => RowSelector::select(page.rows.len()),
+                        false => RowSelector::skip(page.rows.len()),
+                    });
+                Some(RowSelection::from(selectors?))
             };
             // A value's pages are in order within one kind only; a page with another kind's values
             // too has wider bounds, which is on the safe side.
-            let both = within(0, kind)?.intersection(&within(1, value)?);
+            let both = within(0, (kind, kind))?.intersection(&within(1, (from, to))?);
             selectors.extend(Vec::<RowSelector>::from(both));
         }
         Some(RowSelection::from(selectors))
     }
 
+    /// What pages of values begin with in a group of rows, as far as they are of that kind; `None` if the file does not say.
+    fn firsts(&self, group: usize, kind: &str) -> Option<Vec<FirstOf>> {
+        let kind = Some(kind.as_bytes());
+        let of_kind = self.pages_of(group, 0, |page| {
+            page.may_hold((kind, kind)).then_some(page.rows)
+        });
+        let mut of_kind = of_kind?.into_iter().flatten();
+        let first = of_kind.next()?;
+        let end = of_kind.last().map_or(first.end, |rows| rows.end);
+        let values = self.pages_of(group, 1, |page| {
+            let rows = page
+                .rows
+                .end
+                .min(end)
+                .saturating_sub(page.rows.start.max(first.start));
+            (rows > 0).then(|| (page.least.unwrap_or_default().to_vec(), rows))
+        });
+        Some(values?.into_iter().flatten().collect())
+    }
+
+    /// What is asked of each page of a column in a group of rows; `None` if the file does not say.
+    fn pages_of<T>(
+        &self,
+        group: usize,
+        column: usize,
+        ask: impl Fn(Page<'_>) -> T,
+    ) -> Option<Vec<T>> {
+        let metadata = self.metadata.metadata();
+        let rows = usize::try_from(metadata.row_group(group).num_rows()).ok()?;
+        let index = metadata.page_index_for_row_group(group);
+        let locations = index.offset_index(column)?.page_locations();
+        let ColumnIndexMetaData::BYTE_ARRAY(bounds) = index.column_index(column)? else {
+            return None;
+        };
+        let first = |page: usize| {
+            locations.get(page).map_or(Some(rows), |location| {
+                usize::try_from(location.first_row_index).ok()
+            })
+        };
+        let page = |page: usize| {
+            let rows = first(page)?..first(page + 1)?;
+            (rows.start <= rows.end).then(|| {
+                ask(Page {
+                    rows,
+                    least: bounds.min_value(page),
+                    most: bounds.max_value(page),
+                })
+            })
+        };
+        (0..locations.len()).map(page).collect()
+    }
+
     fn batches(
         &self,
         groups: Vec<usize>,
-        selection: Option<RowSelection>,
+        (selection, rows): (Option<RowSelection>, usize),
         columns: &[usize],
         mut visit: impl FnMut(&RecordBatch),
     ) -> Result<(), StoreError> {
@@ -289,10 +379,10 @@ impl KeyScan {
             ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
         let mask = ProjectionMask::roots(builder.parquet_schema(), columns.iter().copied());
         let builder = builder.with_row_groups(groups).with_projection(mask);
-        // Buffers of all columns are made for a whole batch: small where little is read.
+        let builder = builder.with_batch_size(rows);
         let reader = match selection {
-            Some(selection) => builder.with_row_selection(selection).with_batch_size(2048),
-            None => builder.with_batch_size(32 << 10),
+            Some(selection) => builder.with_row_selection(selection),
+            None => builder,
         }
         .build()
         .map_err(StoreError::parquet(&self.path))?;
@@ -300,6 +390,33 @@ impl KeyScan {
             visit(&batch?);
         }
         Ok(())
+    }
+}
+
+/// Rows that are read together: buffers of all columns are made for so many, so that it is few where little is read.
+const FEW: usize = 2048;
+const MANY: usize = 32 << 10;
+
+/// A page of a column: its rows in the group, and bounds of its values.
+struct Page<'p> {
+    rows: Range<usize>,
+    least: Option<&'p [u8]>,
+    most: Option<&'p [u8]>,
+}
+
+impl Page<'_> {
+    /// Whether something from one value to another one, both of them included, may be in it. Its bounds may be cut.
+    fn may_hold(&self, (from, to): Between<'_>) -> bool {
+        let cut = |wanted: &[u8], bound: &[u8]| wanted[..wanted.len().min(bound.len())].cmp(bound);
+        let ends_before = |from| {
+            self.most
+                .is_some_and(|most| cut(from, most) == Ordering::Greater)
+        };
+        let begins_behind = |to| {
+            self.least
+                .is_some_and(|least| cut(to, least) == Ordering::Less)
+        };
+        !from.is_some_and(ends_before) && !to.is_some_and(begins_behind)
     }
 }
 

@@ -57,6 +57,7 @@ pub use figures::{
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
 pub use integrity::{Damage, check_files};
+pub(crate) use key_scan::{Between, FirstOf, each_between, firsts};
 pub use key_scan::{KeyHit, KeyScan, each_with, find_first, find_key};
 pub use keys::KeyRows;
 pub(crate) use part::PART_BITS;

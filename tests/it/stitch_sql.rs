@@ -53,6 +53,20 @@ fn table(store: &Store, name: &str, columns: &[&str]) -> DataFrame {
     all.unwrap()
 }
 
+/// A derived table, of all of its files.
+fn derived(root: &Path, name: &str, columns: &[&str]) -> DataFrame {
+    let entries = std::fs::read_dir(root.join(name)).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.extension().is_some_and(|of| of == "parquet"));
+    let frames = files.map(|path| read(&path, columns));
+    frames
+        .reduce(|mut all, more| {
+            all.vstack_mut(&more).unwrap();
+            all
+        })
+        .unwrap()
+}
+
 fn rows(frame: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = (0..frame.height())
         .map(|row| {
@@ -83,8 +97,8 @@ fn holds(case: &Case) -> (usize, usize) {
         "keys",
         table(&store, "keys", &["kind", "value", "row"]).lazy(),
     );
-    let links = root.join("links/links.parquet");
-    context.register("links", read(&links, &["cause", "effect", "rule"]).lazy());
+    let links = derived(root, "links", &["cause", "effect", "rule"]);
+    context.register("links", links.lazy());
     let strong = strong_keys(&config);
     let number = |number: usize| i64::try_from(number).unwrap();
     let strong = df!(
@@ -149,10 +163,7 @@ fn holds(case: &Case) -> (usize, usize) {
         .map(|row| vec![digest(&row[1]), row[0].clone()])
         .collect();
     by_sql.sort();
-    let tasks = read(
-        &root.join("tasks/tasks.parquet"),
-        &["task", "event", "time"],
-    );
+    let tasks = derived(root, "tasks", &["task", "event", "time"]);
     assert_eq!(by_sql, rows(&tasks, &["task", "event"]));
     assert_eq!(
         rows(&times, &["event", "time"]),
@@ -169,6 +180,28 @@ fn sql_joins_the_demo_case_as_the_program_does() {
     assert!(joined > 1000 && hubs == 0, "{joined} {hubs}");
     // What reaches too much joins nothing in both.
     case.write("store/trail.toml", "[hubs]\ntrace = 0\ntransaction = 0\n");
+    let (fewer, hubs) = holds(&case);
+    assert!(fewer < joined && hubs > 10, "{fewer} of {joined}, {hubs}");
+}
+
+#[test]
+fn sql_joins_keys_that_are_read_in_stretches_as_the_program_does() {
+    // A cell of few events: of a kind, a few hundred keys are held at once, and each file is a batch whose keys begin elsewhere.
+    let case = Case::new();
+    let folder = project("fixtures/invoice-4711");
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for file in &files {
+        case.ingest(&["--tz", "sap=Europe/Berlin"], &[file], 0);
+    }
+    case.write("store/trail.toml", "[stitch]\ncell = 10\n");
+    let (joined, _) = holds(&case);
+    assert!(joined > 1000, "{joined}");
+    case.write(
+        "store/trail.toml",
+        "[stitch]\ncell = 10\n[hubs]\ntrace = 0\ntransaction = 0\n",
+    );
     let (fewer, hubs) = holds(&case);
     assert!(fewer < joined && hubs > 10, "{fewer} of {joined}, {hubs}");
 }

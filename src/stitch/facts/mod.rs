@@ -2,14 +2,15 @@
 
 mod order;
 mod part;
+mod ties;
 
 use arrow_array::{Array, StringArray};
 use foldhash::HashMap;
 
-pub(super) use self::order::{Order, read_ids};
+pub(super) use self::order::{Order, least_ids};
 use self::part::Part;
 use super::index::Places;
-use super::keys::Keys;
+use super::keys::Read;
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
 
@@ -45,7 +46,8 @@ struct Clocks {
 
 impl Clocks {
     fn read(store: &Store, places: &Places) -> Result<Self, StoreError> {
-        let keys = Keys::read(store, places, KeyKind::Clock, None)?;
+        let read = Read::of_all(store, places);
+        let keys = read.all(KeyKind::Clock)?;
         let mut clocks = Self {
             of_event: vec![0; if keys.is_empty() { 0 } else { places.len() }],
             names: Vec::new(),
@@ -109,7 +111,7 @@ impl<'o> Facts<'o> {
         let clocks = Clocks::read(store, places)?;
         let of_each = places.files(store, "events");
         let parts = side_by_side(&of_each, |(part, path)| {
-            let read = Part::read(path, &clocks, order, part.events.start)?;
+            let read = Part::read(path, &clocks, order, part.events.clone())?;
             part.check(path, read.formats.len())?;
             Ok::<_, StoreError>(read)
         })?;

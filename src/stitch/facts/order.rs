@@ -1,39 +1,47 @@
 //! When events were, and what decides their order: all that joining by ids and making tasks need to know of them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, RecordBatch};
 
+use super::ties::{self, Across, Placed, Ties};
 use super::{Clocks, joined, text};
 use crate::model::{Digest, Kind};
-use crate::stitch::index::{Among, Places};
+use crate::stitch::index::{Among, Numbered, Places};
 use crate::stitch::keys::head;
 use crate::store::{CustodyFile, Store, StoreError, scan_columns, side_by_side};
 
 /// No time.
 const NONE: i64 = i64::MAX;
 
-/// Times and kinds of events, and where their records lie.
+/// Times and kinds of events, and what decides between those of one time.
 #[derive(Default)]
 pub(in crate::stitch) struct Order {
-    /// The first eight bytes of the id of each: they tell events apart that nothing else does.
-    heads: Vec<u64>,
     /// Microseconds since 1970-01-01 UTC; [`NONE`] for none.
-    times: Vec<i64>,
+    times: Arc<Vec<i64>>,
     kinds: Vec<Kind>,
-    /// Number of the dump, ordinal and part: the order of equal times, behind the causal rank of the kind.
-    dumps: Vec<u32>,
-    ordinals: Vec<i64>,
-    parts: Vec<i32>,
+    /// Dump, ordinal and part decide between equal times, behind the causal rank of the kind.
+    ties: Ties,
     /// The source that stands for each format: of several, the first one by name.
     pub sources: BTreeMap<String, String>,
 }
 
-const COLUMNS: [&str; 8] = [
-    "event_id", "time", "file", "ordinal", "part", "source", "format", "kind",
+/// What is read of a part.
+#[derive(Default)]
+struct OfPart {
+    times: Vec<i64>,
+    kinds: Vec<Kind>,
+    ties: ties::OfPart,
+    sources: BTreeMap<String, String>,
+}
+
+const COLUMNS: [&str; 7] = [
+    "time", "file", "ordinal", "part", "source", "format", "kind",
 ];
 
 /// A dump, or what was in one, by its digest.
@@ -67,9 +75,8 @@ impl Order {
         let clocks = Clocks::read(store, places)?;
         let files = places.files(store, "events");
         let mut parts = side_by_side(&files, |(part, path)| {
-            let first = part.events.start as usize;
-            let read = Self::of_part(path, &dumps[part.batch], &clocks, first)?;
-            part.check(path, read.len())?;
+            let read = Self::of_part(path, &dumps[part.batch], &clocks, part.events.clone())?;
+            part.check(path, read.times.len())?;
             Ok::<_, StoreError>(read)
         })?;
         let mut sources: BTreeMap<String, String> = BTreeMap::new();
@@ -80,13 +87,19 @@ impl Order {
             add_source(&mut sources, format, source);
         }
         let of = &mut parts;
+        let times = joined(of, |part| &mut part.times);
+        let kinds = joined(of, |part| &mut part.kinds);
+        let of_parts = files.iter().zip(of.iter_mut());
+        let of_parts =
+            of_parts.map(|((part, _), of)| (part.events.start, std::mem::take(&mut of.ties)));
+        let (mut ties, across) = Ties::of(of_parts.collect());
+        if let Some(across) = across {
+            ties.set_across(read_places(&files, across)?);
+        }
         Ok(Self {
-            heads: joined(of, |part| &mut part.heads),
-            times: joined(of, |part| &mut part.times),
-            kinds: joined(of, |part| &mut part.kinds),
-            dumps: joined(of, |part| &mut part.dumps),
-            ordinals: joined(of, |part| &mut part.ordinals),
-            parts: joined(of, |part| &mut part.parts),
+            times: Arc::new(times),
+            kinds,
+            ties,
             sources,
         })
     }
@@ -95,48 +108,18 @@ impl Order {
         path: &Path,
         dumps: &[u32],
         clocks: &Clocks,
-        first: usize,
-    ) -> Result<Self, StoreError> {
-        let mut part = Self::default();
+        mut events: Range<u32>,
+    ) -> Result<OfPart, StoreError> {
+        let mut part = OfPart {
+            times: Vec::with_capacity(events.len()),
+            kinds: Vec::with_capacity(events.len()),
+            ..OfPart::default()
+        };
         scan_columns::<StoreError>(path, Some(&COLUMNS), |table| {
-            part.add(&table, dumps, clocks, first);
+            part.add(&table, dumps, clocks, &mut events);
             Ok(())
         })?;
         Ok(part)
-    }
-
-    fn add(&mut self, table: &RecordBatch, dumps: &[u32], clocks: &Clocks, first: usize) {
-        let first = first + self.len();
-        let ids = table.column(0).as_fixed_size_binary();
-        let times = table.column(1).as_primitive::<TimestampMicrosecondType>();
-        let files = table.column(2).as_primitive::<Int32Type>();
-        let texts = |column: usize| table.column(column).as_string::<i32>();
-        let (sources, formats, kinds) = (texts(5), texts(6), texts(7));
-        self.times
-            .extend(times.iter().map(|time| time.unwrap_or(NONE)));
-        self.ordinals
-            .extend_from_slice(table.column(3).as_primitive::<Int64Type>().values());
-        self.parts
-            .extend_from_slice(table.column(4).as_primitive::<Int32Type>().values());
-        let mut last = None;
-        for row in 0..table.num_rows() {
-            self.heads.push(head(ids.value(row)));
-            let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
-            self.dumps
-                .push(dumps.get(file).copied().unwrap_or(u32::MAX));
-            let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
-            self.kinds.push(kind);
-            // That of the row before, mostly.
-            let of = (
-                text(formats, row),
-                clocks.of(first + row),
-                text(sources, row),
-            );
-            if last.replace(of) != Some(of) {
-                let format = Clocks::format(of.0, of.1);
-                add_source(&mut self.sources, format, of.2.to_owned());
-            }
-        }
     }
 
     /// The same of some of the events.
@@ -149,27 +132,16 @@ impl Order {
             parts.concat()
         }
         Self {
-            heads: of(&self.heads, among),
-            times: of(&self.times, among),
+            times: Arc::new(of(&self.times, among)),
             kinds: of(&self.kinds, among),
-            dumps: of(&self.dumps, among),
-            ordinals: of(&self.ordinals, among),
-            parts: of(&self.parts, among),
+            ties: self.ties.some(among),
             sources: self.sources.clone(),
         }
     }
 
     /// How many events there are.
     pub fn len(&self) -> usize {
-        self.heads.len()
-    }
-
-    /// Those of some events whose ids may be the least: mostly one.
-    pub fn least<'e>(&'e self, events: &'e [u32]) -> impl Iterator<Item = u32> + 'e {
-        let head = |event: &u32| self.heads[*event as usize];
-        let least = events.iter().map(head).min();
-        let events = events.iter().copied();
-        events.filter(move |event| Some(head(event)) == least)
+        self.times.len()
     }
 
     /// Kind of an event.
@@ -188,58 +160,88 @@ impl Order {
     }
 
     /// All of them, with `i64::MAX` for none.
-    pub fn times(&self) -> &[i64] {
+    pub fn times(&self) -> &Arc<Vec<i64>> {
         &self.times
     }
 
-    /// Says when events were: all, or one of them.
+    /// Says when events were.
     pub fn set_times(&mut self, times: Vec<i64>) {
-        self.times = times;
+        self.times = Arc::new(times);
     }
 
-    pub fn set_time(&mut self, event: u32, time: i64) {
-        self.times[event as usize] = time;
+    /// Says when some of them were.
+    pub fn set_some_times(&mut self, some: impl IntoIterator<Item = (u32, i64)>) {
+        let times = Arc::make_mut(&mut self.times);
+        for (event, time) in some {
+            times[event as usize] = time;
+        }
     }
 
     /// Events in their order. Mostly their times decide, and nothing else is looked at.
     pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
         let time = |event: u32| self.times[event as usize];
+        let rank = |event: u32| self.kind(event).causal_rank();
         time(a)
             .cmp(&time(b))
-            .then_with(|| self.place(a).cmp(&self.place(b)))
-    }
-
-    /// The order of events of one time, which does not depend on places in the store.
-    fn place(&self, event: u32) -> (u8, u32, i64, i32, u64) {
-        let at = event as usize;
-        (
-            self.kinds[at].causal_rank(),
-            self.dumps[at],
-            self.ordinals[at],
-            self.parts[at],
-            self.heads[at],
-        )
+            .then_with(|| rank(a).cmp(&rank(b)))
+            .then_with(|| self.ties.compare(a, b))
     }
 }
 
-/// Reads the ids of events whose place is true, with their numbers and in the order of these.
-///
-/// # Errors
-/// A part cannot be read.
-pub(in crate::stitch) fn read_ids(
-    store: &Store,
-    places: &Places,
-    wanted: &[bool],
-) -> Result<Vec<(u32, Digest)>, StoreError> {
-    let files = places.files_with(store, "events", Some(wanted));
-    let of_parts = side_by_side(&files, |(part, path)| {
-        let mut events = part.events.clone();
-        let mut found: Vec<(u32, Digest)> = Vec::new();
-        scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
+impl OfPart {
+    fn add(
+        &mut self,
+        table: &RecordBatch,
+        dumps: &[u32],
+        clocks: &Clocks,
+        events: &mut impl Iterator<Item = u32>,
+    ) {
+        let times = table.column(0).as_primitive::<TimestampMicrosecondType>();
+        let files = table.column(1).as_primitive::<Int32Type>();
+        let ordinals = table.column(2).as_primitive::<Int64Type>();
+        let parts = table.column(3).as_primitive::<Int32Type>();
+        let texts = |column: usize| table.column(column).as_string::<i32>();
+        let (sources, formats, kinds) = (texts(4), texts(5), texts(6));
+        self.times
+            .extend(times.iter().map(|time| time.unwrap_or(NONE)));
+        let mut last = None;
+        for (row, event) in (0..table.num_rows()).zip(events) {
+            let file = usize::try_from(files.value(row)).unwrap_or(usize::MAX);
+            let dump = dumps.get(file).copied().unwrap_or(u32::MAX);
+            let place = (ordinals.value(row), parts.value(row));
+            let time = (!times.is_null(row)).then(|| times.value(row));
+            self.ties.add(dump, (time, place));
+            let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
+            self.kinds.push(kind);
+            // That of the row before, mostly.
+            let of = (
+                text(formats, row),
+                clocks.of(event as usize),
+                text(sources, row),
+            );
+            if last.replace(of) != Some(of) {
+                let format = Clocks::format(of.0, of.1);
+                add_source(&mut self.sources, format, of.2.to_owned());
+            }
+        }
+    }
+}
+
+/// Reads where the records of some events lie, and the first eight bytes of their ids.
+fn read_places(files: &[(Numbered, PathBuf)], across: Across) -> Result<Vec<Placed>, StoreError> {
+    let mut wanted: Vec<(&(Numbered, PathBuf), Vec<bool>)> = files.iter().zip(across).collect();
+    wanted.retain(|(_, across)| across.contains(&true));
+    let of_parts = side_by_side(&wanted, |((part, path), across)| {
+        let mut found = Vec::new();
+        let mut events = part.events.clone().zip(across);
+        scan_columns::<StoreError>(path, Some(&["event_id", "ordinal", "part"]), |table| {
             let ids = table.column(0).as_fixed_size_binary();
-            for (row, event) in (0..table.num_rows()).zip(events.by_ref()) {
-                if wanted[event as usize] {
-                    found.push((event, digest(ids.value(row))));
+            let ordinals = table.column(1).as_primitive::<Int64Type>();
+            let parts = table.column(2).as_primitive::<Int32Type>();
+            for (row, (event, is_wanted)) in (0..table.num_rows()).zip(events.by_ref()) {
+                if *is_wanted {
+                    let place = (ordinals.value(row), parts.value(row));
+                    found.push((event, (place, head(ids.value(row)))));
                 }
             }
             Ok(())
@@ -247,6 +249,38 @@ pub(in crate::stitch) fn read_ids(
         Ok::<_, StoreError>(found)
     })?;
     Ok(of_parts.into_iter().flatten().collect())
+}
+
+/// The least id of the events of each of so many groups. `group_of` has the group of each event, `u32::MAX` for none.
+///
+/// # Errors
+/// A part cannot be read.
+pub(in crate::stitch) fn least_ids(
+    store: &Store,
+    places: &Places,
+    group_of: &[u32],
+    groups: usize,
+) -> Result<Vec<Digest>, StoreError> {
+    let mut files = places.files(store, "events");
+    files.retain(|(part, _)| {
+        let events = part.events.start as usize..part.events.end as usize;
+        group_of[events].iter().any(|group| *group != u32::MAX)
+    });
+    let least = Mutex::new(vec![Digest([u8::MAX; 32]); groups]);
+    side_by_side(&files, |(part, path)| {
+        let mut events = part.events.clone();
+        scan_columns::<StoreError>(path, Some(&["event_id"]), |table| {
+            let ids = table.column(0).as_fixed_size_binary();
+            let mut least = least.lock().unwrap_or_else(PoisonError::into_inner);
+            for (row, event) in (0..table.num_rows()).zip(events.by_ref()) {
+                if let Some(least) = least.get_mut(group_of[event as usize] as usize) {
+                    *least = digest(ids.value(row)).min(*least);
+                }
+            }
+            Ok(())
+        })
+    })?;
+    Ok(least.into_inner().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// An id as it is stored; zeros, if it is none.

@@ -32,7 +32,6 @@ impl Recent {
 }
 
 /// Columns of the events of a part, in their order. Names are numbered for this part alone.
-#[derive(Default)]
 pub(super) struct Part {
     pub(super) ids: Vec<Digest>,
     /// `i64::MAX` for none.
@@ -72,22 +71,41 @@ struct Before {
 }
 
 impl Part {
-    /// Reads a part whose first event has that number.
+    /// Reads a part whose events have those numbers.
     pub(super) fn read(
         path: &Path,
         clocks: &Clocks,
         order: &Order,
-        first: u32,
+        events: Range<u32>,
     ) -> Result<Self, StoreError> {
-        let mut part = Self::default();
+        let mut part = Self::for_events(events.len());
         let mut before = Before::default();
         let last = u32::try_from(order.len()).unwrap_or(u32::MAX);
         scan_columns::<StoreError>(path, Some(&COLUMNS), |table| {
             let read = u32::try_from(part.formats.len()).unwrap_or(u32::MAX);
-            part.add(&table, clocks, order, (first + read)..last, &mut before);
+            let rest = (events.start + read)..last;
+            part.add(&table, clocks, order, rest, &mut before);
             Ok(())
         })?;
         Ok(part)
+    }
+
+    /// With room for so many events: columns that grow take twice what they need.
+    fn for_events(events: usize) -> Self {
+        let numbers = || Vec::with_capacity(events);
+        Self {
+            ids: Vec::with_capacity(events),
+            ends: Vec::with_capacity(events),
+            changes: Vec::with_capacity(events),
+            requests: Vec::with_capacity(events),
+            formats: numbers(),
+            tools: numbers(),
+            routes: numbers(),
+            actors: numbers(),
+            objects: numbers(),
+            names: Texts::default(),
+            object_names: Texts::default(),
+        }
     }
 
     /// Adds rows that are of those events.

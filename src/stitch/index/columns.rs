@@ -66,7 +66,7 @@ impl Columns {
         let reached = reached.collect();
         let hubs: Vec<Hub> = parts.hubs.into_iter().map(|(hub, _)| hub).collect();
         let columns = Self {
-            times: Column::Held(parts.times),
+            times: Column::Held(Arc::unwrap_or_clone(parts.times)),
             task_of: Column::Held(parts.task_of),
             task_ids: Column::Held(parts.task_ids),
             begins: Column::Held(parts.begins),
@@ -102,7 +102,7 @@ impl Columns {
         Some(Parts {
             state,
             places,
-            times: self.times.taken(),
+            times: Arc::new(self.times.taken()),
             task_of: self.task_of.taken(),
             task_ids: self.task_ids.taken(),
             begins: self.begins.taken(),

@@ -1,13 +1,14 @@
 //! Why events are in their tasks.
 
 use super::super::column::Fixed;
+use super::parts::Texts;
 use crate::model::KeyKind;
 
 /// Links of all events: an event's link names its value by number, because the events of one group share it.
 #[derive(Debug, Default)]
 pub(in crate::stitch) struct Links {
     of: Vec<LinkOf>,
-    values: Vec<String>,
+    values: Texts,
 }
 
 /// The link of one event. What is asked for together lies together: events are linked in no order of theirs.
@@ -77,7 +78,7 @@ impl Links {
     pub(in crate::stitch) fn none(events: usize) -> Self {
         Self {
             of: vec![LinkOf::NOT_SET; events],
-            values: Vec::new(),
+            values: Texts::default(),
         }
     }
 
@@ -86,9 +87,8 @@ impl Links {
     }
 
     /// The number of a new value.
-    pub(in crate::stitch) fn add_value(&mut self, value: String) -> u32 {
-        self.values.push(value);
-        u32::try_from(self.values.len() - 1).unwrap_or(u32::MAX)
+    pub(in crate::stitch) fn add_value(&mut self, value: &[u8]) -> u32 {
+        self.values.push(value)
     }
 
     /// Links an event to its cause. How sure that is, is between 0 and 1.
@@ -103,7 +103,7 @@ impl Links {
     }
 
     /// The link of each event, and the values.
-    pub(in crate::stitch) fn into_parts(self) -> (Vec<LinkOf>, Vec<String>) {
+    pub(in crate::stitch) fn into_parts(self) -> (Vec<LinkOf>, Texts) {
         (self.of, self.values)
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 pub(super) use self::columns::json;
 use self::columns::{Columns, text_at};
 pub(super) use self::links::{LinkOf, Links};
-pub(super) use self::parts::{Made, Parts};
+pub(super) use self::parts::{Made, Parts, Texts};
 pub(super) use self::places::{Among, Numbered, Places, as_they_came};
 use super::Hub;
 use super::column::Source;

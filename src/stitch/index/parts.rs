@@ -1,6 +1,7 @@
 //! What an index is made of.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::super::Hub;
 use super::super::hubs::Reached;
@@ -13,7 +14,7 @@ use crate::model::Digest;
 pub(in crate::stitch) struct Parts {
     pub state: Digest,
     pub places: Places,
-    pub times: Vec<i64>,
+    pub times: Arc<Vec<i64>>,
     pub task_of: Vec<u32>,
     pub task_ids: Vec<Digest>,
     pub begins: Vec<i64>,
@@ -39,7 +40,7 @@ impl Parts {
         Self {
             state: Digest([0; 32]),
             places,
-            times: Vec::new(),
+            times: Arc::default(),
             task_of: Vec::new(),
             task_ids: Vec::new(),
             begins: Vec::new(),
@@ -116,12 +117,23 @@ impl Texts {
         u32::try_from(self.ends.len() - 1).unwrap_or(u32::MAX)
     }
 
+    /// Adds texts, behind those that are there.
+    pub(in crate::stitch) fn append(&mut self, more: Self) {
+        if self.ends.is_empty() {
+            *self = more;
+            return;
+        }
+        let before = self.text.len() as u64;
+        self.text.extend_from_slice(&more.text);
+        self.ends.extend(more.ends.iter().map(|end| before + end));
+    }
+
     /// Whether each text ends behind the one before, and the last one where all end.
     fn is_sound(&self) -> bool {
         self.ends.is_sorted() && self.ends.last().copied().unwrap_or(0) == self.text.len() as u64
     }
 
-    fn get(&self, number: u32) -> &[u8] {
+    pub(in crate::stitch) fn get(&self, number: u32) -> &[u8] {
         let at = number as usize;
         let place = |end: u64| usize::try_from(end).unwrap_or(usize::MAX);
         let start = at
@@ -167,7 +179,7 @@ mod tests {
     fn numbers_of_nothing_are_noticed() {
         let sound = || {
             let mut parts = Parts::none(Places::nothing());
-            parts.times = vec![5, 7];
+            parts.times = Arc::new(vec![5, 7]);
             parts.task_ids = vec![Digest([0; 32])];
             (parts.task_of, parts.members) = (vec![0, 0], vec![0, 1]);
             (parts.starts, parts.fragments) = (vec![0, 2], vec![0, 0]);

@@ -57,7 +57,7 @@ fn sort_by_time(all: &mut [(i64, u32)], id: impl Fn(u32) -> Digest) {
 
 impl Sight<'_> {
     fn keys(&self, kind: KeyKind) -> Result<Keys, StoreError> {
-        Keys::read(self.store, self.places, kind, None)
+        Read::of_all(self.store, self.places).all(kind)
     }
 }
 

@@ -62,7 +62,7 @@ use super::closure::Components;
 use super::facts::Facts;
 use super::hubs::Apart;
 use super::index::Places;
-use super::keys::Keys;
+use super::keys::{Keys, Read};
 use crate::model::{Digest, KeyKind, Kind, evidence_value};
 use crate::store::{Store, StoreError, side_by_side};
 
@@ -216,6 +216,8 @@ pub(super) struct Settings {
     pub cell: usize,
     /// Events that are looked at for cells at once, where that is enough for one.
     pub at_once: usize,
+    /// Keys of one kind, or ids of events, that are held at once, about, where they are read in pieces.
+    pub held: usize,
     /// Rows of one file of tasks, at most, as far as a day is not longer.
     pub rows: usize,
 }

@@ -51,7 +51,7 @@ impl Figure {
             Self::Stats => json(&super::stats::counted(store, index)?),
             Self::Counts => json(&super::report::counted(store, index)?),
             Self::Hours => json(&super::templated::counted(store, index)?),
-            Self::Values => json(&super::framework::counted(store)?),
+            Self::Values => json(&super::shown::counted(store)?),
             Self::Tasks => super::task_traits::counted(store, index),
         }
     }

@@ -25,6 +25,7 @@ mod report;
 pub mod safe;
 mod search;
 mod sequences;
+mod shown;
 mod sql;
 mod sql_asked;
 mod sql_file;
@@ -49,7 +50,7 @@ pub use findings::{
     findings_github, findings_junit, findings_markdown, findings_sarif, findings_summary,
     findings_table,
 };
-pub use framework::{Facts, Framework, Values, framework_values, frameworks};
+pub use framework::{Framework, framework_values, frameworks};
 pub use gaps::{Gap, gaps};
 pub use html::timeline_html;
 pub use integrity::integrity_text;
@@ -61,6 +62,7 @@ pub use search::{
     Found, Hit, SearchError, SearchRequest, SearchSteps, Told, search, search_csv, search_text,
 };
 pub use sequences::{Missing, missing_numbers};
+pub use shown::{Facts, Values};
 pub use sql::{
     Answered as SqlAnswer, TABLES as SQL_TABLES, names_derived, reason as sql_reason, sql,
 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Policy, Verdict, judge};
 use crate::model::Digest;
 use crate::stitch::TaskIndex;
-use crate::store::{Damage, Store, StoreError, derived, side_by_side};
+use crate::store::{Damage, Store, StoreError, derived, has_its_sizes, side_by_side};
 
 /// The verdict, below the store's folder: JSON lines under zstd, the first one of all but the findings, then one a finding.
 const FILE: &str = "verdict/verdict.jsonl.zst";
@@ -121,7 +121,7 @@ fn made_of(index: &TaskIndex, policy: &Policy) -> String {
     Digest::of(text.as_bytes()).to_string()
 }
 
-/// Judges, unless the verdict on the same records under the same policy was kept.
+/// Judges, unless the verdict on the same records under the same policy was kept, and their files are not cut since.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -130,6 +130,9 @@ pub fn judge_once(
     index: &TaskIndex,
     policy: &Policy,
 ) -> Result<Verdict, StoreError> {
+    if !has_its_sizes(store)? {
+        return judge(store, index, policy);
+    }
     if let Some(kept) = read(store, index, policy) {
         return Ok(kept);
     }

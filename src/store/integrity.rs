@@ -5,12 +5,13 @@
 //! vouches for it.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::files::TABLES;
-use super::{Store, StoreError, hash_file};
+use super::{Erasures, Store, StoreError, hash_file};
 
 /// A file that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,14 +24,12 @@ pub struct Damage {
     pub reason: String,
 }
 
-/// Holds every file of the batches against size and SHA-256 in its manifest, and looks for files that no
-/// manifest names. Gives the damages and the number of files.
-///
-/// # Errors
-/// A folder cannot be listed.
-pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
-    let erasures = super::Erasures::of(store)?;
-    let named = store.batches().iter().flat_map(|batch| {
+/// A file as it should be: the batch that it belongs to, its path below the store, its size in bytes and its SHA-256.
+type Named<'n> = (&'n str, &'n String, u64, &'n String);
+
+/// The files of all batches.
+fn named<'n>(store: &'n Store, erasures: &'n Erasures) -> impl Iterator<Item = Named<'n>> {
+    store.batches().iter().flat_map(|batch| {
         let files = batch.tables.iter().chain(&batch.others);
         files.map(|table| {
             // A file that was written anew on purpose is as the act says.
@@ -39,11 +38,34 @@ pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
                 None => (batch.batch.as_str(), &table.path, table.size, &table.sha256),
             }
         })
-    });
+    })
+}
+
+/// Whether the files of all batches have the sizes that they should have. Of a store where one has not, nothing is told that was
+/// kept of it before.
+///
+/// # Errors
+/// The journal of erasures cannot be read.
+pub fn has_its_sizes(store: &Store) -> Result<bool, StoreError> {
+    let erasures = Erasures::of(store)?;
+    let mut files = named(store, &erasures);
+    Ok(files.all(|(_, name, size, _)| {
+        let found = fs::metadata(store.layout().root.join(name));
+        found.is_ok_and(|found| found.len() == size)
+    }))
+}
+
+/// Holds every file of the batches against size and SHA-256 in its manifest, and looks for files that no
+/// manifest names. Gives the damages and the number of files.
+///
+/// # Errors
+/// A folder cannot be listed.
+pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
+    let erasures = Erasures::of(store)?;
     // Of no batch: acts name it only.
     let look_up = erasures.files.get_key_value(crate::protect::LOOK_UP);
     let look_up = look_up.map(|(name, file)| ("", name, file.size, &file.sha256));
-    let files: Vec<_> = named.chain(look_up).collect();
+    let files: Vec<_> = named(store, &erasures).chain(look_up).collect();
     let found = super::side_by_side(&files, |(batch, name, size_then, sha256_then)| {
         let path = store.layout().root.join(name);
         let mut damages = Vec::new();

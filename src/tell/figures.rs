@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use crate::model::Digest;
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Damage, Store, StoreError, check_figures, keep_figures, other_figures, read_figures,
+    Damage, Store, StoreError, check_figures, has_its_sizes, keep_figures, other_figures,
+    read_figures,
 };
 
 /// What is kept.
@@ -79,7 +80,7 @@ fn made_of(index: &TaskIndex) -> String {
 }
 
 /// Figures of a store as bytes: those that were kept, else made anew and kept. Of a protected store none are
-/// kept: what they say depends on who asks.
+/// kept: what they say depends on who asks. Of one whose files were cut since they are made of what is left, or say what is damaged.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -88,7 +89,7 @@ pub(super) fn bytes_of(
     index: &TaskIndex,
     figure: Figure,
 ) -> Result<Vec<u8>, StoreError> {
-    if store.access().is_protected() {
+    if store.access().is_protected() || !has_its_sizes(store)? {
         return figure.bytes(store, index);
     }
     let of = made_of(index);

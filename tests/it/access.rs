@@ -601,6 +601,9 @@ fn texts_past_their_time_go_and_the_log_holds() {
         (after["withheld"].as_u64(), &after["damages"]),
         (Some(512), &json!([]))
     );
+    // Files that were written anew on purpose are no damage: what is made of them is kept.
+    case.output(&["report"]);
+    assert!(case.path("store/verdict/verdict.jsonl.zst").exists());
     assert_eq!(
         case.output(&["timeline", "--invoice", "4711", "--format", "json"]),
         before

@@ -443,6 +443,39 @@ fn a_kept_verdict_that_was_edited_is_found() {
 }
 
 #[test]
+fn nothing_that_was_kept_is_told_of_a_store_that_was_cut_since() {
+    let sealed = sealed();
+    let case = &sealed.case;
+    case.output(&["prepare"]);
+    let questions: [&[&str]; 5] = [
+        &["stats"],
+        &["report"],
+        &["report", "--executive"],
+        &["report", "--framework", "sox"],
+        &["compare", "--before", "..2026-03-03", "--after", "source=*"],
+    ];
+    let ask = |question: &[&str]| case.trail().args(question).output().unwrap();
+    for question in questions {
+        assert_ne!(ask(question).status.code(), Some(2), "{question:?}");
+    }
+    let events = std::fs::read_dir(sealed.store("events")).unwrap();
+    let batch = events.map(|entry| entry.unwrap().path()).max().unwrap();
+    let part = batch.join("part-00000.parquet");
+    let whole = std::fs::read(&part).unwrap();
+    std::fs::write(&part, &whole[..whole.len() - 100]).unwrap();
+    for question in questions {
+        let output = ask(question);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{question:?}: {said}");
+        assert!(said.contains("part-00000.parquet"), "{question:?}: {said}");
+    }
+    std::fs::write(&part, whole).unwrap();
+    for question in questions {
+        assert_ne!(ask(question).status.code(), Some(2), "{question:?}");
+    }
+}
+
+#[test]
 fn kept_figures_are_what_the_records_give() {
     let sealed = sealed();
     let case = &sealed.case;

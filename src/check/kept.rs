@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, Policy, Verdict, judge};
 use crate::model::Digest;
 use crate::stitch::TaskIndex;
-use crate::store::{Damage, Store, StoreError, derived, has_its_sizes, side_by_side};
+use crate::store::{Damage, Store, StoreError, check_sizes, derived, side_by_side};
 
 /// The verdict, below the store's folder: JSON lines under zstd, the first one of all but the findings, then one a finding.
 const FILE: &str = "verdict/verdict.jsonl.zst";
@@ -130,7 +130,7 @@ pub fn judge_once(
     index: &TaskIndex,
     policy: &Policy,
 ) -> Result<Verdict, StoreError> {
-    if !has_its_sizes(store)? {
+    if !check_sizes(store)?.is_empty() {
         return judge(store, index, policy);
     }
     if let Some(kept) = read(store, index, policy) {

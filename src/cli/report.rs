@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::model::KeyKind;
 use crate::seal::{Depth, check_seal};
 use crate::stitch::TaskIndex;
-use crate::store::Store;
+use crate::store::{Store, check_sizes};
 use crate::tell::{
     CASE, EXECUTIVE, FRAMEWORK, Facts, Framework, Material, REPORT, Selector, Timeline,
     TimelineRequest, Values, case_values, executive_values, framework_values, frameworks, render,
@@ -149,7 +149,11 @@ impl Args {
         let wrong = |error: &dyn std::fmt::Display| miette!("{error}");
         let config = Config::load(&store.layout().config())?;
         let keys = super::trusted_keys(&config, &[], &store.layout().root)?;
-        let seal = check_seal(store, &keys, &[], Depth::Files).map_err(|error| wrong(&error))?;
+        let mut seal =
+            check_seal(store, &keys, &[], Depth::Files).map_err(|error| wrong(&error))?;
+        // A report that does not need them is made of what is left, and says so.
+        let cut = check_sizes(store).map_err(|error| wrong(&error))?;
+        seal.damages.extend(cut);
         // Links are relative to the report where that is possible.
         let base = self.charts.as_ref().map(|folder| {
             let from = self.output.as_ref().and_then(|path| path.parent());

@@ -41,18 +41,31 @@ fn named<'n>(store: &'n Store, erasures: &'n Erasures) -> impl Iterator<Item = N
     })
 }
 
-/// Whether the files of all batches have the sizes that they should have. Of a store where one has not, nothing is told that was
-/// kept of it before.
+/// The files of batches that have another size than they should have: what a look at them costs nothing to find. Of a store with such,
+/// nothing is told that was kept of it before.
 ///
 /// # Errors
 /// The journal of erasures cannot be read.
-pub fn has_its_sizes(store: &Store) -> Result<bool, StoreError> {
+pub fn check_sizes(store: &Store) -> Result<Vec<Damage>, StoreError> {
     let erasures = Erasures::of(store)?;
-    let mut files = named(store, &erasures);
-    Ok(files.all(|(_, name, size, _)| {
+    let damage = |(batch, name, size_then, _): Named<'_>| {
         let found = fs::metadata(store.layout().root.join(name));
-        found.is_ok_and(|found| found.len() == size)
-    }))
+        let reason = match found {
+            Err(error) => format!("cannot be read: {error}"),
+            Ok(found) if found.len() != size_then => other_size(found.len(), size_then),
+            Ok(_) => return None,
+        };
+        Some(Damage {
+            file: name.clone(),
+            batch: batch.to_owned(),
+            reason,
+        })
+    };
+    Ok(named(store, &erasures).filter_map(damage).collect())
+}
+
+fn other_size(size: u64, then: u64) -> String {
+    format!("has {size} bytes, not {then}")
 }
 
 /// Holds every file of the batches against size and SHA-256 in its manifest, and looks for files that no
@@ -82,8 +95,7 @@ pub fn check_files(store: &Store) -> Result<(Vec<Damage>, usize), StoreError> {
             }
             Err(error) => return Err(error),
             Ok((size, _)) if size != *size_then => {
-                let reason = format!("has {size} bytes, not {size_then}");
-                damaged((*name).clone(), reason);
+                damaged((*name).clone(), other_size(size, *size_then));
             }
             Ok((_, sha256)) if sha256.to_string() != **sha256_then => {
                 let reason = format!("has SHA-256 {sha256}, not {sha256_then}");

@@ -56,7 +56,7 @@ pub use figures::{
 };
 pub use files::{Layout as StoreLayout, Store};
 pub(crate) use files::{cores, side_by_side};
-pub use integrity::{Damage, check_files, has_its_sizes};
+pub use integrity::{Damage, check_files, check_sizes};
 pub(crate) use key_scan::{Between, FirstOf, each_between, firsts};
 pub use key_scan::{KeyHit, KeyScan, each_with, find_first, find_key};
 pub use keys::KeyRows;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::model::Digest;
 use crate::stitch::TaskIndex;
 use crate::store::{
-    Damage, Store, StoreError, check_figures, has_its_sizes, keep_figures, other_figures,
+    Damage, Store, StoreError, check_figures, check_sizes, keep_figures, other_figures,
     read_figures,
 };
 
@@ -89,7 +89,7 @@ pub(super) fn bytes_of(
     index: &TaskIndex,
     figure: Figure,
 ) -> Result<Vec<u8>, StoreError> {
-    if store.access().is_protected() || !has_its_sizes(store)? {
+    if store.access().is_protected() || !check_sizes(store)?.is_empty() {
         return figure.bytes(store, index);
     }
     let of = made_of(index);

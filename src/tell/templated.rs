@@ -348,6 +348,12 @@ pub fn executive_values(material: &Material<'_>) -> Result<(Value, Vec<Chart>), 
             verdict.rejects
         ));
     }
+    let damaged = material.seal.damages.len();
+    if damaged > 0 {
+        unknown.push(format!(
+            "places of the store that are not as they were written: {damaged}; what rests on them is not shown (trail verify --integrity)"
+        ));
+    }
     let unproven = files().filter(|file| file.proof.is_none()).count();
     if unproven > 0 {
         unknown.push(format!(

@@ -473,6 +473,20 @@ fn nothing_that_was_kept_is_told_of_a_store_that_was_cut_since() {
     for question in questions {
         assert_ne!(ask(question).status.code(), Some(2), "{question:?}");
     }
+
+    // What a report does not read it names all the same.
+    let name = batch.file_name().unwrap().to_str().unwrap();
+    let keys = sealed.store(&format!("keys/{name}/part-00000.parquet"));
+    let whole = std::fs::read(&keys).unwrap();
+    std::fs::write(&keys, &whole[..whole.len() - 100]).unwrap();
+    let said = |question: &[&str]| String::from_utf8(ask(question).stdout).unwrap();
+    let size = format!("has {} bytes, not {}", whole.len() - 100, whole.len());
+    assert!(said(&["report"]).contains(&size), "{}", said(&["report"]));
+    let executive = said(&["report", "--executive"]);
+    assert!(
+        executive.contains("not as they were written: 1;"),
+        "{executive}"
+    );
 }
 
 #[test]

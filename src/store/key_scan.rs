@@ -143,10 +143,11 @@ pub(crate) fn each_between(
     between: Between<'_>,
     visit: &mut dyn FnMut(&str, i64),
 ) -> Result<(), StoreError> {
-    match between {
-        (None, None) => KeyScan::open(path)?.each(kind.as_str(), visit),
-        _ => KeyScan::with_pages(path)?.each_between(kind.as_str(), between, visit),
-    }
+    let scan = match between {
+        (None, None) => KeyScan::open(path)?,
+        _ => KeyScan::with_pages(path)?,
+    };
+    scan.each_between(kind.as_str(), between, visit)
 }
 
 /// Reads one keys file in order, or looks a value up in it.
@@ -222,17 +223,7 @@ impl KeyScan {
     /// # Errors
     /// The file cannot be read.
     pub fn each(&self, kind: &str, visit: &mut dyn FnMut(&str, i64)) -> Result<(), StoreError> {
-        let groups = self.groups(kind, None);
-        self.batches(groups, (None, MANY), &[0, 1, 3], |batch| {
-            let (kinds, values) = (
-                batch.column(0).as_string::<i32>(),
-                batch.column(1).as_string::<i32>(),
-            );
-            let rows = batch.column(2).as_primitive::<Int64Type>();
-            for i in range_of(kinds, kind) {
-                visit(values.value(i), rows.value(i));
-            }
-        })
+        self.each_between(kind, (None, None), visit)
     }
 
     /// The same, of those whose values lie in a stretch.
@@ -243,8 +234,9 @@ impl KeyScan {
         visit: &mut dyn FnMut(&str, i64),
     ) -> Result<(), StoreError> {
         let groups = self.groups(kind, None);
-        let pages = self.pages(&groups, kind, (from, to));
-        self.batches(groups, (pages, MANY), &[0, 1, 3], |batch| {
+        let is_all = from.is_none() && to.is_none();
+        let pages = (!is_all).then(|| self.pages(&groups, kind, (from, to)));
+        self.batches(groups, (pages.flatten(), MANY), &[0, 1, 3], |batch| {
             let (kinds, values) = (
                 batch.column(0).as_string::<i32>(),
                 batch.column(1).as_string::<i32>(),

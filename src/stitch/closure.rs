@@ -9,7 +9,7 @@ use foldhash::{HashMap, HashMapExt};
 use super::facts::Order;
 use super::hubs::{Apart, REACHING, Reached, scope_id};
 use super::index::{Among, Links, Places, Texts};
-use super::keys::{Keys, Read};
+use super::keys::{Keys, Read, start};
 use super::{Hub, STRONG};
 use crate::model::{KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
@@ -249,9 +249,9 @@ impl Joins {
         for number in numbers {
             let anchor = anchor(&number);
             let at = number as usize;
-            let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
             let mut value = None;
-            for event in self.events[start..self.ends[at]].iter().copied() {
+            for event in &self.events[start(&self.ends, at)..self.ends[at]] {
+                let event = *event;
                 if event != anchor && components.union(anchor, event) && !links.is_set(event) {
                     let value =
                         *value.get_or_insert_with(|| links.add_value(self.values.get(number)));
@@ -346,14 +346,14 @@ fn judge(
 }
 
 /// Positions of a change document have no time: they take the one of the header, whichever file
-/// came first. `None` where a hub is among the numbers of documents of which not all events are looked at: it says nothing
+/// came first. False, and no time is taken, where a hub is among the numbers of documents of which not all events are looked at: it says nothing
 /// of those then.
 pub(super) fn borrow_times(
     read: &Read<'_>,
     held: usize,
     order: &mut Order,
     apart: &Apart,
-) -> Result<Option<()>, StoreError> {
+) -> Result<bool, StoreError> {
     let kind = KeyKind::Transaction;
     let mut borrowed: HashMap<u32, i64> = HashMap::new();
     let mut is_known = true;
@@ -377,7 +377,7 @@ pub(super) fn borrow_times(
     if is_known {
         order.set_some_times(borrowed);
     }
-    Ok(is_known.then_some(()))
+    Ok(is_known)
 }
 
 /// How many traces or conversations keys reach: the numbers of theirs, 0 for none.

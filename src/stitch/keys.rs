@@ -96,7 +96,7 @@ fn merged(
 }
 
 /// The end of the list before, which is where a list begins.
-fn start(ends: &[usize], at: usize) -> usize {
+pub(super) fn start(ends: &[usize], at: usize) -> usize {
     at.checked_sub(1).map_or(0, |before| ends[before])
 }
 

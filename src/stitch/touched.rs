@@ -160,7 +160,7 @@ impl Known<'_> {
             places: &some,
             wanted: Some(&fresh),
         };
-        if borrow_times(&read, self.held, &mut order, self.apart)?.is_none() {
+        if !borrow_times(&read, self.held, &mut order, self.apart)? {
             return Ok(None);
         }
         let old = self.before.times.len();

@@ -30,24 +30,12 @@ impl Components {
         }
     }
 
-    /// Takes over the fragments of events that are not fresh.
-    pub(super) fn seed(&mut self, fragments: &[u32], among: &Among, fresh: &Fresh<'_>) {
-        let Some(is_fresh) = fresh.events else {
-            return;
-        };
-        const NONE: u32 = u32::MAX;
-        let mut firsts = vec![NONE; fragments.len()];
-        for (there, here) in among.ranges() {
-            for (of_all, event) in there.zip(here) {
-                if is_fresh[event as usize] {
-                    continue;
-                }
-                let first = &mut firsts[fragments[of_all as usize] as usize];
-                match *first {
-                    NONE => *first = event,
-                    first => self.parent[event as usize] = first,
-                }
-            }
+    /// Takes over the fragments of events that are not fresh: of each event the number that its fragment had among all.
+    pub(super) fn seed(&mut self, fragments: &[u32], is_fresh: &[bool]) {
+        let mut firsts: HashMap<u32, u32> = HashMap::new();
+        let of_events = (0u32..).zip(fragments).zip(is_fresh);
+        for ((event, fragment), _) in of_events.filter(|(_, is_fresh)| !**is_fresh) {
+            self.parent[event as usize] = *firsts.entry(*fragment).or_insert(event);
         }
     }
 

@@ -183,17 +183,11 @@ impl<T: Fixed> Column<T> {
         }
     }
 
-    /// All values, for somebody to keep.
-    pub(super) fn taken(self) -> Vec<T> {
-        match self {
-            Self::Held(values) => values,
-            Self::Stored { .. } => {
-                self.whole();
-                match self {
-                    Self::Stored { whole, .. } => whole.into_inner().unwrap_or_default(),
-                    Self::Held(values) => values,
-                }
-            }
+    /// Lets go of what was read of a file.
+    pub(super) fn forget(&mut self) {
+        if let Self::Stored { singles, whole, .. } = self {
+            *singles = AtomicUsize::new(0);
+            *whole = OnceLock::new();
         }
     }
 

@@ -10,7 +10,7 @@ use crate::store::{Damage, Store, StoreError, derived};
 
 /// What was told of each cell of time.
 pub(super) const CELLS: &str = "tasks/_cells.bin";
-/// The tasks in a form that questions can use at once.
+/// The head of the tasks in a form that questions can use at once.
 pub(super) const INDEX: &str = "tasks/_index.bin";
 const LIST: &str = "tasks/_files.json";
 
@@ -88,6 +88,12 @@ pub(super) fn is_unfinished(store: &Store) -> bool {
 /// Whether one of the derived files is as the list says.
 pub(super) fn is_as_listed(store: &Store, file: &str) -> bool {
     derived::is_as_listed(&store.layout().root, LIST, file)
+}
+
+/// The same, where the list was read.
+pub(super) fn is_as_it_was(store: &Store, listed: &[Listed], file: &str) -> bool {
+    let as_it_is = derived::list(&store.layout().root, &[file]);
+    as_it_is.is_ok_and(|as_it_is| as_it_is.iter().all(|file| listed.contains(file)))
 }
 
 /// Holds the derived tables, if there are any, against their list.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::closure::{Components, Fresh, Ids, borrow_times};
+use super::derived;
 use super::facts::{Facts, Order};
 use super::hubs::Apart;
-use super::index::{Among, Made, Parts, Places, TaskIndex, as_they_came};
+use super::index::{Among, Before, Made, Overall, Places, TaskIndex, as_they_came};
 use super::keys::Read;
-use super::merge::{Found, merge};
+use super::merge::{Found, Told, merge};
 use super::sights::{Sweep, sweeps};
 use super::tables::{self, Stretch};
 use super::touched::{Known, Touched};
@@ -33,6 +34,8 @@ pub(super) struct Remake<'t> {
 /// The tasks, and what else is written with them.
 pub(super) struct Closed {
     pub index: TaskIndex,
+    /// Files of the index that are as they were.
+    pub stay: Vec<String>,
     /// The files of the tables, and whether each is as it was.
     pub stretches: Vec<(Stretch, bool)>,
     /// What is told of each cell.
@@ -62,7 +65,7 @@ impl Remake<'_> {
     /// Joins what new batches touch, and takes all else from what was made before; or joins everything.
     pub(super) fn close(
         &self,
-        before: Option<Parts>,
+        before: Option<Before>,
         clock: &mut StepClock,
     ) -> Result<Closed, StoreError> {
         let places = Places::new(self.store);
@@ -73,12 +76,15 @@ impl Remake<'_> {
             });
         }
         let now = self.made();
-        let follows = |before: &Parts| {
-            let batches = &before.made.batches;
-            before.made.settings == now.settings && now.batches.starts_with(batches)
+        let segments = places.segments(self.settings.segment);
+        let follows = |before: &Before| {
+            let made = &before.overall.made;
+            made.settings == now.settings
+                && now.batches.starts_with(&made.batches)
+                && before.has_beginnings_of(&segments)
         };
         if let Some(before) = before.filter(follows) {
-            let apart = Apart::new(before.hubs.clone(), before.apart.clone());
+            let apart = Apart::new(before.overall.hubs.clone(), before.overall.apart.clone());
             let known = Known {
                 store: self.store,
                 places: &places,
@@ -91,13 +97,13 @@ impl Remake<'_> {
             let touched = known.touched()?;
             clock.done("finding what is touched");
             if let Some(touched) = touched
-                && let Some(closed) = self.look(&places, before, apart, Some(touched), clock)?
+                && let Some(closed) =
+                    self.look(&places, Some(before), apart, Some(touched), clock)?
             {
                 return Ok(closed);
             }
         }
-        let none = Parts::none(Places::new(self.store));
-        let closed = self.look(&places, none, Apart::default(), None, clock)?;
+        let closed = self.look(&places, None, Apart::default(), None, clock)?;
         closed.ok_or_else(|| StoreError::Damaged {
             path: self.store.layout().root.clone(),
             reason: "an event belongs to a task that is not in the store".to_owned(),
@@ -108,7 +114,7 @@ impl Remake<'_> {
     fn look(
         &self,
         all: &Places,
-        mut of: Parts,
+        before: Option<Before>,
         mut apart: Apart,
         touched: Option<Touched>,
         clock: &mut StepClock,
@@ -120,8 +126,11 @@ impl Remake<'_> {
         };
         let among = Among::new(&places, all);
         let mut order = Order::read(store, &places)?;
-        order.sources.append(&mut of.made.sources);
-        let old = of.fragments.len();
+        let before = before.as_ref();
+        if let Some(before) = before {
+            order.sources.extend(before.overall.made.sources.clone());
+        }
+        let old = before.map_or(0, Before::events);
         let fresh_here = touched
             .as_ref()
             .map(|touched| among.of_all(&touched.fresh, true));
@@ -143,7 +152,14 @@ impl Remake<'_> {
         };
         clock.done("reading events");
         let mut components = Components::apart(places.len());
-        components.seed(&of.fragments, &among, &fresh);
+        let segments = all.segments(self.settings.segment);
+        let told = before.map(|before| Told::before(before, store, &among, &segments));
+        let Some(told) = told.unwrap_or_else(|| Some(Told::default())) else {
+            return Ok(None);
+        };
+        if let Some(is_fresh) = fresh.events {
+            components.seed(&told.fragments, is_fresh);
+        }
         let ids = Ids {
             store,
             places: &places,
@@ -167,8 +183,9 @@ impl Remake<'_> {
         let sweeps = sweeps(&places, order.times(), &mut components, cells, at_once);
         let weighed = self.weigh(&looked, &mut components, &touched, &sweeps)?;
         clock.done("weighing evidence");
-        let before = tables::stretches(&of.begins, &of.starts, self.settings.rows);
-        of.times = touched.times;
+        let stretches_before =
+            before.map(|before| tables::stretches(&before.index, self.settings.rows));
+        let stretches_before = stretches_before.unwrap_or_default();
         let found = Found {
             among: &among,
             store,
@@ -179,16 +196,10 @@ impl Remake<'_> {
             links,
             cells: &weighed,
         };
-        let Some(changed) = merge(&mut of, found)? else {
+        derived::begin(store)?;
+        let Some(merged) = merge(before, told, found, &touched.times, &segments)? else {
             return Ok(None);
         };
-        let stretches = tables::stretches(&of.begins, &of.starts, self.settings.rows);
-        let is_as_it_was =
-            |stretch: &Stretch| before.contains(stretch) && !stretch.has_any(&changed);
-        let stretches = stretches.into_iter();
-        let stretches = stretches
-            .map(|stretch| (stretch, is_as_it_was(&stretch)))
-            .collect();
         let of_weighed = weighed.iter().filter(|cell| cell.weighed).count();
         let mut weighed = weighed.into_iter().map(|cell| cell.kept);
         let cells = touched.known.into_iter().map(|known| match known {
@@ -199,24 +210,40 @@ impl Remake<'_> {
             return Ok(None);
         };
         let clocks = cells.iter().map(|cell| cell.clocks().unwrap_or_default());
-        of.clocks = over_cells(clocks);
-        (of.hubs, of.apart) = apart.into_sorted();
-        of.made = Made {
+        let clocks = over_cells(clocks);
+        let (hubs, apart) = apart.into_sorted();
+        let made = Made {
             sources: std::mem::take(&mut order.sources),
             ..self.made()
         };
-        // Times are handed over, and not copied.
-        drop(order);
-        of.state = self.state;
-        of.places = Places::new(store);
-        let read = places.len();
+        let overall = Overall {
+            state: self.state,
+            kinds: merged.kinds,
+            hubs,
+            apart,
+            clocks,
+            made,
+        };
+        let index = TaskIndex::new(store, overall, merged.segments)?;
+        let stretches = tables::stretches(&index, self.settings.rows).into_iter();
+        let is_as_it_was = |stretch: &Stretch| {
+            stretches_before.contains(stretch) && !stretch.has_any(&merged.changed)
+        };
+        let stretches = stretches.map(|stretch| (stretch, is_as_it_was(&stretch)));
+        let before = before.map(|before| before.index.files());
+        let is_new = |file: &String| !before.iter().flatten().any(|before| before == file);
         let closed = Closed {
-            index: TaskIndex::new(of)?,
-            stretches,
+            stay: index
+                .files()
+                .into_iter()
+                .filter(|file| !is_new(file) && file != derived::INDEX)
+                .collect(),
+            stretches: stretches.collect(),
+            index,
             cells,
             weighed: of_weighed,
             sweeps: sweeps.len(),
-            read,
+            read: places.len(),
         };
         clock.done("putting it together");
         Ok(Some(closed))

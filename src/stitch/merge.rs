@@ -7,11 +7,12 @@ use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::closure::{Components, Fresh};
 use super::facts::{Order, least_ids};
-use super::index::{Among, LinkOf, Links, Parts, Places, json};
+use super::index::{Among, Before, Described, LinkOf, Links, Places, Segment, Texts, json};
+use super::segments::Renewed;
 use super::weigh::{Cause, OfCell};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
@@ -19,7 +20,7 @@ use crate::store::{Store, StoreError, side_by_side};
 /// Tasks that a core takes at once.
 const AT_ONCE: usize = 1 << 12;
 /// No number.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// What was found in the parts that were looked at; events have their numbers there.
 pub(super) struct Found<'f> {
@@ -37,32 +38,181 @@ pub(super) struct Found<'f> {
     pub cells: &'f [OfCell],
 }
 
-/// New tasks: members of one after the other, and the id of each with where its members begin and end, in the order of the ids.
-struct Tasks {
-    events: Vec<u32>,
-    ids: Vec<(Digest, (u32, u32))>,
+/// What is told of the events that are looked at, in their order: causes and first events by their numbers among all.
+#[derive(Default)]
+pub(super) struct Told {
+    /// The first event of each event's task.
+    pub firsts: Vec<u32>,
+    /// The first event that ids alone join each to.
+    pub fragments: Vec<u32>,
+    pub links: Vec<LinkOf>,
+    pub weighing_of: Vec<u32>,
+    pub values: Texts,
+    pub weighings: Texts,
+    /// Of whole segments, whatever of them is looked at.
+    pub causes: Vec<Cause>,
+    /// Segments from before, and the numbers here of the first of their values and of what was weighed.
+    pub segments: HashMap<usize, (u32, u32)>,
 }
 
-/// Puts what was found to what was made before, which `of` is: of events that nothing has touched, all stays. Times are all there
-/// already; hubs, clocks and what it was made from are not looked at. Gives the times, in order, at which tasks begin, or began, of which
-/// not all is as it was. `None` if what belongs to a task is not among what was looked at: then what was found cannot be right.
-pub(super) fn merge(of: &mut Parts, found: Found<'_>) -> Result<Option<Vec<i64>>, StoreError> {
-    let old = of.fragments.len();
-    let mut merge = Merge::new(of, found);
+impl Told {
+    /// What was told before; `segments` are those that there are now. `None` if that is not as it was written.
+    pub(super) fn before(
+        before: &Before,
+        store: &Store,
+        among: &Among,
+        segments: &[Range<u32>],
+    ) -> Option<Self> {
+        let mut told = Self::default();
+        // New events are added to the last one.
+        let of_before = before.index.segments().iter().zip(segments).enumerate();
+        for (number, _) in of_before.filter(|(_, (before, now))| before.events != **now) {
+            told.segment(before, store, number)?;
+        }
+        for (there, here) in among.ranges().filter(|(there, _)| !there.is_empty()) {
+            if there.start as usize >= before.events() {
+                told.resize(here.end as usize);
+                continue;
+            }
+            let number = before.segment_of(store, there.start)?;
+            let (segment, (value, weighing)) = told.segment(before, store, number)?;
+            let place = |event: u32| (event - segment.events.start) as usize;
+            let known = segment.told(place(there.start)..place(there.end));
+            let firsts = segment.firsts();
+            let first = |(event, task): (u32, u32)| match firsts.get(task as usize) {
+                Some(first) if *first == event => event,
+                _ => task,
+            };
+            told.firsts.extend(there.zip(known.task_of).map(first));
+            told.fragments.extend(known.fragments);
+            told.links.extend(moved_links(known.links, value));
+            let weighed = moved(known.weighing_of, weighing);
+            told.weighing_of.extend(weighed);
+        }
+        Some(told)
+    }
+
+    /// A segment from before, with the numbers here of the first of its values and of what was weighed.
+    fn segment<'b>(
+        &mut self,
+        before: &'b Before,
+        store: &Store,
+        number: usize,
+    ) -> Option<(&'b Segment, (u32, u32))> {
+        let segment = before.segment(store, number)?;
+        let firsts = match self.segments.get(&number) {
+            Some(known) => *known,
+            None => {
+                let [values, weighings] = segment.texts()?;
+                self.causes.extend_from_slice(segment.causes());
+                let firsts = (self.values.append(values), self.weighings.append(weighings));
+                self.segments.insert(number, firsts);
+                firsts
+            }
+        };
+        Some((segment, firsts))
+    }
+
+    /// Nothing is told of further events.
+    fn resize(&mut self, events: usize) {
+        self.firsts.resize(events, NONE);
+        self.fragments.resize(events, NONE);
+        self.links.resize(events, LinkOf::NOT_SET);
+        self.weighing_of.resize(events, NONE);
+    }
+}
+
+/// Links from before, with values that are numbered from there.
+pub(super) fn moved_links(links: Vec<LinkOf>, first: u32) -> impl Iterator<Item = LinkOf> {
+    let links = links.into_iter();
+    links.map(move |link| link.moved(|cause| cause, first))
+}
+
+/// Numbers that are counted from there, as far as they are numbers of anything.
+pub(super) fn moved(numbers: Vec<u32>, first: u32) -> impl Iterator<Item = u32> {
+    let numbers = numbers.into_iter();
+    numbers.map(move |number| match number {
+        NONE => NONE,
+        number => number + first,
+    })
+}
+
+/// What is found to be new of the whole store.
+pub(super) struct Merged {
+    pub segments: Vec<Described>,
+    /// Events by kind, and those without a time.
+    pub kinds: Vec<u64>,
+    /// The times, in order, at which tasks begin, or began, of which not all is as it was.
+    pub changed: Vec<i64>,
+}
+
+/// New tasks: members of one after the other, and of each where these end, the first of them, its time, and its id. In the order of their
+/// first events; all numbers are those among all.
+pub(super) struct NewTasks {
+    pub events: Vec<u32>,
+    pub ends: Vec<usize>,
+    pub firsts: Vec<u32>,
+    pub begins: Vec<i64>,
+    pub ids: Vec<Digest>,
+}
+
+impl NewTasks {
+    /// Members of one.
+    pub(super) fn members(&self, task: usize) -> &[u32] {
+        let start = task.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.events[start..self.ends[task]]
+    }
+
+    /// Those whose first events are among some.
+    pub(super) fn with_first(&self, events: &Range<u32>) -> Range<usize> {
+        let from = |event: u32| self.firsts.partition_point(|first| *first < event);
+        from(events.start)..from(events.end)
+    }
+}
+
+/// Puts what was found to what was made before: of events that nothing has touched, all stays. Times are those of all events. What is
+/// told of events lies in segments, and those that have some of them that were looked at are written. `None` if what belongs to a task is
+/// not among what was looked at: then what was found cannot be right.
+pub(super) fn merge(
+    before: Option<&Before>,
+    told: Told,
+    found: Found<'_>,
+    times: &[i64],
+    segments: &[Range<u32>],
+) -> Result<Option<Merged>, StoreError> {
+    let mut merge = Merge::new(before, told, found);
     merge.take_ids();
     merge.take_evidence()?;
-    let Some(begins) = merge.regroup(old)? else {
+    let Some((tasks, changed)) = merge.regroup(times)? else {
         return Ok(None);
     };
-    let links = of.links.iter_mut().filter(|link| link.is_set());
-    of.values = of.values.by_use(links.map(|link| &mut link.value));
-    let weighed = of.weighing_of.iter_mut().filter(|number| **number != NONE);
-    of.weighings = of.weighings.by_use(weighed);
-    Ok(Some(begins))
+    let kinds = merge.kinds(times);
+    let Merge {
+        before,
+        among,
+        store,
+        told,
+        changed: old,
+        ..
+    } = merge;
+    let renewed = Renewed {
+        before,
+        among,
+        store,
+        told,
+        times,
+        changed: old,
+        tasks,
+    };
+    Ok(Some(Merged {
+        segments: renewed.write(segments)?,
+        kinds,
+        changed,
+    }))
 }
 
 struct Merge<'m> {
-    of: &'m mut Parts,
+    before: Option<&'m Before>,
     among: &'m Among,
     store: &'m Store,
     places: &'m Places,
@@ -70,25 +220,27 @@ struct Merge<'m> {
     components: Components,
     links: Links,
     cells: &'m [OfCell],
+    told: Told,
+    /// The first event that was not there before.
+    new: u32,
     /// By event that was looked at: whether its ids were joined, and whether it was decided what caused it.
     is_fresh: Vec<bool>,
     is_own: Vec<bool>,
     /// The causes that evidence gave before to what is decided anew.
     was: HashMap<u32, u32>,
-    /// The tasks from before that are not as they were.
-    changed: Vec<bool>,
+    /// The tasks from before that are not as they were, by their first events.
+    changed: HashSet<u32>,
 }
 
 impl<'m> Merge<'m> {
-    fn new(of: &'m mut Parts, found: Found<'m>) -> Self {
+    fn new(before: Option<&'m Before>, told: Told, found: Found<'m>) -> Self {
         let looked_at = found.order.len();
         let mut is_own = vec![false; looked_at];
         for event in found.cells.iter().flat_map(|cell| &cell.own) {
             is_own[*event as usize] = true;
         }
         Self {
-            changed: vec![false; of.task_ids.len()],
-            of,
+            before,
             among: found.among,
             store: found.store,
             places: found.places,
@@ -96,64 +248,61 @@ impl<'m> Merge<'m> {
             components: found.components,
             links: found.links,
             cells: found.cells,
+            told,
+            new: found.fresh.new,
             is_fresh: match found.fresh.events {
                 Some(fresh) => fresh.to_vec(),
                 None => vec![true; looked_at],
             },
             is_own,
             was: HashMap::new(),
+            changed: HashSet::default(),
         }
     }
 
     /// An event's task from before is not as it was.
     fn change(&mut self, event: u32) {
         // New ones are in none yet.
-        if let Some(task) = self.of.task_of.get(event as usize) {
-            self.changed[*task as usize] = true;
+        if event < self.new {
+            self.changed.insert(self.told.firsts[event as usize]);
         }
     }
 
     /// Takes over what ids join. What evidence said of events that were weighed again, or are joined otherwise, goes.
     fn take_ids(&mut self) {
         let (links, texts) = std::mem::take(&mut self.links).into_parts();
-        let first_text = u32::try_from(self.of.values.len()).unwrap_or(NONE);
-        self.of.values.append(texts);
-        let among = self.among;
-        if self.of.fragments.is_empty() && among.is_all() {
-            // Nothing was there before: no second list of all links is made.
-            self.of.fragments = (0u32..)
+        let first_text = self.told.values.append(texts);
+        if self.before.is_none() {
+            // No second list of all links is made.
+            let components = &mut self.components;
+            let fragments = (0u32..)
                 .zip(&links)
-                .map(|(event, _)| self.components.find(event))
-                .collect();
-            self.of.weighing_of = vec![NONE; links.len()];
-            self.of.links = links;
+                .map(|(event, _)| components.find(event));
+            self.told.fragments = fragments.collect();
+            self.told.weighing_of = vec![NONE; links.len()];
+            self.told.links = links;
             return;
         }
-        let all = self.of.times.len();
-        self.of.fragments.resize(all, NONE);
-        self.of.links.resize(all, LinkOf::NOT_SET);
-        self.of.weighing_of.resize(all, NONE);
-        for (there, here) in among.ranges() {
-            for (of_all, event) in there.zip(here) {
-                let (at, here) = (of_all as usize, event as usize);
-                if self.is_fresh[here] {
-                    self.of.fragments[at] = among.all(self.components.find(event));
-                    self.of.links[at] = links[here].moved(|cause| among.all(cause), first_text);
-                    self.change(of_all);
-                } else if self.is_own[here] && self.of.links[at].is_by_evidence() {
-                    self.was.insert(of_all, self.of.links[at].cause);
-                    self.of.links[at] = LinkOf::NOT_SET;
-                }
-                if self.is_fresh[here] || self.is_own[here] {
-                    self.of.weighing_of[at] = NONE;
-                }
+        let among = self.among;
+        for (event, link) in (0u32..).zip(links) {
+            let at = event as usize;
+            if self.is_fresh[at] {
+                self.told.fragments[at] = among.all(self.components.find(event));
+                self.told.links[at] = link.moved(|cause| among.all(cause), first_text);
+                self.change(event);
+            } else if self.is_own[at] && self.told.links[at].is_by_evidence() {
+                self.was.insert(event, self.told.links[at].cause);
+                self.told.links[at] = LinkOf::NOT_SET;
+            }
+            if self.is_fresh[at] || self.is_own[at] {
+                self.told.weighing_of[at] = NONE;
             }
         }
         let stays = |cause: &Cause| {
             let here = among.here(cause.effect);
             here.is_none_or(|here| !self.is_fresh[here as usize] && !self.is_own[here as usize])
         };
-        self.of.causes.retain(stays);
+        self.told.causes.retain(stays);
     }
 
     /// Takes over what was told of cells. The first event of a fragment has no link by an id, and gets the one by evidence, as do others that
@@ -162,7 +311,7 @@ impl<'m> Merge<'m> {
         let among = self.among;
         let cells = self.cells;
         for cause in cells.iter().flat_map(|cell| &cell.found.causes) {
-            self.of.causes.push(Cause {
+            self.told.causes.push(Cause {
                 cause: among.all(cause.cause),
                 effect: among.all(cause.effect),
                 // As it is kept: what is told does not depend on whether it was read again.
@@ -170,23 +319,18 @@ impl<'m> Merge<'m> {
             });
         }
         for placed in cells.iter().flat_map(|cell| &cell.found.placed) {
-            let events: Vec<u32> = placed
-                .events
-                .iter()
-                .map(|event| among.all(*event))
-                .collect();
             if let Some(link) = &placed.joined {
                 let cause = among.all(link.cause);
-                let value = self.of.values.push(link.why.as_bytes());
-                for event in &events {
-                    let known = &mut self.of.links[*event as usize];
+                let value = self.told.values.push(link.why.as_bytes());
+                for event in &placed.events {
+                    let known = &mut self.told.links[*event as usize];
                     if known.is_set() {
                         continue;
                     }
                     *known = LinkOf::new(cause, (KeyKind::Value, value), link.probability);
                     if self.was.remove(event) != Some(cause) {
                         self.change(*event);
-                        self.change(cause);
+                        self.change(link.cause);
                     }
                 }
             }
@@ -195,13 +339,13 @@ impl<'m> Merge<'m> {
                 for candidate in weighing.candidates() {
                     candidate.event = among.all(candidate.event);
                 }
-                let number = self.of.weighings.push(&json(&weighing)?);
-                for event in &events {
-                    self.of.weighing_of[*event as usize] = number;
+                let number = self.told.weighings.push(&json(&weighing)?);
+                for event in &placed.events {
+                    self.told.weighing_of[*event as usize] = number;
                 }
             }
         }
-        self.of.causes.sort_by_key(|cause| cause.effect);
+        self.told.causes.sort_by_key(|cause| cause.effect);
         // What is left was joined before, and is not now.
         for event in std::mem::take(&mut self.was).into_keys() {
             self.change(event);
@@ -211,56 +355,77 @@ impl<'m> Merge<'m> {
 
     /// Makes tasks of the new events and of those whose tasks have changed. Gives the times, in order, at which these begin, or began,
     /// and those of which anything is told otherwise.
-    fn regroup(mut self, old: usize) -> Result<Option<Vec<i64>>, StoreError> {
-        let new =
-            u32::try_from(old).unwrap_or(NONE)..u32::try_from(self.of.times.len()).unwrap_or(NONE);
+    fn regroup(&mut self, times: &[i64]) -> Result<Option<(NewTasks, Vec<i64>)>, StoreError> {
         let among = self.among;
-        let no_more = || (0..self.changed.len()).filter(|task| self.changed[*task]);
-        let mut begins: Vec<i64> = no_more().map(|task| self.of.begins[task]).collect();
-        let members = no_more().flat_map(|task| &self.of.members[bounds(&self.of.starts, task)]);
-        let events = members.copied().chain(new.clone());
-        let events: Option<Vec<u32>> = events.map(|event| among.here(event)).collect();
-        let Some(mut events) = events else {
-            return Ok(None);
+        let looked_at = u32::try_from(self.order.len()).unwrap_or(NONE);
+        // How many events of each task from before were looked at.
+        let mut sizes: HashMap<u32, usize> = HashMap::new();
+        let mut is_regrouped = vec![true; self.order.len()];
+        for (event, is_regrouped) in (0..self.new).zip(&mut is_regrouped) {
+            let first = self.told.firsts[event as usize];
+            *is_regrouped = self.changed.contains(&first);
+            if *is_regrouped {
+                *sizes.entry(first).or_default() += 1;
+            }
+        }
+        let before = self.before;
+        let begin_before = |first: u32| -> Option<i64> {
+            let index = &before?.index;
+            Some(index.begin(index.task_of(first)?).unwrap_or(i64::MAX))
         };
-        // Of one order, whatever they were before.
-        events.sort_unstable();
-        for event in &events {
-            let link = self.of.links[among.all(*event) as usize];
+        let mut begins: Vec<i64> = Vec::new();
+        for first in &self.changed {
+            let size = before.and_then(|before| {
+                let task = before.index.task_of(*first)?;
+                Some(before.index.size(task))
+            });
+            let (Some(begin), true) = (begin_before(*first), size == sizes.get(first).copied())
+            else {
+                return Ok(None);
+            };
+            begins.push(begin);
+        }
+        for event in (0..looked_at).filter(|event| is_regrouped[*event as usize]) {
+            let link = self.told.links[event as usize];
             if link.is_by_evidence() {
                 let Some(cause) = among.here(link.cause) else {
                     return Ok(None);
                 };
-                self.components.union(cause, *event);
+                self.components.union(cause, event);
             }
         }
-        let tasks = self.tasks_of(events)?;
-        let new_tasks = put(self.of, &self.changed, tasks);
-        let own = (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own);
-        let own = own.map(|(event, _)| self.of.task_of[among.all(event) as usize]);
-        let mut told = vec![false; self.of.task_ids.len()];
-        for task in new_tasks.into_iter().chain(own) {
-            told[task as usize] = true;
+        let components = std::mem::replace(&mut self.components, Components::apart(0));
+        let tasks = self.tasks_of(components, is_regrouped, times)?;
+        begins.extend(&tasks.begins);
+        for (event, _) in (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own) {
+            let first = self.told.firsts[event as usize];
+            match tasks.firsts.binary_search(&first) {
+                Ok(_) => {}
+                Err(_) => begins.extend(begin_before(first)),
+            }
         }
-        let told = self.of.begins.iter().zip(told).filter(|(_, told)| *told);
-        begins.extend(told.map(|(begin, _)| *begin));
         begins.sort_unstable();
         begins.dedup();
-        let kinds = &mut self.of.kinds;
-        kinds.resize(Kind::ALL.len() + 1, 0);
-        for event in new.filter_map(|event| among.here(event)) {
-            kinds[self.order.kind(event) as usize] += 1;
-        }
-        let untimed = self.of.times.iter().filter(|time| **time == i64::MAX);
-        kinds[Kind::ALL.len()] = untimed.count() as u64;
-        Ok(Some(begins))
+        Ok(Some((tasks, begins)))
     }
-    /// The tasks of some events that hold all of theirs: members in their order, by their numbers among all.
-    fn tasks_of(&mut self, events: Vec<u32>) -> Result<Tasks, StoreError> {
+
+    /// The tasks of some events that hold all of theirs: members in their order. What is told of the first events of tasks is then of
+    /// these.
+    fn tasks_of(
+        &mut self,
+        components: Components,
+        is_one: Vec<bool>,
+        times: &[i64],
+    ) -> Result<NewTasks, StoreError> {
         let (order, among) = (self.order, self.among);
-        let mut components = std::mem::replace(&mut self.components, Components::apart(0));
-        let Grouped { mut events, ends } = grouped(&mut components, order.len(), events);
-        drop(components);
+        let Grouped {
+            mut events,
+            ends,
+            mut group_of,
+        } = grouped(components, &is_one);
+        drop(is_one);
+        let firsts = ranges(&ends).map(|members| among.all(events[members.start]));
+        let firsts: Vec<u32> = firsts.collect();
         let mut rest = &mut events[..];
         let mut blocks: Vec<Mutex<Vec<&mut [u32]>>> = Vec::new();
         let mut start = 0;
@@ -280,28 +445,49 @@ impl<'m> Merge<'m> {
             Ok::<(), Infallible>(())
         });
         drop(blocks);
-        let mut group_of = vec![NONE; order.len()];
-        for (group, members) in (0u32..).zip(ranges(&ends)) {
-            for event in &events[members] {
-                group_of[*event as usize] = group;
-            }
-        }
         let least = least_ids(self.store, self.places, &group_of, ends.len())?;
-        drop(group_of);
-        let ids = least.iter().map(|id| Digest::of(&id.0));
-        let place = |at: usize| u32::try_from(at).unwrap_or(NONE);
-        let places = ranges(&ends).map(|range| (place(range.start), place(range.end)));
-        let mut ids: Vec<(Digest, (u32, u32))> = ids.zip(places).collect();
-        ids.sort_unstable_by_key(|task| task.0);
+        let ids = least.iter().map(|id| Digest::of(&id.0)).collect();
+        // The first event of a task takes the place of its number.
+        for group in &mut group_of {
+            *group = firsts.get(*group as usize).copied().unwrap_or(NONE);
+        }
+        if self.told.firsts.is_empty() {
+            self.told.firsts = group_of;
+        } else {
+            let firsts = self.told.firsts.iter_mut().zip(group_of);
+            firsts
+                .filter(|(_, new)| *new != NONE)
+                .for_each(|(first, new)| *first = new);
+        }
         for event in &mut events {
             *event = among.all(*event);
         }
-        Ok(Tasks { events, ids })
+        let begins = ranges(&ends).map(|members| {
+            let times = events[members].iter().map(|event| times[*event as usize]);
+            times.min().unwrap_or(i64::MAX)
+        });
+        Ok(NewTasks {
+            begins: begins.collect(),
+            events,
+            ends,
+            firsts,
+            ids,
+        })
     }
-}
 
-fn bounds(starts: &[u32], task: usize) -> Range<usize> {
-    starts[task] as usize..starts[task + 1] as usize
+    /// Events by kind, and those without a time.
+    fn kinds(&self, times: &[i64]) -> Vec<u64> {
+        let before = self.before.map(|before| before.overall.kinds.clone());
+        let mut kinds = before.unwrap_or_default();
+        kinds.resize(Kind::ALL.len() + 1, 0);
+        let looked_at = u32::try_from(self.order.len()).unwrap_or(NONE);
+        for event in self.new..looked_at {
+            kinds[self.order.kind(event) as usize] += 1;
+        }
+        let untimed = times.iter().filter(|time| **time == i64::MAX);
+        kinds[Kind::ALL.len()] = untimed.count() as u64;
+        kinds
+    }
 }
 
 /// Events that lie together with those of the same group.
@@ -309,6 +495,8 @@ struct Grouped {
     events: Vec<u32>,
     /// Where each group ends.
     ends: Vec<usize>,
+    /// The group of each event; [`NONE`] for none.
+    group_of: Vec<u32>,
 }
 
 /// The ranges of lists that lie one after the other, by their ends.
@@ -317,83 +505,41 @@ fn ranges(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
     starts.zip(ends).map(|(start, end)| start..*end)
 }
 
-/// Groups some of so many events by their components: those of one come together at the place of its root.
-fn grouped(components: &mut Components, all: usize, events: Vec<u32>) -> Grouped {
-    let roots: Vec<u32> = events.iter().map(|event| components.find(*event)).collect();
-    let mut ends = vec![0u32; all];
-    for root in &roots {
-        ends[*root as usize] += 1;
+/// Groups events for which that is true by their components: those of one come together, in their order, at the place of the first one.
+fn grouped(mut components: Components, is_one: &[bool]) -> Grouped {
+    let events = || (0u32..).zip(is_one).filter(|(_, is_one)| **is_one);
+    // The group of each first event, then that of each.
+    let mut group_of = vec![NONE; is_one.len()];
+    let mut sizes: Vec<u32> = Vec::new();
+    for (event, _) in events() {
+        let root = components.find(event) as usize;
+        if group_of[root] == NONE {
+            group_of[root] = u32::try_from(sizes.len()).unwrap_or(NONE);
+            sizes.push(0);
+        }
+        let group = group_of[root];
+        group_of[event as usize] = group;
+        sizes[group as usize] += 1;
     }
+    drop(components);
     let mut end = 0;
-    let mut group_ends: Vec<usize> = Vec::new();
-    for size in &mut ends {
+    let mut ends: Vec<usize> = Vec::with_capacity(sizes.len());
+    for size in &mut sizes {
         let start = end;
         end += *size;
-        if *size > 0 {
-            group_ends.push(end as usize);
-        }
+        ends.push(end as usize);
         *size = start;
     }
-    let mut grouped = vec![0u32; roots.len()];
-    for (event, root) in events.into_iter().zip(&roots) {
-        let next = &mut ends[*root as usize];
+    let mut next = sizes;
+    let mut grouped = vec![0u32; end as usize];
+    for (event, _) in events() {
+        let next = &mut next[group_of[event as usize] as usize];
         grouped[*next as usize] = event;
         *next += 1;
     }
     Grouped {
         events: grouped,
-        ends: group_ends,
+        ends,
+        group_of,
     }
-}
-
-/// Puts new tasks in the place of those that are no more, and gives their numbers.
-fn put(of: &mut Parts, changed: &[bool], new: Tasks) -> Vec<u32> {
-    let stay = (0..changed.len()).filter(|task| !changed[*task]);
-    let mut stay = stay.peekable();
-    let count = new.ids.len() + stay.clone().count();
-    let mut task_ids = Vec::with_capacity(count);
-    let (mut begins, mut firsts) = (Vec::with_capacity(count), Vec::with_capacity(count));
-    let mut starts = Vec::with_capacity(count + 1);
-    starts.push(0u32);
-    let mut members: Vec<u32> = Vec::with_capacity(of.times.len());
-    let mut numbers = vec![NONE; changed.len()];
-    let mut task_of = vec![NONE; of.times.len()];
-    let Tasks { events, ids } = new;
-    let mut new_tasks = Vec::with_capacity(ids.len());
-    let mut new = ids.into_iter().peekable();
-    while new.peek().is_some() || stay.peek().is_some() {
-        let number = u32::try_from(task_ids.len()).unwrap_or(NONE);
-        let id = new.peek().map(|task| task.0);
-        if let Some(task) = stay.next_if(|task| id.is_none_or(|id| of.task_ids[*task] < id)) {
-            numbers[task] = number;
-            task_ids.push(of.task_ids[task]);
-            begins.push(of.begins[task]);
-            firsts.push(of.firsts[task]);
-            members.extend_from_slice(&of.members[bounds(&of.starts, task)]);
-        } else if let Some((id, (start, end))) = new.next() {
-            let events = &events[start as usize..end as usize];
-            new_tasks.push(number);
-            let times = events.iter().map(|event| of.times[*event as usize]);
-            task_ids.push(id);
-            begins.push(times.min().unwrap_or(i64::MAX));
-            firsts.push(events.iter().copied().min().unwrap_or(NONE));
-            for event in events {
-                task_of[*event as usize] = number;
-            }
-            members.extend_from_slice(events);
-        }
-        starts.push(u32::try_from(members.len()).unwrap_or(NONE));
-    }
-    for (new, old) in task_of.iter_mut().zip(&of.task_of) {
-        if *new == NONE {
-            *new = numbers[*old as usize];
-        }
-    }
-    of.task_ids = task_ids;
-    of.begins = begins;
-    of.firsts = firsts;
-    of.starts = starts;
-    of.members = members;
-    of.task_of = task_of;
-    new_tasks
 }

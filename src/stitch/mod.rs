@@ -13,6 +13,7 @@ mod index;
 mod keys;
 mod make;
 mod merge;
+mod segments;
 mod sights;
 mod statements;
 mod tables;
@@ -28,7 +29,7 @@ pub use weigh::{Candidate, Cause, Clock, Weighing};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use index::Parts;
+use index::Before;
 use make::Remake;
 use weigh::{Kept, Settings};
 
@@ -44,6 +45,9 @@ const CELLS_A_FILE: usize = 8;
 
 /// Cells whose events are as many as are looked at to weigh cells at once.
 const CELLS_AT_ONCE: usize = 8;
+
+/// Cells whose events are as many as a segment of the index has at most, as far as parts of the store are not larger.
+const CELLS_A_SEGMENT: usize = 4;
 
 /// Cells whose events are as many as keys, or ids, are held at once.
 const CELLS_HELD: usize = 32;
@@ -157,24 +161,19 @@ pub fn stitch(store: &Store, config: &Config) -> Result<(TaskIndex, Run), StoreE
 }
 
 /// What was weighed and made before, if it is as it was written.
-fn before(store: &Store) -> (Kept, Option<Parts>) {
+fn before(store: &Store) -> (Kept, Option<Before>) {
     if derived::is_unfinished(store) || !derived::is_as_listed(store, derived::CELLS) {
         return (Kept::default(), None);
     }
     let kept = Kept::read(&store.layout().root.join(derived::CELLS));
-    let parts = std::thread::scope(|scope| {
-        let is_sound = scope.spawn(|| derived::is_as_listed(store, derived::INDEX));
-        let parts = TaskIndex::before(store);
-        parts.filter(|_| is_sound.join().unwrap_or(false))
-    });
-    (kept, parts)
+    (kept, Before::read(store))
 }
 
 fn make(
     store: &Store,
     config: &Config,
     state: Digest,
-    before: impl FnOnce(&Store) -> (Kept, Option<Parts>),
+    before: impl FnOnce(&Store) -> (Kept, Option<Before>),
 ) -> Result<(TaskIndex, Run), StoreError> {
     let mut clock = StepClock::default();
     let (kept, before) = before(store);
@@ -191,14 +190,14 @@ fn make(
             cell: config.stitch.cell.get(),
             rows: config.stitch.cell.get().saturating_mul(CELLS_A_FILE),
             at_once: config.stitch.cell.get().saturating_mul(CELLS_AT_ONCE),
+            segment: config.stitch.cell.get().saturating_mul(CELLS_A_SEGMENT),
             held: config.stitch.cell.get().saturating_mul(CELLS_HELD),
         },
         kept: &kept,
     };
-    let closed = remake.close(before, &mut clock)?;
     let listed = derived::listed(store);
-    derived::begin(store)?;
-    let written = tables::write(store, &closed, &listed, remake.settings.held)?;
+    let mut closed = remake.close(before, &mut clock)?;
+    let written = tables::write(store, &mut closed, &listed, remake.settings.held)?;
     derived::write_list(store, &written.files, &written.known)?;
     clock.done("writing tasks and links");
     let run = Run {

@@ -15,8 +15,8 @@ use parquet::arrow::ArrowWriter;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
-use super::derived::{CELLS, INDEX};
-use super::index::{Among, LinkOf, Places, TaskIndex};
+use super::derived::CELLS;
+use super::index::{Among, LinkOf, Places, Segment, TaskIndex};
 use super::make::Closed;
 use super::sights::sweeps_over;
 use super::weigh::halves;
@@ -51,11 +51,10 @@ pub(super) struct Stretch {
     to: i64,
 }
 
-/// Stretches of not more than so many rows, as far as they are not shorter than some hours. Of tasks: when each begins, and
-/// where its members do.
-pub(super) fn stretches(begins: &[i64], starts: &[u32], rows: usize) -> Vec<Stretch> {
-    let sizes = starts.windows(2).map(|of| (of[1] - of[0]) as usize);
-    let stretches = halves(begins.iter().copied().zip(sizes), rows).into_iter();
+/// Stretches of not more than so many rows, as far as they are not shorter than some hours.
+pub(super) fn stretches(index: &TaskIndex, rows: usize) -> Vec<Stretch> {
+    let tasks = index.segments().iter().flat_map(Segment::sizes);
+    let stretches = halves(tasks, rows).into_iter();
     stretches.map(|(from, to)| Stretch { from, to }).collect()
 }
 
@@ -103,20 +102,26 @@ enum Job {
 /// A file cannot be written, or the ids of events not be read.
 pub(super) fn write(
     store: &Store,
-    closed: &Closed,
+    closed: &mut Closed,
     listed: &[Listed],
     held: usize,
 ) -> Result<Written, StoreError> {
-    let index = &closed.index;
     let root = &store.layout().root;
     for folder in ["tasks", "links"] {
         let path = root.join(folder);
         fs::create_dir_all(&path).map_err(StoreError::io("creating", path))?;
     }
     let mut written = Written {
-        files: vec![INDEX.to_owned(), CELLS.to_owned()],
+        files: vec![CELLS.to_owned()],
         known: Vec::new(),
     };
+    for file in closed.index.files() {
+        // A file that was written before has its name by what is in it.
+        let known = closed.stay.contains(&file);
+        let known = listed.iter().filter(|listed| known && listed.path == file);
+        written.known.extend(known.cloned());
+        written.files.push(file);
+    }
     let known = |stretch: &Stretch| {
         let known = ["tasks", "links"].map(|table| {
             let name = stretch.file(table);
@@ -139,16 +144,19 @@ pub(super) fn write(
         written.known.extend(known.into_iter().flatten());
     }
     let places = Places::new(store);
-    let new = New::of(closed, &is_new);
-    let sweeps = sweeps_over(&places, &new.needed(&places), &new.stretches, held);
+    let new: Vec<usize> = (0..is_new.len()).filter(|at| is_new[*at]).collect();
+    let needed = New(closed).needed(&new, &places);
+    let sweeps = sweeps_over(&places, &needed, &new, held);
     let mut first = Some(Job::IndexAndCells);
     for sweep in &sweeps {
+        closed.index.forget();
+        let closed = &*closed;
         let tables = Tables {
-            index,
+            index: &closed.index,
             ids: Ids::read(store, &places, &sweep.parts)?,
         };
         let mut jobs: Vec<Job> = first.take().into_iter().collect();
-        for (stretch, rows) in sweep.over.iter().zip(new.rows(&sweep.over)) {
+        for (stretch, rows) in sweep.over.iter().zip(New(closed).rows(&sweep.over)) {
             let (stretch, _) = closed.stretches[*stretch];
             let rows = Arc::new(rows);
             jobs.push(Job::Links(stretch.file("links"), Arc::clone(&rows)));
@@ -178,30 +186,18 @@ fn write_index(store: &Store, closed: &Closed) -> Result<(), StoreError> {
     closed.index.save(store)
 }
 
-/// The stretches whose files are not as they were.
-struct New<'n> {
-    closed: &'n Closed,
-    /// Their numbers, in order.
-    stretches: Vec<usize>,
-}
+/// Tasks by the stretches that they begin in.
+struct New<'n>(&'n Closed);
 
-impl<'n> New<'n> {
-    fn of(closed: &'n Closed, is_new: &[bool]) -> Self {
-        let stretches = (0..is_new.len()).filter(|at| is_new[*at]);
-        Self {
-            closed,
-            stretches: stretches.collect(),
-        }
-    }
-
+impl New<'_> {
     /// The tasks that begin in some of them, each behind the place of its stretch among those.
     fn tasks(&self, some: &[usize]) -> impl Iterator<Item = (usize, usize)> {
-        let of = &self.closed.stretches;
+        let of = &self.0.stretches;
         let bounds: Vec<(i64, i64)> = some
             .iter()
             .map(|at| (of[*at].0.from, of[*at].0.to))
             .collect();
-        let index = &self.closed.index;
+        let index = &self.0.index;
         (0..index.len()).filter_map(move |task| {
             let begin = index.begin(task).unwrap_or(i64::MAX);
             let at = bounds.partition_point(|(_, to)| *to < begin);
@@ -213,12 +209,12 @@ impl<'n> New<'n> {
     }
 
     /// The parts that have members of the tasks of each.
-    fn needed(&self, places: &Places) -> Vec<Vec<usize>> {
+    fn needed(&self, some: &[usize], places: &Places) -> Vec<Vec<usize>> {
         let parts = places.parts();
-        let mut needed = vec![vec![false; parts.len()]; self.stretches.len()];
+        let mut needed = vec![vec![false; parts.len()]; some.len()];
         let mut last = 0;
-        for (at, task) in self.tasks(&self.stretches) {
-            for event in self.closed.index.members(task) {
+        for (at, task) in self.tasks(some) {
+            for event in self.0.index.members(task) {
                 // That of the member before, mostly.
                 if !parts[last].events.contains(&event) {
                     last = places.part_of(event);
@@ -230,15 +226,23 @@ impl<'n> New<'n> {
         needed.into_iter().map(numbers).collect()
     }
 
-    /// The events of some of them, each behind its task.
+    /// The events of some of them, each behind its task; tasks in the order of their ids.
     fn rows(&self, some: &[usize]) -> Vec<Vec<(u32, u32)>> {
-        let mut rows = vec![Vec::new(); some.len()];
+        let index = &self.0.index;
+        let mut tasks = vec![Vec::new(); some.len()];
         for (at, task) in self.tasks(some) {
-            let number = u32::try_from(task).unwrap_or(u32::MAX);
-            let members = self.closed.index.members(task);
-            rows[at].extend(members.into_iter().map(|event| (number, event)));
+            tasks[at].push((index.id(task), task));
         }
-        rows
+        let rows = tasks.into_iter().map(|mut tasks| {
+            tasks.sort_unstable();
+            let rows = tasks.into_iter().flat_map(|(_, task)| {
+                let number = u32::try_from(task).unwrap_or(u32::MAX);
+                let members = index.members(task).into_iter();
+                members.map(move |event| (number, event))
+            });
+            rows.collect()
+        });
+        rows.collect()
     }
 }
 
@@ -327,10 +331,11 @@ impl Tables<'_> {
                 .map(|(_, link)| link.kind().map_or("", KeyKind::as_str));
             let mut values = StringBuilder::new();
             let (mut last, mut value) = (None, String::new());
-            for (_, link) in &links {
+            for (event, link) in &links {
                 // Those that one value joins follow each other.
-                if last.replace(link.value) != Some(link.value) {
-                    value = self.index.value(*link).unwrap_or_default();
+                let number = (self.index.segment_of(*event), link.value);
+                if last.replace(number) != Some(number) {
+                    value = self.index.value(*event, *link).unwrap_or_default();
                 }
                 values.append_value(&value);
             }

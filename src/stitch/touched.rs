@@ -7,13 +7,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::STRONG;
 use super::closure::borrow_times;
 use super::facts::Order;
 use super::hubs::Apart;
-use super::index::{Among, Numbered, Parts, Places};
+use super::index::{Among, Before, Numbered, Places};
 use super::keys::Read;
 use super::weigh::{Bounds, Kept, cells};
 use crate::model::KeyKind;
@@ -55,7 +55,7 @@ fn is_time(time: &i64) -> bool {
 pub(super) struct Known<'k> {
     pub store: &'k Store,
     pub places: &'k Places,
-    pub before: &'k Parts,
+    pub before: &'k Before,
     pub apart: &'k Apart,
     pub kept: &'k Kept,
     /// Events of one cell, at most.
@@ -80,12 +80,10 @@ impl Known<'_> {
         if old_cells.len() != self.kept.len() {
             return Ok(None);
         }
-        let Some(tied) = self.tied()? else {
+        let tied = self.tied()?;
+        let Some(fresh) = tied.and_then(|tied| self.fresh(&tied)) else {
             return Ok(None);
         };
-        let fragments = before.fragments.iter();
-        let mut fresh: Vec<bool> = fragments.map(|fragment| tied[*fragment as usize]).collect();
-        fresh.resize(self.places.len(), true);
         let Some(times) = self.times(&fresh)? else {
             return Ok(None);
         };
@@ -113,7 +111,9 @@ impl Known<'_> {
             .zip(&known)
             .filter(|(_, known)| known.is_none());
         let windows = united(windows.map(|(bounds, _)| bounds.seen).collect());
-        let parts = self.seen(&fresh, &windows);
+        let Some(parts) = self.seen(&fresh, &windows) else {
+            return Ok(None);
+        };
         // Where all is read, nothing has to be put together.
         Ok(parts.contains(&false).then_some(Touched {
             parts,
@@ -130,19 +130,49 @@ impl Known<'_> {
         parts.map(|part| part.has_any(holds)).collect()
     }
 
-    /// The parts with what cells see, and with the rest of the tasks of that.
-    fn seen(&self, fresh: &[bool], windows: &[(i64, i64)]) -> Vec<bool> {
-        let before = self.before;
-        let mut tasks = vec![false; before.task_ids.len()];
-        for (event, time) in before.times.iter().enumerate() {
-            if fresh[event] || lies_in(windows, *time) {
-                tasks[before.task_of[event] as usize] = true;
+    /// The new events, and those of some fragments. `None` if what was told of them before is not as it was written.
+    fn fresh(&self, tied: &HashSet<u32>) -> Option<Vec<bool>> {
+        let index = &self.before.index;
+        let mut fresh = vec![false; self.places.len()];
+        fresh[self.before.events()..].fill(true);
+        // What ids join is in one task.
+        for fragment in tied {
+            for event in index.members(self.task_of(*fragment)?) {
+                self.before.segment_of(self.store, event)?;
+                if index.fragment(event) == Some(*fragment) {
+                    *fresh.get_mut(event as usize)? = true;
+                }
             }
         }
-        let task_of = before.task_of.iter();
-        let mut seen: Vec<bool> = task_of.map(|task| tasks[*task as usize]).collect();
-        seen.resize(self.places.len(), true);
-        self.parts_with(&seen)
+        Some(fresh)
+    }
+
+    /// The task that an event was in.
+    fn task_of(&self, event: u32) -> Option<usize> {
+        let (before, store) = (self.before, self.store);
+        before.segment_of(store, event)?;
+        let task = before.index.task_of(event)?;
+        before.segment_of(store, before.index.first(task))?;
+        Some(task)
+    }
+
+    /// The parts with what cells see, and with the rest of the tasks of that. `None` if what was told of it before is not as it was
+    /// written.
+    fn seen(&self, fresh: &[bool], windows: &[(i64, i64)]) -> Option<Vec<bool>> {
+        let index = &self.before.index;
+        let mut tasks = vec![false; index.len()];
+        for (event, time) in (0u32..).zip(&self.before.times) {
+            if fresh[event as usize] || lies_in(windows, *time) {
+                tasks[self.task_of(event)?] = true;
+            }
+        }
+        let mut parts = self.parts_with(fresh);
+        for task in (0..tasks.len()).filter(|task| tasks[*task]) {
+            for event in index.members(task) {
+                *parts.get_mut(self.places.part_of(event))? = true;
+            }
+        }
+        Some(parts)
     }
 
     /// The times of all events: those of what is new, and of what takes its time from that, are read. `None` if it cannot be
@@ -151,7 +181,7 @@ impl Known<'_> {
         let some = self.places.some(&self.parts_with(fresh));
         let among = Among::new(&some, self.places);
         let mut order = Order::read(self.store, &some)?;
-        if !is_of_known_sources(&order.sources, &self.before.made.sources) {
+        if !is_of_known_sources(&order.sources, &self.before.overall.made.sources) {
             return Ok(None);
         }
         let fresh = among.of_all(fresh, false);
@@ -163,9 +193,9 @@ impl Known<'_> {
         if !borrow_times(&read, self.held, &mut order, self.apart)? {
             return Ok(None);
         }
-        let old = self.before.times.len();
+        let old = self.before.events();
         let mut times = Times {
-            all: self.before.times.to_vec(),
+            all: self.before.times.clone(),
             changed: Vec::new(),
         };
         times.all.resize(self.places.len(), i64::MAX);
@@ -187,15 +217,15 @@ impl Known<'_> {
     }
 
     /// The fragments that ids of new events are tied to, by their numbers; `None` if more has changed than that.
-    fn tied(&self) -> Result<Option<Vec<bool>>, StoreError> {
+    fn tied(&self) -> Result<Option<HashSet<u32>>, StoreError> {
         let (places, before) = (self.places, self.before);
-        let first = u32::try_from(before.times.len()).unwrap_or(u32::MAX);
+        let first = u32::try_from(before.events()).unwrap_or(u32::MAX);
         let is_new = |part: &Numbered| part.events.start >= first;
         let new_parts: Vec<bool> = places.parts().iter().map(is_new).collect();
         let new = places.some(&new_parts);
         let mut files = places.files(self.store, "keys");
         files.retain(|(part, _)| !is_new(part));
-        let mut tied = vec![false; before.times.len()];
+        let mut tied: HashSet<u32> = HashSet::default();
         let read = Read::of_all(self.store, &new);
         for kind in STRONG {
             let mut is_known = true;
@@ -217,7 +247,10 @@ impl Known<'_> {
                     Ok::<_, StoreError>(events)
                 })?;
                 for event in found.into_iter().flatten() {
-                    tied[before.fragments[event as usize] as usize] = true;
+                    let is_sound = before.segment_of(self.store, event).is_some();
+                    let fragment = before.index.fragment(event).filter(|_| is_sound);
+                    is_known &= fragment.is_some();
+                    tied.extend(fragment);
                 }
                 Ok(())
             })?;

@@ -201,6 +201,20 @@ fn made(store: &Store, index: &TaskIndex) -> (Vec<(String, Vec<u8>)>, String, St
     )
 }
 
+/// The files of segments of the index, and when each was written.
+fn segments_of(store: &Path) -> Vec<(String, std::time::SystemTime)> {
+    let entries = fs::read_dir(store.join("tasks")).unwrap();
+    let files = entries.map(|entry| entry.unwrap());
+    let named = files.map(|file| (file.file_name().into_string().unwrap(), file));
+    let segments =
+        named.filter(|(name, _)| name.starts_with("_tasks-") || name.starts_with("_times-"));
+    let mut segments: Vec<_> = segments
+        .map(|(name, file)| (name, file.metadata().unwrap().modified().unwrap()))
+        .collect();
+    segments.sort();
+    segments
+}
+
 /// Stitches a store as it is.
 fn run(store: &Path) -> Run {
     stitch(&Store::open(store).unwrap(), &config()).unwrap().1
@@ -274,6 +288,8 @@ fn only_what_a_batch_touches_is_weighed_again() {
         names.map(|name| (name.clone(), time(&name))).collect()
     };
     let files = written(&store);
+    let segments = segments_of(&store);
+    assert!(segments.len() >= 6, "{segments:?}");
     take_in(&store, last);
     let after = run(&store);
     assert!(after.cells > before.cells, "{after:?}");
@@ -283,6 +299,13 @@ fn only_what_a_batch_touches_is_weighed_again() {
         .filter(|file| files.contains(file))
         .count();
     assert!((1..files.len()).contains(&same), "{files:?}");
+    // Nor is the index: of its segments only the last ones are others.
+    let now = segments_of(&store);
+    let same = segments.iter().filter(|file| now.contains(file)).count();
+    assert!(
+        (2..segments.len()).contains(&same),
+        "{same} of {segments:?}"
+    );
     let new = after.cells - before.cells;
     // What is near the day, and what learns from it, is touched as well.
     assert!(
@@ -312,12 +335,19 @@ fn what_was_made_before_and_is_not_as_it_was_written_is_made_again() {
     let files = exports(folder.path(), 8, 3, false);
     let (first, last) = files.split_at(7 * 4);
     let mut results = Vec::new();
-    for damaged in ["", "_cells.bin", "_index.bin"] {
+    // Of a segment that is used the tasks are looked at, of all of them the times.
+    for damaged in [
+        "",
+        "_cells.bin",
+        "_index.bin",
+        "_times-00000",
+        "_tasks-last",
+    ] {
         let path = folder.path().join(format!("store{damaged}"));
         first.chunks(4).for_each(|day| take_in(&path, day));
         let before = run(&path);
         if !damaged.is_empty() {
-            let file = path.join("tasks").join(damaged);
+            let file = file_of(&path, damaged);
             let mut bytes = fs::read(&file).unwrap();
             let middle = bytes.len() / 2;
             bytes[middle] ^= 1;
@@ -330,13 +360,30 @@ fn what_was_made_before_and_is_not_as_it_was_written_is_made_again() {
         let is_all = (after.weighed == after.cells, after.read == index.events());
         let wanted = match damaged {
             "_cells.bin" => (true, true),
-            "_index.bin" => (false, true),
-            _ => (false, false),
+            "" => (false, false),
+            _ => (false, true),
         };
         assert_eq!(is_all, wanted, "{damaged}: {before:?} {after:?}");
         results.push(made(&store, &index));
     }
     assert!(results.iter().all(|result| *result == results[0]));
+}
+
+/// The first file of tasks in the order of names that begins so; of segments the last one, if asked for.
+fn file_of(store: &Path, name: &str) -> PathBuf {
+    let entries = fs::read_dir(store.join("tasks")).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let beginning = name.trim_end_matches("last");
+    let is_one = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        name.starts_with(beginning)
+    };
+    let mut found: Vec<PathBuf> = paths.into_iter().filter(is_one).collect();
+    match name.ends_with("last") {
+        true => found.pop().unwrap(),
+        false => found.swap_remove(0),
+    }
 }
 
 #[test]

@@ -1,21 +1,27 @@
 //! Tasks in a form that questions can use at once.
 
+mod before;
 mod columns;
 mod links;
 mod parts;
 mod places;
+mod segments;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+pub(super) use self::before::Before;
+use self::columns::Head;
 pub(super) use self::columns::json;
-use self::columns::{Columns, text_at};
 pub(super) use self::links::{LinkOf, Links};
-pub(super) use self::parts::{Made, Parts, Texts};
+pub(super) use self::parts::{InUse, Made, Texts};
 pub(super) use self::places::{Among, Numbered, Places, as_they_came};
+pub(super) use self::segments::{Described, NewSegment, Segment};
 use super::Hub;
-use super::column::Source;
+use super::column::{Column, Source};
+use super::derived::INDEX;
+use super::hubs::Reached;
 use super::weigh::{Cause, Clock, Weighing};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{EventRef, Store, StoreError, write_in_pieces};
@@ -36,15 +42,30 @@ pub struct Link {
 
 /// The tasks of a store.
 ///
-/// An index that was made before lies in a file, of which a question reads what it needs: a task's
-/// events cost some dozens of reads, whatever the number of events in the store.
+/// An index lies in files, of which a question reads what it needs: a task's events cost some dozens of reads, whatever the
+/// number of events in the store.
 #[derive(Debug)]
 pub struct TaskIndex {
-    state: Digest,
     places: Places,
-    columns: Columns,
+    head: Head,
+    /// The file of the head, if it was read of one.
     source: Option<Arc<Source>>,
+    segments: Vec<Segment>,
     hubs: OnceLock<Vec<Hub>>,
+    causes: OnceLock<Vec<Cause>>,
+}
+
+/// What is known of a whole store.
+pub(super) struct Overall {
+    /// Digest of what it was made from.
+    pub state: Digest,
+    /// Number of events by kind, and of those without a time.
+    pub kinds: Vec<u64>,
+    pub hubs: Vec<(Hub, Reached)>,
+    /// Beginnings that conversations share and that join none of them.
+    pub apart: Vec<u128>,
+    pub clocks: Vec<Clock>,
+    pub made: Made,
 }
 
 /// Some of the tasks of a store; threads that read it side by side add to it together.
@@ -87,34 +108,107 @@ impl TaskSet {
 }
 
 impl TaskIndex {
-    pub(super) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let (state, places, columns) = Columns::of(parts)?;
-        Ok(Self {
-            state,
-            places,
-            columns,
-            source: None,
-            hubs: OnceLock::new(),
+    /// An index whose segments were written.
+    pub(super) fn new(
+        store: &Store,
+        overall: Overall,
+        segments: Vec<Described>,
+    ) -> Result<Self, StoreError> {
+        let reached = overall.hubs.iter().flat_map(|(_, reached)| reached.put());
+        let reached = reached.collect();
+        let hubs: Vec<Hub> = overall.hubs.into_iter().map(|(hub, _)| hub).collect();
+        let head = Head {
+            state: Column::Held(vec![overall.state]),
+            kinds: Column::Held(overall.kinds),
+            hubs: Column::Held(json(&hubs)?),
+            reached: Column::Held(reached),
+            apart: Column::Held(overall.apart),
+            clocks: Column::Held(json(&overall.clocks)?),
+            made: Column::Held(json(&overall.made)?),
+            segments: Column::Held(json(&segments)?),
+        };
+        let index = Self::of(store, head, None, Places::new(store));
+        index.ok_or_else(|| StoreError::Damaged {
+            path: store.layout().root.join("tasks"),
+            reason: "what was written of the tasks cannot be read again".to_owned(),
         })
+    }
+
+    /// Opens the segments that a head speaks of.
+    fn of(store: &Store, head: Head, source: Option<Arc<Source>>, places: Places) -> Option<Self> {
+        let described: Vec<Described> = serde_json::from_slice(head.segments.whole()).ok()?;
+        let (mut event, mut task) = (0u32, 0usize);
+        let mut segments = Vec::with_capacity(described.len());
+        for described in described {
+            let root = &store.layout().root;
+            let segment = Segment::open(root, described, event, task)?;
+            event = segment.events.end;
+            task += segment.count();
+            segments.push(segment);
+        }
+        Some(Self {
+            places,
+            head,
+            source,
+            segments,
+            hubs: OnceLock::new(),
+            causes: OnceLock::new(),
+        })
+    }
+
+    /// Its segments, in the order of their events.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Lets go of what was read of files.
+    pub(super) fn forget(&mut self) {
+        self.head.forget();
+        self.segments.iter_mut().for_each(Segment::forget);
+    }
+
+    /// The number of the segment of an event.
+    pub(super) fn segment_of(&self, event: u32) -> usize {
+        let segments = &self.segments;
+        segments.partition_point(|segment| segment.events.end <= event)
+    }
+
+    /// The segment of an event, and the event's place in it.
+    fn at(&self, event: u32) -> Option<(&Segment, usize)> {
+        let segment = self.segments.get(self.segment_of(event))?;
+        Some((segment, (event - segment.events.start) as usize))
+    }
+
+    /// The segment of a task, and the task's place in it.
+    fn task(&self, task: usize) -> Option<(&Segment, usize)> {
+        let next = self
+            .segments
+            .partition_point(|segment| segment.first_task + segment.count() <= task);
+        let segment = self.segments.get(next)?;
+        Some((segment, task - segment.first_task))
     }
 
     /// What caused what, as far as the evidence shows.
     #[must_use]
     pub fn causes(&self) -> &[Cause] {
-        self.columns.causes.whole()
+        self.causes.get_or_init(|| {
+            let causes = self.segments.iter().map(Segment::causes);
+            causes.collect::<Vec<_>>().concat()
+        })
     }
 
     /// Number of events of a kind in the whole store.
     #[must_use]
     pub fn kind_count(&self, kind: Kind) -> u64 {
-        let kinds = self.columns.kinds.whole();
+        let kinds = self.head.kinds.whole();
         kinds.get(kind as usize).copied().unwrap_or(0)
     }
 
     /// Number of tasks, events that stand alone included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.columns.task_ids.len()
+        let last = self.segments.last();
+        last.map_or(0, |last| last.first_task + last.count())
     }
 
     /// Whether there is no event.
@@ -126,26 +220,29 @@ impl TaskIndex {
     /// Number of events.
     #[must_use]
     pub fn events(&self) -> usize {
-        self.columns.times.len()
+        let last = self.segments.last();
+        last.map_or(0, |last| last.events.end as usize)
     }
 
     /// Digest of what the tasks were made from: the records, and the settings.
     #[must_use]
     pub fn state(&self) -> Digest {
-        self.state
+        self.head.state.get(0)
     }
 
     /// Id of a task.
     #[must_use]
     pub fn id(&self, task: usize) -> Digest {
-        self.columns.task_ids.get(task)
+        let none = Digest([0xff; 32]);
+        self.task(task)
+            .map_or(none, |(segment, at)| segment.tasks.ids.get(at))
     }
 
     /// Events of a task, in order.
     #[must_use]
     pub fn members(&self, task: usize) -> Vec<u32> {
-        let (start, end) = self.bounds(task);
-        self.columns.members.range(start, end)
+        self.task(task)
+            .map_or_else(Vec::new, |(segment, at)| segment.members(at))
     }
 
     /// Where the events of a task lie, in order.
@@ -159,20 +256,15 @@ impl TaskIndex {
     /// them reads each part of the store once.
     #[must_use]
     pub fn by_place(&self) -> Vec<usize> {
-        let mut order: Vec<(u32, u32)> = (0..self.len())
-            .map(|task| {
-                let (start, _) = self.bounds(task);
-                let first = self
-                    .columns
-                    .members
-                    .range(start, start + 1)
-                    .first()
-                    .copied();
-                (
-                    first.unwrap_or(u32::MAX),
-                    u32::try_from(task).unwrap_or(u32::MAX),
-                )
+        let tasks = self.segments.iter().flat_map(|segment| {
+            (0..segment.count()).map(|task| {
+                let (start, _) = segment.bounds(task);
+                segment.tasks.members.range(start, start + 1)
             })
+        });
+        let mut order: Vec<(u32, u32)> = tasks
+            .zip(0u32..)
+            .map(|(first, task)| (first.first().copied().unwrap_or(u32::MAX), task))
             .collect();
         order.sort_unstable();
         order.into_iter().map(|(_, task)| task as usize).collect()
@@ -181,26 +273,22 @@ impl TaskIndex {
     /// Time of the earliest event of a task, if one has a time, microseconds UTC.
     #[must_use]
     pub fn begin(&self, task: usize) -> Option<i64> {
-        Some(self.columns.begins.get(task)).filter(|time| *time != i64::MAX)
+        let (segment, at) = self.task(task)?;
+        Some(segment.when.begins.get(at)).filter(|time| *time != i64::MAX)
     }
 
     /// The event of a task that comes first in the store.
     #[must_use]
     pub fn first(&self, task: usize) -> u32 {
-        self.columns.firsts.get(task)
+        self.task(task)
+            .map_or(u32::MAX, |(segment, at)| segment.tasks.firsts.get(at))
     }
 
     /// Number of events of a task.
     #[must_use]
     pub fn size(&self, task: usize) -> usize {
-        let (start, end) = self.bounds(task);
-        end - start
-    }
-
-    fn bounds(&self, task: usize) -> (usize, usize) {
-        let start = self.columns.starts.get(task);
-        let end = self.columns.starts.get(task + 1);
-        (start as usize, end.max(start) as usize)
+        let bounds = self.task(task).map(|(segment, at)| segment.bounds(at));
+        bounds.map_or(0, |(start, end)| end - start)
     }
 
     /// Tasks whose id begins with that text.
@@ -208,26 +296,37 @@ impl TaskIndex {
     pub fn by_prefix(&self, prefix: &str) -> Vec<usize> {
         let prefix = prefix.trim().to_ascii_lowercase();
         let head = |id: Digest| id.short(prefix.len());
-        let ids = &self.columns.task_ids;
-        let start = ids.partition_point(|id| head(id) < prefix);
-        (start..self.len())
-            .take_while(|task| head(ids.get(*task)) == prefix)
-            .collect()
+        let mut found = Vec::new();
+        for segment in &self.segments {
+            let ids = &segment.tasks.ids;
+            let start = ids.partition_point(|id| head(id) < prefix);
+            let tasks = (start..segment.count()).take_while(|task| head(ids.get(*task)) == prefix);
+            found.extend(tasks.map(|task| segment.first_task + task));
+        }
+        found
     }
 
     /// The tasks with an event from the first moment on and before the second, microseconds UTC.
     #[must_use]
     pub fn tasks_between(&self, since: Option<i64>, until: Option<i64>) -> Vec<usize> {
-        let times = self.columns.times.whole();
         let within = |time: i64| {
             time != i64::MAX
                 && since.is_none_or(|since| time >= since)
                 && until.is_none_or(|until| time < until)
         };
-        let events = (0u32..).zip(times).filter(|(_, time)| within(**time));
-        let mut tasks: Vec<usize> = events
-            .filter_map(|(event, _)| self.task_of(event))
-            .collect();
+        let mut tasks: Vec<usize> = Vec::new();
+        for segment in &self.segments {
+            let Some((first, last)) = segment.described.span else {
+                continue;
+            };
+            if since.is_some_and(|since| last < since) || until.is_some_and(|until| first >= until)
+            {
+                continue;
+            }
+            let events = segment.events.clone().zip(segment.times());
+            let events = events.filter(|(_, time)| within(**time));
+            tasks.extend(events.filter_map(|(event, _)| self.task_of(event)));
+        }
         tasks.sort_unstable();
         tasks.dedup();
         tasks
@@ -242,8 +341,21 @@ impl TaskIndex {
     /// The task of an event.
     #[must_use]
     pub fn task_of(&self, event: u32) -> Option<usize> {
-        let task = self.columns.task_of.get(event as usize) as usize;
-        (task < self.len()).then_some(task)
+        let (segment, at) = self.at(event)?;
+        let told = segment.tasks.task_of.get(at);
+        // Of the first event of a task the place of that, and of no other event anything that is one with it first.
+        if segment.tasks.firsts.get(told as usize) == event {
+            return Some(segment.first_task + told as usize);
+        }
+        let (segment, at) = self.at(told)?;
+        let task = segment.tasks.task_of.get(at) as usize;
+        (segment.tasks.firsts.get(task) == told).then_some(segment.first_task + task)
+    }
+
+    /// The least number of an event that ids alone join an event to.
+    pub(super) fn fragment(&self, event: u32) -> Option<u32> {
+        let (segment, at) = self.at(event)?;
+        Some(segment.tasks.fragments.get(at))
     }
 
     /// Number of the event at that place.
@@ -261,13 +373,14 @@ impl TaskIndex {
     /// The time an event is ordered by: recorded, or taken from the header of its change document.
     #[must_use]
     pub fn time(&self, event: u32) -> Option<i64> {
-        Some(self.columns.times.get(event as usize)).filter(|time| *time != i64::MAX)
+        let (segment, at) = self.at(event)?;
+        Some(segment.when.times.get(at)).filter(|time| *time != i64::MAX)
     }
 
     /// Number of events that have no time, not even that of their change document.
     #[must_use]
     pub fn untimed(&self) -> usize {
-        let counts = self.columns.kinds.whole();
+        let counts = self.head.kinds.whole();
         counts
             .get(Kind::ALL.len())
             .map_or(0, |events| usize::try_from(*events).unwrap_or(0))
@@ -281,31 +394,32 @@ impl TaskIndex {
         Some(Link {
             cause: link.cause,
             kind: link.kind()?,
-            value: self.value(link)?,
+            value: self.value(event, link)?,
             probability: link.probability(),
         })
     }
 
     pub(super) fn link_of(&self, event: u32) -> LinkOf {
-        self.columns.links.get(event as usize)
+        self.at(event)
+            .map_or(LinkOf::NOT_SET, |(segment, at)| segment.tasks.links.get(at))
     }
 
-    /// The value that a link rests on, or what agrees.
-    pub(super) fn value(&self, link: LinkOf) -> Option<String> {
-        let (ends, text) = (&self.columns.value_ends, &self.columns.value_text);
-        String::from_utf8(text_at(ends, text, link.value as usize)?).ok()
+    /// The value that the link of an event rests on, or what agrees.
+    pub(super) fn value(&self, event: u32, link: LinkOf) -> Option<String> {
+        let (segment, _) = self.at(event)?;
+        String::from_utf8(segment.value(link.value)?).ok()
     }
 
     /// Number of events that a key of each kind joined to their task; `value` stands for evidence.
     #[must_use]
     pub fn links_by_kind(&self) -> Vec<(KeyKind, usize)> {
-        let mut counts = vec![0; KeyKind::ALL.len()];
-        for link in self.columns.links.whole() {
-            if let (true, Some(kind)) = (link.is_set(), link.kind()) {
-                counts[kind as usize] += 1;
-            }
-        }
-        KeyKind::ALL.iter().copied().zip(counts).collect()
+        let count = |at: usize| {
+            let segments = self.segments.iter();
+            let counts = segments.filter_map(|segment| segment.described.links.get(at));
+            usize::try_from(counts.sum::<u64>()).unwrap_or(usize::MAX)
+        };
+        let kinds = KeyKind::ALL.iter().copied().enumerate();
+        kinds.map(|(at, kind)| (kind, count(at))).collect()
     }
 
     /// Number of events that evidence joined to their task, and no id.
@@ -321,67 +435,89 @@ impl TaskIndex {
     #[must_use]
     pub fn hubs(&self) -> &[Hub] {
         self.hubs
-            .get_or_init(|| serde_json::from_slice(self.columns.hubs.whole()).unwrap_or_default())
+            .get_or_init(|| serde_json::from_slice(self.head.hubs.whole()).unwrap_or_default())
     }
 
     /// How far the clocks of the formats are apart, as far as evidence is weighed between them.
     #[must_use]
     pub fn clocks(&self) -> Vec<Clock> {
-        serde_json::from_slice(self.columns.clocks.whole()).unwrap_or_default()
+        serde_json::from_slice(self.head.clocks.whole()).unwrap_or_default()
     }
 
     /// What was weighed for an event that no id ties to an agent's task; `None` if nothing was.
     #[must_use]
     pub fn weighing(&self, event: u32) -> Option<Weighing> {
-        let at = self.columns.weighing_of.get(event as usize);
-        let (ends, text) = (&self.columns.weighing_ends, &self.columns.weighing_text);
-        let text = (at != u32::MAX).then(|| text_at(ends, text, at as usize))??;
-        serde_json::from_slice(&text).ok()
+        let (segment, at) = self.at(event)?;
+        serde_json::from_slice(&segment.weighing(at)?).ok()
     }
 
     /// Whether all that was asked of the index could be read. To be asked before an answer is given.
     ///
     /// # Errors
-    /// Its file could not be read somewhere.
+    /// One of its files could not be read somewhere.
     pub fn check(&self) -> Result<(), StoreError> {
-        self.source.as_ref().map_or(Ok(()), |source| source.check())
+        let of_segments = self.segments.iter().flat_map(|segment| &segment.sources);
+        let mut sources = self.source.iter().chain(of_segments);
+        sources.try_for_each(|source| source.check())
+    }
+
+    /// Its files, below the store's folder: that of the head, and those of each segment.
+    pub(super) fn files(&self) -> Vec<String> {
+        let of_segments = self.segments.iter().flat_map(|segment| {
+            let Described { times, tasks, .. } = &segment.described;
+            [times.clone(), tasks.clone()]
+        });
+        std::iter::once(INDEX.to_owned())
+            .chain(of_segments)
+            .collect()
     }
 
     fn path(store: &Store) -> PathBuf {
-        store.layout().root.join("tasks").join("_index.bin")
+        store.layout().root.join(INDEX)
     }
 
     /// Opens the index if it is that of the store as it is now. Anything wrong with it means that it
     /// is made again.
     pub(super) fn load(store: &Store, state: Digest) -> Option<Self> {
         let source = Arc::new(Source::open(&Self::path(store)).ok()?);
-        let columns = Columns::open(&source, state)?;
-        let places = Places::new(store);
-        let sound = columns.times.len() == places.len();
-        sound.then(|| Self {
-            state,
-            places,
-            columns,
-            source: Some(source),
-            hubs: OnceLock::new(),
+        let head = Head::open(&source)?;
+        if head.state.get(0) != state {
+            return None;
+        }
+        let index = Self::of(store, head, Some(source), Places::new(store))?;
+        (index.events() == index.places.len()).then_some(index)
+    }
+
+    /// Opens the index that was made of the store when it had fewer batches, or none.
+    fn load_any(store: &Store) -> Option<Self> {
+        let source = Arc::new(Source::open(&Self::path(store)).ok()?);
+        let head = Head::open(&source)?;
+        Self::of(store, head, Some(source), Places::new(store))
+    }
+
+    /// What is known of the whole store; `None` if it cannot be read.
+    pub(super) fn overall(&self) -> Option<Overall> {
+        let mut reached = self.head.reached.whole().iter().copied();
+        let hubs = self.hubs().iter().cloned();
+        let hubs = hubs
+            .map(|hub| Some((hub, Reached::take(&mut reached)?)))
+            .collect::<Option<_>>()?;
+        Some(Overall {
+            state: self.state(),
+            kinds: self.head.kinds.whole().to_vec(),
+            hubs,
+            apart: self.head.apart.whole().to_vec(),
+            clocks: self.clocks(),
+            made: serde_json::from_slice(self.head.made.whole()).ok()?,
         })
     }
 
-    /// What was made of the store when it had fewer batches, or none, in memory.
-    pub(super) fn before(store: &Store) -> Option<Parts> {
-        let source = Arc::new(Source::open(&Self::path(store)).ok()?);
-        let (state, columns) = Columns::open_any(&source)?;
-        let parts = columns.into_parts(state, Places::new(store))?;
-        source.check().ok()?;
-        parts.is_sound().then_some(parts)
-    }
-
+    /// Writes the head: the segments are there already.
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
         let path = Self::path(store);
         write_in_pieces(&path, |out| {
-            self.columns
-                .put(self.state, out)
-                .map_err(StoreError::io("writing", &path))
+            let written = self.head.put(out);
+            written.map_err(StoreError::io("writing", &path))
         })
     }
 }

@@ -85,14 +85,19 @@ impl Places {
         Self { bases, parts, len }
     }
 
-    /// Of no store.
-    #[cfg(test)]
-    pub(super) fn nothing() -> Self {
-        Self {
-            bases: Vec::new(),
-            parts: Vec::new(),
-            len: 0,
+    /// Events of parts that follow each other, as many parts as have not more than `most` events: what is told of them is written
+    /// together. A further batch adds to the last ones, and leaves those before as they are.
+    pub(in crate::stitch) fn segments(&self, most: usize) -> Vec<Range<u32>> {
+        let mut segments: Vec<Range<u32>> = Vec::new();
+        for part in &self.parts {
+            match segments.last_mut() {
+                Some(last) if (part.events.end - last.start) as usize <= most => {
+                    last.end = part.events.end;
+                }
+                _ => segments.push(part.events.clone()),
+            }
         }
+        segments
     }
 
     /// The same of some parts alone: those whose place in [`Places::parts`] is true.
@@ -262,5 +267,46 @@ impl Among {
     pub(in crate::stitch) fn ranges(&self) -> impl Iterator<Item = (Range<u32>, Range<u32>)> {
         let parts = self.parts.iter();
         parts.map(|(there, first)| (there.clone(), *first..first + (there.end - there.start)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_parts(sizes: &[u32]) -> Places {
+        let mut at = 0;
+        let parts = sizes.iter().enumerate().map(|(part, size)| {
+            let events = at..at + size;
+            at += size;
+            Numbered {
+                batch: 0,
+                part,
+                events,
+            }
+        });
+        let parts: Vec<Numbered> = parts.collect();
+        Places {
+            bases: vec![parts.iter().map(|part| part.events.start).collect()],
+            parts,
+            len: at as usize,
+        }
+    }
+
+    #[test]
+    fn a_further_part_leaves_all_segments_but_the_last_as_they_are() {
+        let sizes = [40, 30, 40, 0, 200, 0, 5, 90, 6, 1];
+        let mut before: Vec<Range<u32>> = Vec::new();
+        for count in 0..=sizes.len() {
+            let places = of_parts(&sizes[..count]);
+            let segments = places.segments(100);
+            let covered: usize = segments.iter().map(ExactSizeIterator::len).sum();
+            assert_eq!(covered, places.len());
+            let same = before.len().saturating_sub(1);
+            assert_eq!(segments[..same], before[..same]);
+            before = segments;
+        }
+        assert_eq!(before, [0..70, 70..110, 110..310, 310..405, 405..412]);
+        assert_eq!(of_parts(&[]).segments(100), []);
     }
 }

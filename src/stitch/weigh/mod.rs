@@ -216,6 +216,8 @@ pub(super) struct Settings {
     pub cell: usize,
     /// Events that are looked at for cells at once, where that is enough for one.
     pub at_once: usize,
+    /// Events of a segment of the index, at most, as far as parts of the store are not larger.
+    pub segment: usize,
     /// Keys of one kind, or ids of events, that are held at once, about, where they are read in pieces.
     pub held: usize,
     /// Rows of one file of tasks, at most, as far as a day is not longer.

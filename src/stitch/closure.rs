@@ -8,7 +8,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::facts::Order;
 use super::hubs::{Apart, REACHING, Reached, scope_id};
-use super::index::{Among, Links, Places, Texts};
+use super::index::{Among, Links, Places, Reason, Texts};
 use super::keys::{Keys, Read, start};
 use super::{Hub, STRONG};
 use crate::model::{KeyKind, Kind};
@@ -37,6 +37,15 @@ impl Components {
         for ((event, fragment), _) in of_events.filter(|(_, is_fresh)| !**is_fresh) {
             self.parent[event as usize] = *firsts.entry(*fragment).or_insert(event);
         }
+    }
+
+    /// The least number of an event of each one's component.
+    pub(super) fn into_roots(mut self) -> Vec<u32> {
+        for event in 0..self.parent.len() {
+            // Of lesser numbers each is its root already.
+            self.parent[event] = self.parent[self.parent[event] as usize];
+        }
+        self.parent
     }
 
     /// Those of some of the events.
@@ -120,7 +129,7 @@ impl Ids<'_> {
             for kind in STRONG {
                 let mut joins = Joins::default();
                 read.in_stretches(kind, self.held, |keys| {
-                    self.judge(kind, keys, &scopes, apart, &mut joins);
+                    self.judge((kind, keys), &scopes, components, apart, &mut joins);
                     Ok(())
                 })?;
                 joins.join(kind, self.order, components, &mut links);
@@ -149,7 +158,7 @@ impl Ids<'_> {
             });
             for (kind, keys) in receive {
                 let mut joins = Joins::default();
-                self.judge(kind, &keys?, &scopes, apart, &mut joins);
+                self.judge((kind, &keys?), &scopes, components, apart, &mut joins);
                 joins.join(kind, self.order, components, &mut links);
             }
             Ok(links)
@@ -159,9 +168,9 @@ impl Ids<'_> {
     /// Judges what values do to the events that have them.
     fn judge(
         &self,
-        kind: KeyKind,
-        keys: &Keys,
+        (kind, keys): (KeyKind, &Keys),
         scopes: &Scopes,
+        components: &mut Components,
         apart: &mut Apart,
         joins: &mut Joins,
     ) {
@@ -191,7 +200,16 @@ impl Ids<'_> {
         for (number, judged) in groups.iter().zip(judged.into_iter().flatten()) {
             let (value, group) = keys.group(*number);
             match judged {
-                Judged::Joins(anchor) => joins.add(value, group, anchor),
+                Judged::Joins(anchor) => {
+                    // What keys of a stronger kind have joined already is not joined again.
+                    let together = components.find(anchor);
+                    if group
+                        .iter()
+                        .any(|event| components.find(*event) != together)
+                    {
+                        joins.add(value, group, anchor);
+                    }
+                }
                 Judged::Hub(reach) => {
                     let mut reached = Reached::default();
                     scopes.reach(group.iter().copied(), &mut reached);
@@ -237,13 +255,14 @@ impl Joins {
         for number in numbers {
             let anchor = anchor(&number);
             let at = number as usize;
-            let mut value = None;
+            let mut reason = None;
             for event in &self.events[start(&self.ends, at)..self.ends[at]] {
                 let event = *event;
                 if event != anchor && components.union(anchor, event) && !links.is_set(event) {
-                    let value =
-                        *value.get_or_insert_with(|| links.add_value(self.values.get(number)));
-                    links.set(event, anchor, (kind, value), 1.0);
+                    let reason = reason.get_or_insert_with(|| {
+                        links.add(Reason::new(anchor, kind, 1.0), self.values.get(number))
+                    });
+                    links.set(event, *reason);
                 }
             }
         }

@@ -103,9 +103,11 @@ impl Source {
     }
 }
 
-/// Single reads after which the whole column is read: one seek costs about as much as that many
-/// values in a row.
-const SINGLES: usize = 2000;
+/// One seek costs about as much as that many values in a row.
+const SEEK: usize = 2000;
+/// Single reads after which a whole column is read, at least and at most.
+const FEWEST: usize = 16;
+const MOST: usize = 2000;
 /// Values that are written together.
 const AT_ONCE: usize = 1 << 14;
 
@@ -142,12 +144,17 @@ impl<T: Fixed> Column<T> {
         }
     }
 
+    /// Single reads that cost less than reading all of it.
+    fn singles(&self) -> usize {
+        (self.len() / SEEK).clamp(FEWEST, MOST)
+    }
+
     /// One value; [`Fixed::NONE`] behind the end.
     pub(super) fn get(&self, index: usize) -> T {
         match self {
             Self::Held(values) => values.get(index).copied().unwrap_or(T::NONE),
             Self::Stored { singles, .. } => {
-                if singles.load(Ordering::Relaxed) > SINGLES {
+                if singles.load(Ordering::Relaxed) > self.singles() {
                     return self.whole().get(index).copied().unwrap_or(T::NONE);
                 }
                 singles.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +174,7 @@ impl<T: Fixed> Column<T> {
                 if let Some(values) = whole.get() {
                     return values[start..end].to_vec();
                 }
-                if singles.fetch_add(1, Ordering::Relaxed) > SINGLES {
+                if singles.fetch_add(1, Ordering::Relaxed) > self.singles() {
                     return self.whole()[start..end].to_vec();
                 }
                 self.read(start, end - start)

@@ -83,8 +83,9 @@ impl Remake<'_> {
                 && now.batches.starts_with(&made.batches)
                 && before.has_beginnings_of(&segments)
         };
-        if let Some(before) = before.filter(follows) {
+        if let Some(mut before) = before.filter(follows) {
             let apart = Apart::new(before.overall.hubs.clone(), before.overall.apart.clone());
+            let times = std::mem::take(&mut before.times);
             let known = Known {
                 store: self.store,
                 places: &places,
@@ -94,7 +95,8 @@ impl Remake<'_> {
                 cell: self.settings.cell,
                 held: self.settings.held,
             };
-            let touched = known.touched()?;
+            let touched = known.touched(times)?;
+            before.index.forget();
             clock.done("finding what is touched");
             if let Some(touched) = touched
                 && let Some(closed) =

@@ -11,9 +11,11 @@ use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::closure::{Components, Fresh};
 use super::facts::{Order, least_ids};
-use super::index::{Among, Before, Described, LinkOf, Links, Places, Segment, Texts, json};
+use super::index::{
+    Among, Before, Described, Links, NO_REASON, Places, Reason, Reasons, Segment, Texts, bit,
+};
 use super::segments::Renewed;
-use super::weigh::{Cause, OfCell};
+use super::weigh::{Cause, OfCell, Weighing};
 use crate::model::{Digest, KeyKind, Kind};
 use crate::store::{Store, StoreError, side_by_side};
 
@@ -45,13 +47,15 @@ pub(super) struct Told {
     pub firsts: Vec<u32>,
     /// The first event that ids alone join each to.
     pub fragments: Vec<u32>,
-    pub links: Vec<LinkOf>,
-    pub weighing_of: Vec<u32>,
-    pub values: Texts,
+    /// The number of the reason for which each is linked.
+    pub links: Vec<u32>,
+    pub reasons: Reasons,
+    /// Events for which something was weighed, in order, and the number of that.
+    pub weighed: Vec<(u32, u32)>,
     pub weighings: Texts,
     /// Of whole segments, whatever of them is looked at.
     pub causes: Vec<Cause>,
-    /// Segments from before, and the numbers here of the first of their values and of what was weighed.
+    /// Segments from before, and the numbers here of the first of their reasons and of what was weighed.
     pub segments: HashMap<usize, (u32, u32)>,
 }
 
@@ -75,7 +79,7 @@ impl Told {
                 continue;
             }
             let number = before.segment_of(store, there.start)?;
-            let (segment, (value, weighing)) = told.segment(before, store, number)?;
+            let (segment, (reason, weighing)) = told.segment(before, store, number)?;
             let place = |event: u32| (event - segment.events.start) as usize;
             let known = segment.told(place(there.start)..place(there.end));
             let firsts = segment.firsts();
@@ -85,14 +89,15 @@ impl Told {
             };
             told.firsts.extend(there.zip(known.task_of).map(first));
             told.fragments.extend(known.fragments);
-            told.links.extend(moved_links(known.links, value));
-            let weighed = moved(known.weighing_of, weighing);
-            told.weighing_of.extend(weighed);
+            told.links.extend(moved(known.links, reason));
+            let weighed = here.zip(moved(known.weighing_of, weighing));
+            told.weighed
+                .extend(weighed.filter(|(_, number)| *number != NONE));
         }
         Some(told)
     }
 
-    /// A segment from before, with the numbers here of the first of its values and of what was weighed.
+    /// A segment from before, with the numbers here of the first of its reasons and of what was weighed.
     fn segment<'b>(
         &mut self,
         before: &'b Before,
@@ -103,9 +108,12 @@ impl Told {
         let firsts = match self.segments.get(&number) {
             Some(known) => *known,
             None => {
-                let [values, weighings] = segment.texts()?;
+                let (reasons, weighings) = segment.texts()?;
                 self.causes.extend_from_slice(segment.causes());
-                let firsts = (self.values.append(values), self.weighings.append(weighings));
+                let firsts = (
+                    self.reasons.append(reasons),
+                    self.weighings.append(weighings),
+                );
                 self.segments.insert(number, firsts);
                 firsts
             }
@@ -117,15 +125,8 @@ impl Told {
     fn resize(&mut self, events: usize) {
         self.firsts.resize(events, NONE);
         self.fragments.resize(events, NONE);
-        self.links.resize(events, LinkOf::NOT_SET);
-        self.weighing_of.resize(events, NONE);
+        self.links.resize(events, NO_REASON);
     }
-}
-
-/// Links from before, with values that are numbered from there.
-pub(super) fn moved_links(links: Vec<LinkOf>, first: u32) -> impl Iterator<Item = LinkOf> {
-    let links = links.into_iter();
-    links.map(move |link| link.moved(|cause| cause, first))
 }
 
 /// Numbers that are counted from there, as far as they are numbers of anything.
@@ -146,13 +147,14 @@ pub(super) struct Merged {
     pub changed: Vec<i64>,
 }
 
-/// New tasks: members of one after the other, and of each where these end, the first of them, its time, and its id. In the order of their
-/// first events; all numbers are those among all.
+/// New tasks: members of one after the other, and of each where these end, the first of them, its time, their kinds, and its id. In the
+/// order of their first events; all numbers are those among all.
 pub(super) struct NewTasks {
     pub events: Vec<u32>,
     pub ends: Vec<usize>,
     pub firsts: Vec<u32>,
     pub begins: Vec<i64>,
+    pub kinds: Vec<u32>,
     pub ids: Vec<Digest>,
 }
 
@@ -182,7 +184,7 @@ pub(super) fn merge(
 ) -> Result<Option<Merged>, StoreError> {
     let mut merge = Merge::new(before, told, found);
     merge.take_ids();
-    merge.take_evidence()?;
+    merge.take_evidence();
     let Some((tasks, changed)) = merge.regroup(times)? else {
         return Ok(None);
     };
@@ -192,6 +194,8 @@ pub(super) fn merge(
         among,
         store,
         told,
+        roots,
+        weighings,
         changed: old,
         ..
     } = merge;
@@ -200,6 +204,8 @@ pub(super) fn merge(
         among,
         store,
         told,
+        roots,
+        weighings,
         times,
         changed: old,
         tasks,
@@ -217,10 +223,13 @@ struct Merge<'m> {
     store: &'m Store,
     places: &'m Places,
     order: &'m Order,
-    components: Components,
+    /// By event: the first one that ids alone join it to.
+    roots: Vec<u32>,
     links: Links,
     cells: &'m [OfCell],
     told: Told,
+    /// What was weighed now; it is numbered behind what was before.
+    weighings: Vec<&'m Weighing>,
     /// The first event that was not there before.
     new: u32,
     /// By event that was looked at: whether its ids were joined, and whether it was decided what caused it.
@@ -245,10 +254,11 @@ impl<'m> Merge<'m> {
             store: found.store,
             places: found.places,
             order: found.order,
-            components: found.components,
+            roots: found.components.into_roots(),
             links: found.links,
             cells: found.cells,
             told,
+            weighings: Vec::new(),
             new: found.fresh.new,
             is_fresh: match found.fresh.events {
                 Some(fresh) => fresh.to_vec(),
@@ -270,44 +280,41 @@ impl<'m> Merge<'m> {
 
     /// Takes over what ids join. What evidence said of events that were weighed again, or are joined otherwise, goes.
     fn take_ids(&mut self) {
-        let (links, texts) = std::mem::take(&mut self.links).into_parts();
-        let first_text = self.told.values.append(texts);
+        let among = self.among;
+        let (links, mut reasons) = std::mem::take(&mut self.links).into_parts();
+        reasons.renumber(|cause| among.all(cause));
+        let first = self.told.reasons.append(reasons);
         if self.before.is_none() {
-            // No second list of all links is made.
-            let components = &mut self.components;
-            let fragments = (0u32..)
-                .zip(&links)
-                .map(|(event, _)| components.find(event));
-            self.told.fragments = fragments.collect();
-            self.told.weighing_of = vec![NONE; links.len()];
+            // No second list of all links is made, nor of fragments.
             self.told.links = links;
             return;
         }
-        let among = self.among;
-        for (event, link) in (0u32..).zip(links) {
+        for (event, link) in (0u32..).zip(moved(links, first)) {
             let at = event as usize;
             if self.is_fresh[at] {
-                self.told.fragments[at] = among.all(self.components.find(event));
-                self.told.links[at] = link.moved(|cause| among.all(cause), first_text);
+                self.told.fragments[at] = among.all(self.roots[at]);
+                self.told.links[at] = link;
                 self.change(event);
-            } else if self.is_own[at] && self.told.links[at].is_by_evidence() {
-                self.was.insert(event, self.told.links[at].cause);
-                self.told.links[at] = LinkOf::NOT_SET;
-            }
-            if self.is_fresh[at] || self.is_own[at] {
-                self.told.weighing_of[at] = NONE;
+            } else if self.is_own[at]
+                && let Some(reason) = self.reason(event).filter(|reason| reason.is_evidence())
+            {
+                self.was.insert(event, reason.cause);
+                self.told.links[at] = NO_REASON;
             }
         }
+        let (is_fresh, is_own) = (&self.is_fresh, &self.is_own);
+        let is_new = |event: u32| is_fresh[event as usize] || is_own[event as usize];
+        self.told.weighed.retain(|(event, _)| !is_new(*event));
         let stays = |cause: &Cause| {
             let here = among.here(cause.effect);
-            here.is_none_or(|here| !self.is_fresh[here as usize] && !self.is_own[here as usize])
+            here.is_none_or(|here| !is_new(here))
         };
         self.told.causes.retain(stays);
     }
 
     /// Takes over what was told of cells. The first event of a fragment has no link by an id, and gets the one by evidence, as do others that
     /// no id ties to an earlier one.
-    fn take_evidence(&mut self) -> Result<(), StoreError> {
+    fn take_evidence(&mut self) {
         let among = self.among;
         let cells = self.cells;
         for cause in cells.iter().flat_map(|cell| &cell.found.causes) {
@@ -321,36 +328,49 @@ impl<'m> Merge<'m> {
         for placed in cells.iter().flat_map(|cell| &cell.found.placed) {
             if let Some(link) = &placed.joined {
                 let cause = among.all(link.cause);
-                let value = self.told.values.push(link.why.as_bytes());
+                let reason = Reason::new(cause, KeyKind::Value, link.probability);
+                let reason = self.told.reasons.push(reason, link.why.as_bytes());
                 for event in &placed.events {
                     let known = &mut self.told.links[*event as usize];
-                    if known.is_set() {
+                    if *known != NO_REASON {
                         continue;
                     }
-                    *known = LinkOf::new(cause, (KeyKind::Value, value), link.probability);
+                    *known = reason;
                     if self.was.remove(event) != Some(cause) {
                         self.change(*event);
                         self.change(link.cause);
                     }
                 }
             }
-            if let Some(weighing) = &placed.weighing {
-                let mut weighing = weighing.clone();
-                for candidate in weighing.candidates() {
-                    candidate.event = among.all(candidate.event);
-                }
-                let number = self.told.weighings.push(&json(&weighing)?);
-                for event in &placed.events {
-                    self.told.weighing_of[*event as usize] = number;
-                }
+            if let Some(weighing) = placed.weighing.as_deref() {
+                let number = self.told.weighings.len() + self.weighings.len();
+                let number = u32::try_from(number).unwrap_or(NONE);
+                self.weighings.push(weighing);
+                let events = placed.events.iter();
+                self.told
+                    .weighed
+                    .extend(events.map(|event| (*event, number)));
             }
         }
+        // Of two that tell of one event, the later one.
+        self.told.weighed.sort_by_key(|(event, _)| *event);
+        self.told.weighed.dedup_by(|later, earlier| {
+            let is_same = later.0 == earlier.0;
+            if is_same {
+                *earlier = *later;
+            }
+            is_same
+        });
         self.told.causes.sort_by_key(|cause| cause.effect);
         // What is left was joined before, and is not now.
         for event in std::mem::take(&mut self.was).into_keys() {
             self.change(event);
         }
-        Ok(())
+    }
+
+    /// Why an event is linked.
+    fn reason(&self, event: u32) -> Option<Reason> {
+        self.told.reasons.get(self.told.links[event as usize])
     }
 
     /// Makes tasks of the new events and of those whose tasks have changed. Gives the times, in order, at which these begin, or began,
@@ -385,17 +405,16 @@ impl<'m> Merge<'m> {
             };
             begins.push(begin);
         }
+        let mut joined = Joined::default();
         for event in (0..looked_at).filter(|event| is_regrouped[*event as usize]) {
-            let link = self.told.links[event as usize];
-            if link.is_by_evidence() {
-                let Some(cause) = among.here(link.cause) else {
+            if let Some(reason) = self.reason(event).filter(|reason| reason.is_evidence()) {
+                let Some(cause) = among.here(reason.cause) else {
                     return Ok(None);
                 };
-                self.components.union(cause, event);
+                joined.union(self.roots[cause as usize], self.roots[event as usize]);
             }
         }
-        let components = std::mem::replace(&mut self.components, Components::apart(0));
-        let tasks = self.tasks_of(components, is_regrouped, times)?;
+        let tasks = self.tasks_of(&mut joined, &is_regrouped, times)?;
         begins.extend(&tasks.begins);
         for (event, _) in (0u32..).zip(&self.is_own).filter(|(_, is_own)| **is_own) {
             let first = self.told.firsts[event as usize];
@@ -413,8 +432,8 @@ impl<'m> Merge<'m> {
     /// these.
     fn tasks_of(
         &mut self,
-        components: Components,
-        is_one: Vec<bool>,
+        joined: &mut Joined,
+        is_one: &[bool],
         times: &[i64],
     ) -> Result<NewTasks, StoreError> {
         let (order, among) = (self.order, self.among);
@@ -422,8 +441,7 @@ impl<'m> Merge<'m> {
             mut events,
             ends,
             mut group_of,
-        } = grouped(components, &is_one);
-        drop(is_one);
+        } = grouped(&self.roots, joined, is_one);
         let firsts = ranges(&ends).map(|members| among.all(events[members.start]));
         let firsts: Vec<u32> = firsts.collect();
         let mut rest = &mut events[..];
@@ -459,6 +477,11 @@ impl<'m> Merge<'m> {
                 .filter(|(_, new)| *new != NONE)
                 .for_each(|(first, new)| *first = new);
         }
+        let kinds = ranges(&ends).map(|members| {
+            let kinds = events[members].iter().map(|event| order.kind(*event));
+            kinds.fold(0, |kinds, kind| kinds | bit(kind))
+        });
+        let kinds: Vec<u32> = kinds.collect();
         for event in &mut events {
             *event = among.all(*event);
         }
@@ -468,6 +491,7 @@ impl<'m> Merge<'m> {
         });
         Ok(NewTasks {
             begins: begins.collect(),
+            kinds,
             events,
             ends,
             firsts,
@@ -505,14 +529,43 @@ fn ranges(ends: &[usize]) -> impl Iterator<Item = Range<usize>> {
     starts.zip(ends).map(|(start, end)| start..*end)
 }
 
-/// Groups events for which that is true by their components: those of one come together, in their order, at the place of the first one.
-fn grouped(mut components: Components, is_one: &[bool]) -> Grouped {
+/// Fragments that evidence joins, by their first events.
+#[derive(Default)]
+struct Joined(HashMap<u32, u32>);
+
+impl Joined {
+    /// The first of all events of the fragments that are joined to one.
+    fn find(&mut self, mut fragment: u32) -> u32 {
+        while let Some(up) = self.0.get(&fragment).copied() {
+            // Half of the way is enough for the next one.
+            match self.0.get(&up).copied() {
+                Some(further) => {
+                    self.0.insert(fragment, further);
+                    fragment = further;
+                }
+                None => return up,
+            }
+        }
+        fragment
+    }
+
+    fn union(&mut self, a: u32, b: u32) {
+        let (a, b) = (self.find(a), self.find(b));
+        if a != b {
+            self.0.insert(a.max(b), a.min(b));
+        }
+    }
+}
+
+/// Groups events for which that is true by their fragments and what joins these: those of one come together, in their order, at the
+/// place of the first one.
+fn grouped(roots: &[u32], joined: &mut Joined, is_one: &[bool]) -> Grouped {
     let events = || (0u32..).zip(is_one).filter(|(_, is_one)| **is_one);
     // The group of each first event, then that of each.
     let mut group_of = vec![NONE; is_one.len()];
     let mut sizes: Vec<u32> = Vec::new();
     for (event, _) in events() {
-        let root = components.find(event) as usize;
+        let root = joined.find(roots[event as usize]) as usize;
         if group_of[root] == NONE {
             group_of[root] = u32::try_from(sizes.len()).unwrap_or(NONE);
             sizes.push(0);
@@ -521,7 +574,6 @@ fn grouped(mut components: Components, is_one: &[bool]) -> Grouped {
         group_of[event as usize] = group;
         sizes[group as usize] += 1;
     }
-    drop(components);
     let mut end = 0;
     let mut ends: Vec<usize> = Vec::with_capacity(sizes.len());
     for size in &mut sizes {
@@ -541,5 +593,41 @@ fn grouped(mut components: Components, is_one: &[bool]) -> Grouped {
         events: grouped,
         ends,
         group_of,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_that_evidence_joins_are_one_group_at_its_first_event() {
+        // Events 0 and 3, 1, 2 and 5, 4 are fragments.
+        let roots = [0, 1, 2, 0, 4, 2];
+        let mut joined = Joined::default();
+        joined.union(4, 2);
+        joined.union(2, 1);
+        joined.union(4, 1);
+        assert_eq!((joined.find(4), joined.find(2), joined.find(0)), (1, 1, 0));
+        let all = grouped(&roots, &mut joined, &[true; 6]);
+        assert_eq!(all.events, [0, 3, 1, 2, 4, 5]);
+        assert_eq!(all.ends, [2, 6]);
+        assert_eq!(all.group_of, [0, 1, 1, 0, 1, 1]);
+        let some = grouped(
+            &roots,
+            &mut joined,
+            &[true, false, false, true, false, false],
+        );
+        assert_eq!((some.events, some.ends), (vec![0, 3], vec![2]));
+        assert_eq!(some.group_of, [0, NONE, NONE, 0, NONE, NONE]);
+    }
+
+    #[test]
+    fn what_is_joined_in_a_long_row_is_found_at_its_beginning() {
+        let mut joined = Joined::default();
+        for fragment in (0..100).rev() {
+            joined.union(fragment, fragment + 1);
+        }
+        assert!((0..=100).all(|fragment| joined.find(fragment) == 0));
     }
 }

@@ -16,7 +16,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 
 use super::derived::CELLS;
-use super::index::{Among, LinkOf, Places, Segment, TaskIndex};
+use super::index::{Among, Places, Reason, Segment, TaskIndex};
 use super::make::Closed;
 use super::sights::sweeps_over;
 use super::weigh::halves;
@@ -197,9 +197,8 @@ impl New<'_> {
             .iter()
             .map(|at| (of[*at].0.from, of[*at].0.to))
             .collect();
-        let index = &self.0.index;
-        (0..index.len()).filter_map(move |task| {
-            let begin = index.begin(task).unwrap_or(i64::MAX);
+        let begins = self.0.index.segments().iter().flat_map(Segment::sizes);
+        begins.enumerate().filter_map(move |(task, (begin, _))| {
             let at = bounds.partition_point(|(_, to)| *to < begin);
             bounds
                 .get(at)
@@ -316,33 +315,34 @@ impl Tables<'_> {
     fn links(&self, rows: &[(u32, u32)], write: Write<'_>) -> Result<(), StoreError> {
         for rows in rows.chunks(ROWS) {
             // Events lie anywhere: what is looked up for many of them at once is waited for once.
-            let links: Vec<(u32, LinkOf)> = rows
+            let links: Vec<(u32, (usize, u32), Reason)> = rows
                 .iter()
-                .map(|(_, member)| (*member, self.index.link_of(*member)))
-                .filter(|(_, link)| link.is_set())
+                .filter_map(|(_, member)| {
+                    let (number, reason) = self.index.reason(*member)?;
+                    Some((*member, number, reason))
+                })
                 .collect();
             let of = |event: u32| self.ids.of(event);
-            let rules = links.iter().map(|(_, link)| match link.kind() {
+            let rules = links.iter().map(|(.., reason)| match reason.kind() {
                 Some(KeyKind::Value) => "weighed",
                 _ => "strong_key",
             });
             let kinds = links
                 .iter()
-                .map(|(_, link)| link.kind().map_or("", KeyKind::as_str));
+                .map(|(.., reason)| reason.kind().map_or("", KeyKind::as_str));
             let mut values = StringBuilder::new();
             let (mut last, mut value) = (None, String::new());
-            for (event, link) in &links {
+            for (_, number, _) in &links {
                 // Those that one value joins follow each other.
-                let number = (self.index.segment_of(*event), link.value);
-                if last.replace(number) != Some(number) {
-                    value = self.index.value(*event, *link).unwrap_or_default();
+                if last.replace(*number) != Some(*number) {
+                    value = self.index.value(*number).unwrap_or_default();
                 }
                 values.append_value(&value);
             }
-            let probabilities = links.iter().map(|(_, link)| link.probability());
+            let probabilities = links.iter().map(|(.., reason)| reason.probability());
             write(vec![
-                digests(links.iter().map(|(_, link)| of(link.cause))),
-                digests(links.iter().map(|(effect, _)| of(*effect))),
+                digests(links.iter().map(|(.., reason)| of(reason.cause))),
+                digests(links.iter().map(|(effect, ..)| of(*effect))),
                 Arc::new(StringArray::from_iter_values(rules)),
                 Arc::new(StringArray::from_iter_values(kinds)),
                 Arc::new(values.finish()),

@@ -71,11 +71,10 @@ struct Times {
 }
 
 impl Known<'_> {
-    /// Finds what batches touch that came after those from before; `None` if all is to be made anew.
-    pub(super) fn touched(&self) -> Result<Option<Touched>, StoreError> {
-        let before = self.before;
+    /// Finds what batches touch that came after those from before, whose events were at those times; `None` if all is to be made anew.
+    pub(super) fn touched(&self, times: Vec<i64>) -> Result<Option<Touched>, StoreError> {
         let cells_of = |times: &[i64]| cells(times.iter().copied().filter(is_time), self.cell);
-        let old_cells = cells_of(&before.times);
+        let old_cells = cells_of(&times);
         // What was told of them may have been taken away.
         if old_cells.len() != self.kept.len() {
             return Ok(None);
@@ -84,7 +83,7 @@ impl Known<'_> {
         let Some(fresh) = tied.and_then(|tied| self.fresh(&tied)) else {
             return Ok(None);
         };
-        let Some(times) = self.times(&fresh)? else {
+        let Some(times) = self.times(times, &fresh)? else {
             return Ok(None);
         };
         let cells = cells_of(&times.all);
@@ -111,7 +110,7 @@ impl Known<'_> {
             .zip(&known)
             .filter(|(_, known)| known.is_none());
         let windows = united(windows.map(|(bounds, _)| bounds.seen).collect());
-        let Some(parts) = self.seen(&fresh, &windows) else {
+        let Some(parts) = self.seen(&times.all, &fresh, &windows) else {
             return Ok(None);
         };
         // Where all is read, nothing has to be put together.
@@ -158,10 +157,11 @@ impl Known<'_> {
 
     /// The parts with what cells see, and with the rest of the tasks of that. `None` if what was told of it before is not as it was
     /// written.
-    fn seen(&self, fresh: &[bool], windows: &[(i64, i64)]) -> Option<Vec<bool>> {
+    fn seen(&self, times: &[i64], fresh: &[bool], windows: &[(i64, i64)]) -> Option<Vec<bool>> {
         let index = &self.before.index;
         let mut tasks = vec![false; index.len()];
-        for (event, time) in (0u32..).zip(&self.before.times) {
+        // Times of what is not fresh are as they were.
+        for (event, time) in (0u32..).zip(&times[..self.before.events()]) {
             if fresh[event as usize] || lies_in(windows, *time) {
                 tasks[self.task_of(event)?] = true;
             }
@@ -177,7 +177,7 @@ impl Known<'_> {
 
     /// The times of all events: those of what is new, and of what takes its time from that, are read. `None` if it cannot be
     /// told what else they change.
-    fn times(&self, fresh: &[bool]) -> Result<Option<Times>, StoreError> {
+    fn times(&self, before: Vec<i64>, fresh: &[bool]) -> Result<Option<Times>, StoreError> {
         let some = self.places.some(&self.parts_with(fresh));
         let among = Among::new(&some, self.places);
         let mut order = Order::read(self.store, &some)?;
@@ -195,7 +195,7 @@ impl Known<'_> {
         }
         let old = self.before.events();
         let mut times = Times {
-            all: self.before.times.clone(),
+            all: before,
             changed: Vec::new(),
         };
         times.all.resize(self.places.len(), i64::MAX);

@@ -1,13 +1,13 @@
 //! How the records of a store were joined to tasks.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::Serialize;
 
 use super::safe::{cut, cut_front, terminal};
 use crate::model::Kind;
 use crate::stitch::{Clock, Hub, Run, TaskIndex, TaskSet};
-use crate::store::{Col, Store, StoreError, scan_part_columns, side_by_side};
+use crate::store::{Col, PART_BITS, Store, StoreError, scan_part_columns, side_by_side};
 
 /// How stitching went.
 #[derive(Clone, Debug, Serialize)]
@@ -89,24 +89,27 @@ fn unlinked_writes(
     store: &Store,
     index: &TaskIndex,
 ) -> Result<BTreeMap<String, usize>, StoreError> {
-    let parts = store.all_parts("events");
-    let (by_model, writes) = (TaskSet::new(index), TaskSet::new(index));
-    side_by_side(&parts, |(batch, path)| {
-        scan_part_columns::<StoreError>(store, path, *batch, &["kind"], |table| {
-            for event in (0..table.len()).map(|row| table.view(row)) {
-                let tasks = match event.text(Col::Kind).and_then(Kind::from_name) {
-                    Some(Kind::Inference | Kind::Instruction | Kind::ToolCall) => &by_model,
-                    Some(Kind::Write) => &writes,
-                    _ => continue,
-                };
-                if let Some(task) = index.task_at(event.place()) {
-                    tasks.insert(task);
-                }
-            }
-            Ok(())
-        })
-    })?;
-    let wanted = |task: usize| writes.contains(task) && !by_model.contains(task);
+    let is_by_model = |task: usize| {
+        let kinds = [Kind::Inference, Kind::Instruction, Kind::ToolCall];
+        kinds.iter().any(|kind| index.has_kind(task, *kind))
+    };
+    let wanted = TaskSet::new(index);
+    // Where their events lie: batch, and part of it.
+    let mut places: HashSet<(usize, i64)> = HashSet::new();
+    for task in (0..index.len()).filter(|task| index.has_kind(*task, Kind::Write)) {
+        if !is_by_model(task) {
+            wanted.insert(task);
+            let events = index.places(task).into_iter();
+            places.extend(events.map(|event| (event.batch, event.row >> PART_BITS)));
+        }
+    }
+    let mut parts = store.all_parts("events");
+    let (mut last, mut next) = (usize::MAX, 0);
+    parts.retain(|(batch, _)| {
+        next = if last == *batch { next + 1 } else { 0 };
+        last = *batch;
+        places.contains(&(*batch, next))
+    });
     let columns = ["kind", "source", "actor"];
     let found = side_by_side(&parts, |(batch, path)| {
         let mut users: HashMap<usize, (u32, String)> = HashMap::new();
@@ -116,7 +119,7 @@ fn unlinked_writes(
                 let Some(number) = index.number(event.place()) else {
                     continue;
                 };
-                let Some(task) = index.task_of(number).filter(|task| wanted(*task)) else {
+                let Some(task) = index.task_of(number).filter(|task| wanted.contains(*task)) else {
                     continue;
                 };
                 let actor = event.text(Col::Actor);

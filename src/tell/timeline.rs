@@ -160,6 +160,10 @@ pub fn timeline_before<'p>(
         }
         None => (0..index.len()).collect(),
     };
+    if !request.kinds.is_empty() {
+        let is_asked = |task: usize, kind: &Kind| index.has_kind(task, *kind);
+        tasks.retain(|task| request.kinds.iter().any(|kind| is_asked(*task, kind)));
+    }
     let is_filtered = !request.kinds.is_empty() || !request.sources.is_empty();
     let mut fitting: Option<Vec<EventRef>> = None;
     if is_filtered && tasks.len() > FEW_TASKS {

@@ -13,7 +13,7 @@ use crate::store::{Store, side_by_side};
 pub(in crate::stitch) struct Before {
     pub index: TaskIndex,
     pub overall: Overall,
-    /// Times of all events; `i64::MAX` for none.
+    /// Times of all events, until somebody takes them; `i64::MAX` for none.
     pub times: Vec<i64>,
     listed: Vec<Listed>,
     /// By segment: whether its tasks are as they were written.
@@ -62,7 +62,7 @@ impl Before {
 
     /// Number of its events.
     pub(in crate::stitch) fn events(&self) -> usize {
-        self.times.len()
+        self.index.events()
     }
 
     /// A segment, if it is as it was written.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! tasks/_index.bin                 head: what all of it was made from, and the names of the other files
-//! tasks/_times-<n>-<hash>.bin      of a segment: when its events were, when its tasks begin, and how many events each has
+//! tasks/_times-<n>-<hash>.bin      of a segment: when its events were, when its tasks begin, and how many events each has, of what kinds
 //! tasks/_tasks-<n>-<hash>.bin      of the same: which task each event is in and why, and the tasks
 //! ```
 //!
@@ -16,7 +16,7 @@ use twox_hash::XxHash64;
 
 use super::super::column::{Column, Fixed, Source};
 use super::super::weigh::Cause;
-use super::LinkOf;
+use super::Reason;
 use crate::model::Digest;
 use crate::store::StoreError;
 
@@ -90,7 +90,7 @@ columns! {
 }
 
 columns! {
-    /// When the events of a segment were, and its tasks begin.
+    /// When the events of a segment were, and its tasks begin, and of what kinds the events of each are.
     When {
         /// `i64::MAX` for none.
         times: i64,
@@ -98,6 +98,8 @@ columns! {
         begins: i64,
         /// Where each task's members begin, and behind the last one.
         starts: u32,
+        /// The kinds of the events of each task: a bit each, in the order of [`Kind::ALL`](crate::model::Kind::ALL).
+        kinds: u32,
     }
 }
 
@@ -110,10 +112,12 @@ columns! {
         /// Least number of an event of each task.
         firsts: u32,
         members: u32,
-        links: LinkOf,
+        /// The reason for which each event is linked; `u32::MAX` for none.
+        links: u32,
+        reasons: Reason,
         /// What ids alone join: the least number of an event of each event's fragment.
         fragments: u32,
-        /// End of each value in the text.
+        /// End of the value of each reason in the text.
         value_ends: u64,
         value_text: u8,
         /// In the order of the effects.

@@ -14,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 pub(super) use self::before::Before;
 use self::columns::Head;
 pub(super) use self::columns::json;
-pub(super) use self::links::{LinkOf, Links};
-pub(super) use self::parts::{InUse, Made, Texts};
+pub(super) use self::links::{InUse, Links, NO_REASON, Reason, Reasons};
+pub(super) use self::parts::{Made, Texts};
 pub(super) use self::places::{Among, Numbered, Places, as_they_came};
 pub(super) use self::segments::{Described, NewSegment, Segment};
 use super::Hub;
@@ -51,6 +51,8 @@ pub struct TaskIndex {
     /// The file of the head, if it was read of one.
     source: Option<Arc<Source>>,
     segments: Vec<Segment>,
+    /// The segment of the first event of each block of them.
+    blocks: Vec<usize>,
     hubs: OnceLock<Vec<Hub>>,
     causes: OnceLock<Vec<Cause>>,
 }
@@ -67,6 +69,17 @@ pub(super) struct Overall {
     pub clocks: Vec<Clock>,
     pub made: Made,
 }
+
+/// What stands for a kind among those of a task.
+pub(super) fn bit(kind: Kind) -> u32 {
+    1 << kind as u32
+}
+
+// There is a bit for each.
+const _: () = assert!(Kind::ALL.len() <= 32);
+
+/// Bits of the numbers of events that lie in one block.
+const BLOCK: u32 = 14;
 
 /// Some of the tasks of a store; threads that read it side by side add to it together.
 pub struct TaskSet(Vec<AtomicBool>);
@@ -146,7 +159,15 @@ impl TaskIndex {
             task += segment.count();
             segments.push(segment);
         }
+        let mut last = 0;
+        let blocks = (0..event).step_by(1 << BLOCK).map(|first| {
+            while segments[last].events.end <= first {
+                last += 1;
+            }
+            last
+        });
         Some(Self {
+            blocks: blocks.collect(),
             places,
             head,
             source,
@@ -169,8 +190,13 @@ impl TaskIndex {
 
     /// The number of the segment of an event.
     pub(super) fn segment_of(&self, event: u32) -> usize {
-        let segments = &self.segments;
-        segments.partition_point(|segment| segment.events.end <= event)
+        let block = self.blocks.get((event >> BLOCK) as usize);
+        let mut number = block.copied().unwrap_or(self.segments.len());
+        let ends_before = |segment: &Segment| segment.events.end <= event;
+        while self.segments.get(number).is_some_and(ends_before) {
+            number += 1;
+        }
+        number
     }
 
     /// The segment of an event, and the event's place in it.
@@ -284,6 +310,13 @@ impl TaskIndex {
             .map_or(u32::MAX, |(segment, at)| segment.tasks.firsts.get(at))
     }
 
+    /// Whether an event of a task is of that kind.
+    #[must_use]
+    pub fn has_kind(&self, task: usize, kind: Kind) -> bool {
+        self.task(task)
+            .is_some_and(|(segment, at)| segment.kinds(at) & bit(kind) != 0)
+    }
+
     /// Number of events of a task.
     #[must_use]
     pub fn size(&self, task: usize) -> usize {
@@ -389,25 +422,26 @@ impl TaskIndex {
     /// Why an event is in its task; `None` for the first one.
     #[must_use]
     pub fn link(&self, event: u32) -> Option<Link> {
-        let link = self.link_of(event);
-        link.is_set().then_some(())?;
+        let (number, reason) = self.reason(event)?;
         Some(Link {
-            cause: link.cause,
-            kind: link.kind()?,
-            value: self.value(event, link)?,
-            probability: link.probability(),
+            cause: reason.cause,
+            kind: reason.kind()?,
+            value: self.value(number)?,
+            probability: reason.probability(),
         })
     }
 
-    pub(super) fn link_of(&self, event: u32) -> LinkOf {
-        self.at(event)
-            .map_or(LinkOf::NOT_SET, |(segment, at)| segment.tasks.links.get(at))
+    /// The same, with the number of the segment and that of the reason: events that have both have one value.
+    pub(super) fn reason(&self, event: u32) -> Option<((usize, u32), Reason)> {
+        let number = self.segment_of(event);
+        let segment = self.segments.get(number)?;
+        let (at, reason) = segment.reason((event - segment.events.start) as usize)?;
+        Some(((number, at), reason))
     }
 
-    /// The value that the link of an event rests on, or what agrees.
-    pub(super) fn value(&self, event: u32, link: LinkOf) -> Option<String> {
-        let (segment, _) = self.at(event)?;
-        String::from_utf8(segment.value(link.value)?).ok()
+    /// The value of a reason, by its segment and its number.
+    pub(super) fn value(&self, (segment, number): (usize, u32)) -> Option<String> {
+        String::from_utf8(self.segments.get(segment)?.value(number)?).ok()
     }
 
     /// Number of events that a key of each kind joined to their task; `value` stands for evidence.

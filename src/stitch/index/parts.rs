@@ -61,62 +61,9 @@ impl Texts {
     }
 }
 
-/// Takes of texts those that are used, and numbers them anew in the order in which they are used first: what is not used goes, and
-/// how often the texts were added to decides nothing.
-pub(in crate::stitch) struct InUse<'t> {
-    texts: &'t Texts,
-    /// The new number of each, if it has one.
-    numbers: Vec<u32>,
-}
-
-impl<'t> InUse<'t> {
-    pub(in crate::stitch) fn of(texts: &'t Texts) -> Self {
-        Self {
-            texts,
-            numbers: vec![u32::MAX; texts.len()],
-        }
-    }
-
-    /// The texts with those numbers, which are replaced.
-    pub(in crate::stitch) fn take<'u>(&mut self, used: impl Iterator<Item = &'u mut u32>) -> Texts {
-        let (mut taken, mut before) = (Texts::default(), Vec::new());
-        for number in used {
-            let new = &mut self.numbers[*number as usize];
-            if *new == u32::MAX {
-                *new = taken.push(self.texts.get(*number));
-                before.push(*number);
-            }
-            *number = *new;
-        }
-        // For what is asked next.
-        for number in before {
-            self.numbers[number as usize] = u32::MAX;
-        }
-        taken
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn texts_are_numbered_by_their_use() {
-        let mut texts = Texts::default();
-        for text in ["never", "late", "", "early"] {
-            texts.push(text.as_bytes());
-        }
-        let mut in_use = InUse::of(&texts);
-        let mut used = [3, 1, 3, 2, 1];
-        let taken = in_use.take(used.iter_mut());
-        assert_eq!((used, taken.len()), ([0, 1, 0, 2, 1], 3));
-        let all: Vec<&[u8]> = (0..3).map(|number| taken.get(number)).collect();
-        assert_eq!(all, [&b"early"[..], b"late", b""]);
-        // Once more, from the beginning.
-        let mut used = [1, 3];
-        let taken = in_use.take(used.iter_mut());
-        assert_eq!((used, taken.get(1)), ([0, 1], &b"early"[..]));
-    }
 
     #[test]
     fn texts_that_do_not_follow_each_other_are_none() {

@@ -14,8 +14,8 @@ use twox_hash::XxHash64;
 
 use super::super::column::{Column, Source};
 use super::super::weigh::Cause;
-use super::LinkOf;
 use super::columns::{Hashed, Tasks, When, text_at};
+use super::links::{NO_REASON, Reason, Reasons};
 use super::parts::Texts;
 use crate::model::{Digest, KeyKind};
 use crate::store::{StoreError, write_in_pieces};
@@ -64,10 +64,16 @@ impl Segment {
         let sources = [times?, of?];
         let (when, tasks) = (When::open(&sources[0])?, Tasks::open(&sources[1])?);
         let (events, count) = (described.events as usize, described.count as usize);
-        let by_event = [&tasks.task_of, &tasks.fragments, &tasks.weighing_of];
+        let by_event = [
+            &tasks.task_of,
+            &tasks.links,
+            &tasks.fragments,
+            &tasks.weighing_of,
+        ];
         let is_sound = by_event.iter().all(|column| column.len() == events)
-            && [when.times.len(), tasks.links.len()] == [events; 2]
-            && [when.begins.len(), tasks.ids.len(), tasks.firsts.len()] == [count; 3]
+            && when.times.len() == events
+            && [when.begins.len(), when.kinds.len()] == [count; 2]
+            && [tasks.ids.len(), tasks.firsts.len()] == [count; 2]
             && when.starts.len() == count + 1
             && described.links.len() == KeyKind::ALL.len();
         is_sound.then_some(Self {
@@ -124,8 +130,8 @@ impl Segment {
         }
     }
 
-    /// The values that its links rest on, and what was weighed; `None` if numbers of them that are told of events are of none.
-    pub(in crate::stitch) fn texts(&self) -> Option<[Texts; 2]> {
+    /// The reasons of its links, and what was weighed; `None` if numbers of them that are told of events are of none.
+    pub(in crate::stitch) fn texts(&self) -> Option<(Reasons, Texts)> {
         let all = |column: &Column<u64>| column.range(0, column.len());
         let text = |column: &Column<u8>| column.range(0, column.len());
         let values = Texts::new(all(&self.tasks.value_ends), text(&self.tasks.value_text))?;
@@ -133,12 +139,13 @@ impl Segment {
             all(&self.tasks.weighing_ends),
             text(&self.tasks.weighing_text),
         )?;
-        let links = self.tasks.links.whole().iter();
-        let mut links = links.filter(|link| link.is_set());
+        let of = self.tasks.reasons.range(0, self.tasks.reasons.len());
+        let mut links = self.tasks.links.whole().iter();
         let mut weighed = self.tasks.weighing_of.whole().iter();
-        let is_sound = links.all(|link| (link.value as usize) < values.len())
+        let is_sound = of.len() == values.len()
+            && links.all(|link| *link == NO_REASON || (*link as usize) < of.len())
             && weighed.all(|at| *at == u32::MAX || (*at as usize) < weighings.len());
-        is_sound.then_some([values, weighings])
+        is_sound.then_some((Reasons { of, values }, weighings))
     }
 
     pub(in crate::stitch) fn causes(&self) -> &[Cause] {
@@ -165,13 +172,25 @@ impl Segment {
         self.when.begins.get(task)
     }
 
+    /// The kinds of the events of one of its tasks, a bit each.
+    pub(in crate::stitch) fn kinds(&self, task: usize) -> u32 {
+        self.when.kinds.get(task)
+    }
+
     /// Members of one of its tasks, in order.
     pub(in crate::stitch) fn members(&self, task: usize) -> Vec<u32> {
         let (start, end) = self.bounds(task);
         self.tasks.members.range(start, end)
     }
 
-    /// The value at a number.
+    /// Why the event at that place in it is linked, by number, if it is.
+    pub(super) fn reason(&self, at: usize) -> Option<(u32, Reason)> {
+        let number = self.tasks.links.get(at);
+        let reason = (number != NO_REASON).then(|| self.tasks.reasons.get(number as usize))?;
+        Some((number, reason))
+    }
+
+    /// The value of a reason.
     pub(super) fn value(&self, number: u32) -> Option<Vec<u8>> {
         let (ends, text) = (&self.tasks.value_ends, &self.tasks.value_text);
         text_at(ends, text, number as usize)
@@ -188,7 +207,7 @@ impl Segment {
 /// What is told of some events of a segment, with its numbers.
 pub(in crate::stitch) struct ToldBefore {
     pub task_of: Vec<u32>,
-    pub links: Vec<LinkOf>,
+    pub links: Vec<u32>,
     pub fragments: Vec<u32>,
     pub weighing_of: Vec<u32>,
 }
@@ -198,13 +217,15 @@ pub(in crate::stitch) struct NewSegment {
     pub times: Vec<i64>,
     pub begins: Vec<i64>,
     pub starts: Vec<u32>,
+    pub kinds: Vec<u32>,
     pub task_of: Vec<u32>,
     pub ids: Vec<Digest>,
     pub firsts: Vec<u32>,
     pub members: Vec<u32>,
-    pub links: Vec<LinkOf>,
+    /// By number, from 0, `u32::MAX` for none.
+    pub links: Vec<u32>,
     pub fragments: Vec<u32>,
-    pub values: Texts,
+    pub reasons: Reasons,
     pub causes: Vec<Cause>,
     pub weighing_of: Vec<u32>,
     pub weighings: Texts,
@@ -217,13 +238,14 @@ impl NewSegment {
         Self {
             begins: Vec::new(),
             starts: vec![0],
+            kinds: Vec::new(),
             task_of: Vec::with_capacity(events),
             ids: Vec::new(),
             firsts: Vec::new(),
             members: Vec::new(),
             links: Vec::with_capacity(events),
             fragments: Vec::with_capacity(events),
-            values: Texts::default(),
+            reasons: Reasons::default(),
             causes: Vec::new(),
             weighing_of: Vec::with_capacity(events),
             weighings: Texts::default(),
@@ -245,8 +267,8 @@ impl NewSegment {
         let times = || self.times.iter().filter(|time| **time != i64::MAX);
         let span = times().min().copied().zip(times().max().copied());
         let mut links = vec![0; KeyKind::ALL.len()];
-        for link in self.links.iter().filter(|link| link.is_set()) {
-            if let Some(kind) = link.kind() {
+        for link in &self.links {
+            if let Some(kind) = self.reasons.get(*link).and_then(Reason::kind) {
                 links[kind as usize] += 1;
             }
         }
@@ -254,14 +276,16 @@ impl NewSegment {
             times: Column::Held(self.times),
             begins: Column::Held(self.begins),
             starts: Column::Held(self.starts),
+            kinds: Column::Held(self.kinds),
         };
-        let (values, weighings) = (self.values, self.weighings);
+        let (Reasons { of, values }, weighings) = (self.reasons, self.weighings);
         let tasks = Tasks {
             task_of: Column::Held(self.task_of),
             ids: Column::Held(self.ids),
             firsts: Column::Held(self.firsts),
             members: Column::Held(self.members),
             links: Column::Held(self.links),
+            reasons: Column::Held(of),
             fragments: Column::Held(self.fragments),
             value_ends: Column::Held(values.ends),
             value_text: Column::Held(values.text),
@@ -305,11 +329,12 @@ mod tests {
         new.task_of = vec![1, 0, 10];
         new.ids = vec![Digest([1; 32]), Digest([2; 32])];
         (new.firsts, new.begins) = (vec![11, 10], vec![i64::MAX, 500]);
+        new.kinds = vec![0, 3];
         (new.starts, new.members) = (vec![0, 1, 4], vec![11, 10, 12, 77]);
         new.fragments = vec![10, 11, 12];
-        let value = new.values.push(b"4711");
-        let link = LinkOf::new(10, (KeyKind::Invoice, value), 1.0);
-        new.links = vec![LinkOf::NOT_SET, LinkOf::NOT_SET, link];
+        let reason = Reason::new(10, KeyKind::Invoice, 1.0);
+        let link = new.reasons.push(reason, b"4711");
+        new.links = vec![NO_REASON, NO_REASON, link];
         let weighing = new.weighings.push(b"{}");
         new.weighing_of = vec![u32::MAX, weighing, u32::MAX];
         new
@@ -333,8 +358,13 @@ mod tests {
         assert_eq!(segment.value(0).as_deref(), Some(&b"4711"[..]));
         assert_eq!(segment.weighing(1).as_deref(), Some(&b"{}"[..]));
         assert_eq!(segment.weighing(0), None);
-        let [values, weighings] = segment.texts().unwrap();
-        assert_eq!((values.len(), weighings.len()), (1, 1));
+        let (reasons, weighings) = segment.texts().unwrap();
+        assert_eq!((reasons.len(), weighings.len()), (1, 1));
+        assert_eq!(
+            segment.reason(2).map(|(at, of)| (at, of.cause)),
+            Some((0, 10))
+        );
+        assert_eq!(segment.reason(0), None);
         // The same again is the same file, and not written again.
         let time = |name: &str| fs::metadata(root.join(name)).unwrap().modified().unwrap();
         let before = time(&described.tasks);
@@ -359,10 +389,9 @@ mod tests {
         let texts = |change: Break| open(change).unwrap().texts().is_some();
         assert!(texts(|_| {}));
         assert!(!texts(|new| new.weighing_of[0] = 1));
-        assert!(!texts(
-            |new| new.links[0] = LinkOf::new(10, (KeyKind::Case, 1), 1.0)
-        ));
-        assert!(!texts(|new| new.values.ends[0] = 5));
+        assert!(!texts(|new| new.links[0] = 1));
+        assert!(!texts(|new| new.reasons.values.ends[0] = 5));
+        assert!(!texts(|new| new.reasons.of.clear()));
         assert!(open(|new| new.fragments.truncate(2)).is_none());
         assert!(open(|new| new.starts.truncate(2)).is_none());
         assert!(open(|new| new.begins.clear()).is_none());

@@ -97,9 +97,13 @@ pub fn each_with(
     };
     let values = values.iter().copied().filter(|value| may_be_there(value));
     let values: Vec<&str> = values.collect();
+    if values.is_empty() {
+        return Ok(());
+    }
     if values.len() <= SINGLES {
+        let scan = KeyScan::with_pages(path)?;
         for value in values {
-            let found = KeyScan::with_pages(path)?.look_up(kind.as_str(), value)?;
+            let found = scan.look_up(kind.as_str(), value)?;
             found.iter().for_each(|(row, _)| visit(*row));
         }
         return Ok(());

@@ -6,8 +6,9 @@
 //! tasks/_tasks-<n>-<hash>.bin      of the same: which task each event is in and why, and the tasks
 //! ```
 //!
-//! A file begins with the lengths of its columns, then they follow, of fixed width. Those of a segment are named by what is in
-//! them: another one never has the name, so that whoever has read the head finds what it speaks of, or nothing.
+//! Columns follow each other, of fixed width. The head begins with the lengths of its own, and tells those of the others. The files of a
+//! segment are named by what is in them: another one never has the name, so that whoever has read the head finds what it speaks of, or
+//! nothing.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -29,25 +30,22 @@ macro_rules! columns {
         }
 
         impl $name {
-            /// Opens the columns of a file; `None` if they do not fill it.
-            pub(super) fn open(source: &Arc<Source>) -> Option<Self> {
-                let mut lens = [0; 8 * [$(stringify!($column)),+].len()];
-                if !source.read(0, &mut lens) {
-                    return None;
-                }
-                let mut at = lens.len() as u64;
-                let mut lens = lens.chunks_exact(8).map(u64::get);
+            /// Opens the columns of a file, which have these lengths and begin at a place of it; `None` if they do not fill it.
+            pub(super) fn open(source: &Arc<Source>, mut at: u64, lens: &[u64]) -> Option<Self> {
+                let mut lens = lens.iter();
                 let columns = Self {
-                    $($column: next(source, &mut at, lens.next()?)?,)+
+                    $($column: next(source, &mut at, *lens.next()?)?,)+
                 };
-                (at == source.size().ok()?).then_some(columns)
+                (at == source.size().ok()? && lens.next().is_none()).then_some(columns)
             }
 
-            /// Writes them, as they are read.
+            /// Their lengths.
+            pub(super) fn lens(&self) -> Vec<u64> {
+                vec![$(self.$column.len() as u64),+]
+            }
+
+            /// Writes them one after the other.
             pub(super) fn put(&self, out: &mut impl Write) -> io::Result<()> {
-                for len in [$(self.$column.len()),+] {
-                    out.write_all(&(len as u64).to_le_bytes())?;
-                }
                 $(self.$column.put(out)?;)+
                 Ok(())
             }
@@ -58,6 +56,29 @@ macro_rules! columns {
             }
         }
     };
+}
+
+impl Head {
+    /// Number of its columns.
+    const LENS: usize = 8;
+
+    /// Reads the lengths of its columns, which its file begins with, and opens them.
+    pub(super) fn read(source: &Arc<Source>) -> Option<Self> {
+        let mut lens = [0; 8 * Self::LENS];
+        if source.size().ok()? < lens.len() as u64 || !source.read(0, &mut lens) {
+            return None;
+        }
+        let of = lens.chunks_exact(8).map(u64::get).collect::<Vec<_>>();
+        Self::open(source, lens.len() as u64, &of)
+    }
+
+    /// Writes it as it is read.
+    pub(super) fn write(&self, out: &mut impl Write) -> io::Result<()> {
+        for len in self.lens() {
+            out.write_all(&len.to_le_bytes())?;
+        }
+        self.put(out)
+    }
 }
 
 /// The column of a file that begins there, which is then behind it.

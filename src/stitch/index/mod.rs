@@ -51,8 +51,9 @@ pub struct TaskIndex {
     /// The file of the head, if it was read of one.
     source: Option<Arc<Source>>,
     segments: Vec<Segment>,
-    /// The segment of the first event of each block of them.
-    blocks: Vec<usize>,
+    /// Where events are found, and tasks.
+    of_events: Blocks,
+    of_tasks: Blocks,
     hubs: OnceLock<Vec<Hub>>,
     causes: OnceLock<Vec<Cause>>,
 }
@@ -78,8 +79,39 @@ pub(super) fn bit(kind: Kind) -> u32 {
 // There is a bit for each.
 const _: () = assert!(Kind::ALL.len() <= 32);
 
-/// Bits of the numbers of events that lie in one block.
+/// Bits of the numbers that lie in one block.
 const BLOCK: u32 = 14;
+
+/// Finds the segment of a number: where those of segments end, and the segment of the first number of each block.
+#[derive(Debug)]
+struct Blocks {
+    ends: Vec<usize>,
+    segments: Vec<usize>,
+}
+
+impl Blocks {
+    fn new(ends: impl Iterator<Item = usize>) -> Self {
+        let ends: Vec<usize> = ends.collect();
+        let all = ends.last().copied().unwrap_or(0);
+        let firsts = (0..all).step_by(1 << BLOCK);
+        Self {
+            segments: firsts
+                .map(|first| ends.partition_point(|end| *end <= first))
+                .collect(),
+            ends,
+        }
+    }
+
+    /// The segment of a number; how many there are, if it is of none.
+    fn find(&self, number: usize) -> usize {
+        let block = self.segments.get(number >> BLOCK).copied();
+        let mut segment = block.unwrap_or(self.ends.len());
+        while self.ends.get(segment).is_some_and(|end| *end <= number) {
+            segment += 1;
+        }
+        segment
+    }
+}
 
 /// Some of the tasks of a store; threads that read it side by side add to it together.
 pub struct TaskSet(Vec<AtomicBool>);
@@ -159,15 +191,11 @@ impl TaskIndex {
             task += segment.count();
             segments.push(segment);
         }
-        let mut last = 0;
-        let blocks = (0..event).step_by(1 << BLOCK).map(|first| {
-            while segments[last].events.end <= first {
-                last += 1;
-            }
-            last
-        });
+        let ends_of_events = segments.iter().map(|segment| segment.events.end as usize);
+        let ends_of_tasks = segments.iter().map(Segment::last_task);
         Some(Self {
-            blocks: blocks.collect(),
+            of_events: Blocks::new(ends_of_events),
+            of_tasks: Blocks::new(ends_of_tasks),
             places,
             head,
             source,
@@ -190,13 +218,7 @@ impl TaskIndex {
 
     /// The number of the segment of an event.
     pub(super) fn segment_of(&self, event: u32) -> usize {
-        let block = self.blocks.get((event >> BLOCK) as usize);
-        let mut number = block.copied().unwrap_or(self.segments.len());
-        let ends_before = |segment: &Segment| segment.events.end <= event;
-        while self.segments.get(number).is_some_and(ends_before) {
-            number += 1;
-        }
-        number
+        self.of_events.find(event as usize)
     }
 
     /// The segment of an event, and the event's place in it.
@@ -207,10 +229,7 @@ impl TaskIndex {
 
     /// The segment of a task, and the task's place in it.
     fn task(&self, task: usize) -> Option<(&Segment, usize)> {
-        let next = self
-            .segments
-            .partition_point(|segment| segment.first_task + segment.count() <= task);
-        let segment = self.segments.get(next)?;
+        let segment = self.segments.get(self.of_tasks.find(task))?;
         Some((segment, task - segment.first_task))
     }
 
@@ -234,7 +253,7 @@ impl TaskIndex {
     #[must_use]
     pub fn len(&self) -> usize {
         let last = self.segments.last();
-        last.map_or(0, |last| last.first_task + last.count())
+        last.map_or(0, Segment::last_task)
     }
 
     /// Whether there is no event.
@@ -514,7 +533,7 @@ impl TaskIndex {
     /// is made again.
     pub(super) fn load(store: &Store, state: Digest) -> Option<Self> {
         let source = Arc::new(Source::open(&Self::path(store)).ok()?);
-        let head = Head::open(&source)?;
+        let head = Head::read(&source)?;
         if head.state.get(0) != state {
             return None;
         }
@@ -525,7 +544,7 @@ impl TaskIndex {
     /// Opens the index that was made of the store when it had fewer batches, or none.
     fn load_any(store: &Store) -> Option<Self> {
         let source = Arc::new(Source::open(&Self::path(store)).ok()?);
-        let head = Head::open(&source)?;
+        let head = Head::read(&source)?;
         Self::of(store, head, Some(source), Places::new(store))
     }
 
@@ -550,8 +569,25 @@ impl TaskIndex {
     pub(super) fn save(&self, store: &Store) -> Result<(), StoreError> {
         let path = Self::path(store);
         write_in_pieces(&path, |out| {
-            let written = self.head.put(out);
+            let written = self.head.write(out);
             written.map_err(StoreError::io("writing", &path))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_in_its_segment() {
+        let block = 1 << BLOCK;
+        let ends = [3, 3, block - 1, block, 4 * block + 7, 4 * block + 8];
+        let blocks = Blocks::new(ends.into_iter());
+        for number in (0..4 * block + 20).step_by(3).chain(block - 3..block + 3) {
+            let known = ends.partition_point(|end| *end <= number);
+            assert_eq!(blocks.find(number), known, "{number}");
+        }
+        assert_eq!(Blocks::new(std::iter::empty()).find(0), 0);
     }
 }

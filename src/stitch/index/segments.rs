@@ -29,6 +29,8 @@ pub(in crate::stitch) struct Described {
     /// How many events it has, and tasks.
     pub events: u32,
     pub count: u32,
+    /// How many values the columns of each file have.
+    pub lens: [Vec<u64>; 2],
     /// First and last time of an event, microseconds UTC, if one has a time.
     pub span: Option<(i64, i64)>,
     /// Links by kind of key, in the order of [`KeyKind::ALL`].
@@ -62,7 +64,9 @@ impl Segment {
             Some(Arc::new(source))
         });
         let sources = [times?, of?];
-        let (when, tasks) = (When::open(&sources[0])?, Tasks::open(&sources[1])?);
+        let [of_times, of_tasks] = &described.lens;
+        let when = When::open(&sources[0], 0, of_times)?;
+        let tasks = Tasks::open(&sources[1], 0, of_tasks)?;
         let (events, count) = (described.events as usize, described.count as usize);
         let by_event = [
             &tasks.task_of,
@@ -89,6 +93,11 @@ impl Segment {
     /// Number of its tasks.
     pub(in crate::stitch) fn count(&self) -> usize {
         self.described.count as usize
+    }
+
+    /// The number behind that of its last task.
+    pub(in crate::stitch) fn last_task(&self) -> usize {
+        self.first_task + self.count()
     }
 
     /// Where the members of one of its tasks begin and end.
@@ -313,6 +322,7 @@ impl NewSegment {
             tasks: save("tasks", &|mut out| tasks.put(&mut out))?,
             events: number_of(events),
             count: number_of(count),
+            lens: [when.lens(), tasks.lens()],
             span,
             links,
         })

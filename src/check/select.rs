@@ -30,8 +30,11 @@ pub(super) struct Hits {
 impl Hits {
     pub(super) fn of(&self, event: u32) -> &[Selection] {
         let at = event as usize;
+        let Some(end) = self.ends.get(at) else {
+            return &[];
+        };
         let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.list[start as usize..self.ends[at] as usize]
+        &self.list[start as usize..*end as usize]
     }
 
     fn push(&mut self, fits: &[Selection]) {

@@ -182,7 +182,9 @@ impl Renewed<'_> {
         let mut tasks: Vec<(Digest, Task)> = Vec::new();
         if let Some(before) = before {
             let of_before = before.ids().iter().zip(before.firsts()).enumerate();
-            let stay = of_before.filter(|(_, (_, first))| !self.changed.contains(*first));
+            // A list that somebody wrote for files of theirs says nothing of what is in them.
+            let stay = of_before
+                .filter(|(_, (_, first))| events.contains(first) && !self.changed.contains(*first));
             tasks.extend(stay.map(|(task, (id, _))| (*id, Task::Old(task))));
         }
         let new = self.tasks.with_first(events);

@@ -183,3 +183,36 @@ fn derived_tables_are_made_again_to_the_same_bytes() {
     case.output(&["verify"]);
     assert_eq!(before, read());
 }
+
+/// `trail verify` holds the index against its list; a question does not, and still builds no answer on what cannot be.
+#[test]
+fn an_index_that_names_events_that_are_not_there_is_noticed() {
+    let case = case();
+    case.output(&["verify"]);
+    let folder = case.path("store/tasks");
+    let head = std::fs::read(folder.join("_index.bin")).unwrap();
+    let text = String::from_utf8_lossy(&head);
+    let segments = &text[text.find(r#"[{"times""#).unwrap()..];
+    let segments: serde_json::Value = serde_json::from_str(segments).unwrap();
+    let file = case
+        .path("store")
+        .join(segments[0]["tasks"].as_str().unwrap());
+    // Behind the tasks of events, and the ids and first events of tasks.
+    let lens: Vec<u64> = serde_json::from_value(segments[0]["lens"][1].clone()).unwrap();
+    let start = usize::try_from(4 * lens[0] + 32 * lens[1] + 4 * lens[2]).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    for member in bytes[start..][..4 * usize::try_from(lens[3]).unwrap()].chunks_exact_mut(4) {
+        member[3] = 0xff;
+    }
+    std::fs::write(&file, bytes).unwrap();
+    for question in [&["timeline"][..], &["export", "events", "--format", "otlp"]] {
+        let assert = case.trail().args(question).assert().failure();
+        let said = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        assert!(
+            said.contains("a task has events that are not in the store"),
+            "{question:?}: {said}"
+        );
+    }
+    case.output(&["stitch"]);
+    case.output(&["timeline"]);
+}

@@ -51,6 +51,8 @@ pub struct TaskIndex {
     /// The file of the head, if it was read of one.
     source: Option<Arc<Source>>,
     segments: Vec<Segment>,
+    /// Whether it was seen to name events that there are not.
+    is_damaged: AtomicBool,
     /// Where events are found, and tasks.
     of_events: Blocks,
     of_tasks: Blocks,
@@ -194,6 +196,7 @@ impl TaskIndex {
         let ends_of_events = segments.iter().map(|segment| segment.events.end as usize);
         let ends_of_tasks = segments.iter().map(Segment::last_task);
         Some(Self {
+            is_damaged: AtomicBool::new(false),
             of_events: Blocks::new(ends_of_events),
             of_tasks: Blocks::new(ends_of_tasks),
             places,
@@ -286,8 +289,14 @@ impl TaskIndex {
     /// Events of a task, in order.
     #[must_use]
     pub fn members(&self, task: usize) -> Vec<u32> {
-        self.task(task)
-            .map_or_else(Vec::new, |(segment, at)| segment.members(at))
+        let found = self.task(task);
+        let mut members = found.map_or_else(Vec::new, |(segment, at)| segment.members(at));
+        let is_one = |event: &u32| (*event as usize) < self.events();
+        if !members.iter().all(is_one) {
+            self.is_damaged.store(true, Ordering::Relaxed);
+            members.retain(is_one);
+        }
+        members
     }
 
     /// Where the events of a task lie, in order.
@@ -507,8 +516,15 @@ impl TaskIndex {
     /// Whether all that was asked of the index could be read. To be asked before an answer is given.
     ///
     /// # Errors
-    /// One of its files could not be read somewhere.
+    /// One of its files could not be read somewhere, or names events that there are not.
     pub fn check(&self) -> Result<(), StoreError> {
+        if self.is_damaged.load(Ordering::Relaxed) {
+            return Err(StoreError::Damaged {
+                path: "tasks".into(),
+                reason: "a task has events that are not in the store; `trail stitch` makes the tasks anew"
+                    .to_owned(),
+            });
+        }
         let of_segments = self.segments.iter().flat_map(|segment| &segment.sources);
         let mut sources = self.source.iter().chain(of_segments);
         sources.try_for_each(|source| source.check())

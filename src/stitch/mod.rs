@@ -47,7 +47,7 @@ const CELLS_A_FILE: usize = 8;
 const CELLS_AT_ONCE: usize = 8;
 
 /// Cells whose events are as many as a segment of the index has at most, as far as parts of the store are not larger.
-const CELLS_A_SEGMENT: usize = 4;
+const CELLS_A_SEGMENT: usize = 6;
 
 /// Cells whose events are as many as keys, or ids, are held at once.
 const CELLS_HELD: usize = 32;

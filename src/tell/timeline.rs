@@ -282,8 +282,8 @@ fn fitting_in(
     }
     let is_whole = request.since.is_none() && request.until.is_none();
     let is_left = |event: u32| {
-        index.task_of(event).is_some_and(|task| asked[task])
-            && (is_whole || is_within(index.time(event), request.since, request.until))
+        (is_whole || is_within(index.time(event), request.since, request.until))
+            && index.task_of(event).is_some_and(|task| asked[task])
     };
     // Of what is frequent there are millions.
     let pieces: Vec<&[EventRef]> = fitting.chunks(COUNTED_AT_ONCE).collect();

@@ -189,25 +189,15 @@ pub(super) fn merge(
         return Ok(None);
     };
     let kinds = merge.kinds(times);
-    let Merge {
-        before,
-        among,
-        store,
-        told,
-        roots,
-        weighings,
-        changed: old,
-        ..
-    } = merge;
     let renewed = Renewed {
         before,
-        among,
-        store,
-        told,
-        roots,
-        weighings,
+        among: merge.among,
+        store: merge.store,
+        told: merge.told,
+        roots: merge.roots,
+        weighings: merge.weighings,
         times,
-        changed: old,
+        changed: merge.changed,
         tasks,
     };
     Ok(Some(Merged {

@@ -87,7 +87,7 @@ pub(super) fn is_unfinished(store: &Store) -> bool {
 
 /// Whether one of the derived files is as the list says.
 pub(super) fn is_as_listed(store: &Store, file: &str) -> bool {
-    derived::is_as_listed(&store.layout().root, LIST, file)
+    is_as_it_was(store, &listed(store), file)
 }
 
 /// The same, where the list was read.

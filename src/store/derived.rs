@@ -100,17 +100,6 @@ pub fn is_aside(name: &str) -> bool {
     name.starts_with('_') && !name.contains('.')
 }
 
-/// Whether a list names a file, and it is as it was written.
-#[must_use]
-pub fn is_as_listed(root: &Path, name: &str, file: &str) -> bool {
-    let listed = listed(root, name);
-    let as_it_is = list(root, &[file]).ok();
-    let (Some(listed), Some([as_it_is])) = (listed, as_it_is.as_deref()) else {
-        return false;
-    };
-    listed.contains(as_it_is)
-}
-
 /// Holds the files that there are against their list; without list there has to be none. Unfinished files are not
 /// used, and nothing is said of them. `again` says how they are made anew.
 #[must_use]

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::index::{Among, Before, Described, InUse, NewSegment, Segment, Texts, json};
-use super::merge::{NONE, NewTasks, Told, moved};
+use super::looked::{Told, moved};
+use super::merge::{NONE, NewTasks};
 use super::weigh::{Cause, Weighing};
 use crate::model::Digest;
 use crate::store::{Store, StoreError, side_by_side};

@@ -1,23 +1,27 @@
 //! Tasks in a form that questions can use at once.
 
 mod before;
+mod blocks;
 mod columns;
 mod links;
 mod parts;
 mod places;
 mod segments;
+mod set;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 pub(super) use self::before::Before;
+use self::blocks::Blocks;
 use self::columns::Head;
 pub(super) use self::columns::json;
 pub(super) use self::links::{InUse, Links, NO_REASON, Reason, Reasons};
 pub(super) use self::parts::{Made, Texts};
 pub(super) use self::places::{Among, Numbered, Places, as_they_came};
 pub(super) use self::segments::{Described, NewSegment, Segment};
+pub use self::set::TaskSet;
 use super::Hub;
 use super::column::{Column, Source};
 use super::derived::INDEX;
@@ -80,79 +84,6 @@ pub(super) fn bit(kind: Kind) -> u32 {
 
 // There is a bit for each.
 const _: () = assert!(Kind::ALL.len() <= 32);
-
-/// Bits of the numbers that lie in one block.
-const BLOCK: u32 = 14;
-
-/// Finds the segment of a number: where those of segments end, and the segment of the first number of each block.
-#[derive(Debug)]
-struct Blocks {
-    ends: Vec<usize>,
-    segments: Vec<usize>,
-}
-
-impl Blocks {
-    fn new(ends: impl Iterator<Item = usize>) -> Self {
-        let ends: Vec<usize> = ends.collect();
-        let all = ends.last().copied().unwrap_or(0);
-        let firsts = (0..all).step_by(1 << BLOCK);
-        Self {
-            segments: firsts
-                .map(|first| ends.partition_point(|end| *end <= first))
-                .collect(),
-            ends,
-        }
-    }
-
-    /// The segment of a number; how many there are, if it is of none.
-    fn find(&self, number: usize) -> usize {
-        let block = self.segments.get(number >> BLOCK).copied();
-        let mut segment = block.unwrap_or(self.ends.len());
-        while self.ends.get(segment).is_some_and(|end| *end <= number) {
-            segment += 1;
-        }
-        segment
-    }
-}
-
-/// Some of the tasks of a store; threads that read it side by side add to it together.
-pub struct TaskSet(Vec<AtomicBool>);
-
-impl TaskSet {
-    /// None of the tasks of that store.
-    #[must_use]
-    pub fn new(index: &TaskIndex) -> Self {
-        Self((0..index.len()).map(|_| AtomicBool::default()).collect())
-    }
-
-    /// Adds a task of the store.
-    pub fn insert(&self, task: usize) {
-        if let Some(of) = self.0.get(task) {
-            of.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Whether it has that task.
-    #[must_use]
-    pub fn contains(&self, task: usize) -> bool {
-        let of = self.0.get(task);
-        of.is_some_and(|of| of.load(Ordering::Relaxed))
-    }
-
-    /// Number of its tasks.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        (0..self.0.len())
-            .filter(|task| self.contains(*task))
-            .count()
-    }
-
-    /// Whether it has none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 impl TaskIndex {
     /// An index whose segments were written.
@@ -588,22 +519,5 @@ impl TaskIndex {
             let written = self.head.write(out);
             written.map_err(StoreError::io("writing", &path))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_number_is_found_in_its_segment() {
-        let block = 1 << BLOCK;
-        let ends = [3, 3, block - 1, block, 4 * block + 7, 4 * block + 8];
-        let blocks = Blocks::new(ends.into_iter());
-        for number in (0..4 * block + 20).step_by(3).chain(block - 3..block + 3) {
-            let known = ends.partition_point(|end| *end <= number);
-            assert_eq!(blocks.find(number), known, "{number}");
-        }
-        assert_eq!(Blocks::new(std::iter::empty()).find(0), 0);
     }
 }

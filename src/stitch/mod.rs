@@ -24,8 +24,9 @@ mod touched;
 mod weigh;
 
 pub use derived::{check_derived, derived_tables, remake_derived};
+pub use facts::dumps;
 pub use index::{Link, TaskIndex, TaskSet};
-pub use statements::{STATEMENTS, StrongKey, strong_keys};
+pub use statements::{EVIDENCE, IDS, Sighted, StrongKey, notation, sights, strong_keys};
 pub use weigh::{Candidate, Cause, Clock, Weighing};
 
 use std::collections::BTreeMap;

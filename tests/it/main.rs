@@ -8,6 +8,7 @@ mod bad_input;
 mod browse;
 mod commands;
 mod demo_case;
+mod evidence_sql;
 mod examples;
 mod formats;
 mod gate;

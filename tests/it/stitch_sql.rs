@@ -9,7 +9,7 @@ use polars_io::SerReader;
 use polars_io::parquet::read::ParquetReader;
 use trail::config::Config;
 use trail::model::Digest;
-use trail::stitch::{STATEMENTS, current, strong_keys};
+use trail::stitch::{IDS, current, strong_keys};
 use trail::store::Store;
 
 use crate::{Case, project};
@@ -67,7 +67,7 @@ fn derived(root: &Path, name: &str, columns: &[&str]) -> DataFrame {
         .unwrap()
 }
 
-fn rows(frame: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
+pub(crate) fn rows(frame: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = (0..frame.height())
         .map(|row| {
             let cell = |name: &&str| {
@@ -83,60 +83,94 @@ fn rows(frame: &DataFrame, columns: &[&str]) -> Vec<Vec<String>> {
     rows
 }
 
+/// The statements, and the tables of a store that they read.
+pub(crate) struct Statements {
+    pub(crate) context: SQLContext,
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    ids: Vec<String>,
+}
+
+impl Statements {
+    pub(crate) fn on(case: &Case) -> Self {
+        let store = Store::open(&case.path("store")).unwrap();
+        let config = Config::load(&store.layout().config()).unwrap();
+        let context = SQLContext::new();
+        let columns = [
+            "event_id", "row", "time", "kind", "end_time", "format", "action", "file", "ordinal",
+            "part",
+        ];
+        let events = table(&store, "events", &columns);
+        let ids = rows(&events, &["event_id"]).into_iter().flatten().collect();
+        context.register("events", events.lazy());
+        let keys = table(&store, "keys", &["kind", "value", "row"]);
+        context.register("keys", keys.lazy());
+        let strong = strong_keys(&config);
+        let strong = df!(
+            "kind" => strong.iter().map(|key| key.kind.to_string()).collect::<Vec<_>>(),
+            "least_bytes" => strong.iter().map(|key| number(key.least_bytes)).collect::<Vec<_>>(),
+            "hub_limit" => strong.iter().map(|key| number(key.hub_limit)).collect::<Vec<_>>(),
+        );
+        context.register("strong", strong.unwrap().lazy());
+        Self {
+            context,
+            store,
+            config,
+            ids,
+        }
+    }
+
+    /// Runs one, whose result has its name from then on.
+    pub(crate) fn run(&mut self, (name, statement): (&str, &str)) -> DataFrame {
+        let found = self.context.execute(statement).and_then(LazyFrame::collect);
+        let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
+        self.context.register(name, found.clone().lazy());
+        found
+    }
+
+    /// Joins events by ids, and by links: hubs, times and labels.
+    pub(crate) fn join(&mut self, links: DataFrame) -> [Vec<Vec<String>>; 3] {
+        self.context.register("links", links.lazy());
+        let labels = df!("event" => &self.ids, "label" => &self.ids).unwrap();
+        self.context.register("labels", labels.lazy());
+        let (closure, before) = IDS.split_last().unwrap();
+        let (mut hubs, mut times) = (Vec::new(), Vec::new());
+        for statement in before {
+            let found = self.run(*statement);
+            match statement.0 {
+                "hubs" => hubs = rows(&found, &["kind", "value", "reach", "events"]),
+                "times" => times = rows(&found, &["event", "time"]),
+                _ => {}
+            }
+        }
+        let mut labels = Vec::new();
+        for _ in 0..MOST_ROUNDS {
+            let next = rows(&self.run(*closure), &["event", "label"]);
+            if next == labels {
+                return [hubs, times, labels];
+            }
+            labels = next;
+        }
+        panic!("labels have not come to rest");
+    }
+
+    pub(crate) fn links(&self) -> DataFrame {
+        let root = &self.store.layout().root;
+        derived(root, "links", &["cause", "effect", "rule"])
+    }
+}
+
+pub(crate) fn number(number: usize) -> i64 {
+    i64::try_from(number).unwrap()
+}
+
 /// Runs the statements on a store, and holds their hubs and tasks against those of the program.
 fn holds(case: &Case) -> (usize, usize) {
     case.output(&["stitch"]);
-    let store = Store::open(&case.path("store")).unwrap();
-    let config = Config::load(&store.layout().config()).unwrap();
-    let root = &store.layout().root;
-    let mut context = SQLContext::new();
-    let events = table(&store, "events", &["event_id", "row", "time", "kind"]);
-    let ids: Vec<String> = rows(&events, &["event_id"]).into_iter().flatten().collect();
-    context.register("events", events.lazy());
-    context.register(
-        "keys",
-        table(&store, "keys", &["kind", "value", "row"]).lazy(),
-    );
-    let links = derived(root, "links", &["cause", "effect", "rule"]);
-    context.register("links", links.lazy());
-    let strong = strong_keys(&config);
-    let number = |number: usize| i64::try_from(number).unwrap();
-    let strong = df!(
-        "kind" => strong.iter().map(|key| key.kind.to_string()).collect::<Vec<_>>(),
-        "least_bytes" => strong.iter().map(|key| number(key.least_bytes)).collect::<Vec<_>>(),
-        "hub_limit" => strong.iter().map(|key| number(key.hub_limit)).collect::<Vec<_>>(),
-    );
-    context.register("strong", strong.unwrap().lazy());
-    let labels = df!("event" => &ids, "label" => &ids).unwrap();
-    context.register("labels", labels.lazy());
-    let mut run = |name: &str, statement: &str| {
-        let found = context.execute(statement).and_then(LazyFrame::collect);
-        let found = found.unwrap_or_else(|error| panic!("{name}: {error}"));
-        context.register(name, found.clone().lazy());
-        found
-    };
-    let ((last, closure), before) = STATEMENTS.split_last().unwrap();
-    let mut hubs = Vec::new();
-    let mut times = DataFrame::default();
-    for (name, statement) in before {
-        let found = run(name, statement);
-        match *name {
-            "hubs" => hubs = rows(&found, &["kind", "value", "reach", "events"]),
-            "times" => times = found,
-            _ => {}
-        }
-    }
-    let mut labels = Vec::new();
-    for round in 0.. {
-        let next = rows(&run(last, closure), &["event", "label"]);
-        if next == labels {
-            break;
-        }
-        labels = next;
-        assert!(round < MOST_ROUNDS);
-    }
-
-    let index = current(&store, &config).unwrap();
+    let mut statements = Statements::on(case);
+    let [hubs, times, labels] = statements.join(statements.links());
+    let index = current(&statements.store, &statements.config).unwrap();
+    let root = &statements.store.layout().root;
     let mut own: Vec<Vec<String>> = index
         .hubs()
         .iter()
@@ -152,23 +186,17 @@ fn holds(case: &Case) -> (usize, usize) {
     own.sort();
     assert_eq!(hubs, own);
     // A task's id is the digest of its least event id.
-    let digest = |label: &str| {
-        let bytes = (0..64)
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&label[at..at + 2], 16));
-        Digest::of(&bytes.collect::<Result<Vec<u8>, _>>().unwrap()).to_string()
-    };
     let mut by_sql: Vec<Vec<String>> = labels
         .iter()
-        .map(|row| vec![digest(&row[1]), row[0].clone()])
+        .map(|row| {
+            let least: Digest = row[1].parse().unwrap();
+            vec![Digest::of(&least.0).to_string(), row[0].clone()]
+        })
         .collect();
     by_sql.sort();
     let tasks = derived(root, "tasks", &["task", "event", "time"]);
     assert_eq!(by_sql, rows(&tasks, &["task", "event"]));
-    assert_eq!(
-        rows(&times, &["event", "time"]),
-        rows(&tasks, &["event", "time"])
-    );
+    assert_eq!(times, rows(&tasks, &["event", "time"]));
     let joined = labels.iter().filter(|row| row[0] != row[1]).count();
     (joined, hubs.len())
 }

@@ -7,6 +7,7 @@ mod ties;
 use arrow_array::{Array, StringArray};
 use foldhash::HashMap;
 
+pub use self::order::dumps;
 pub(super) use self::order::{Order, least_ids};
 use self::part::Part;
 use super::index::Places;

@@ -50,8 +50,10 @@ fn dump_name(file: &CustodyFile) -> String {
     format!("{}!{member}", file.sha256)
 }
 
-/// The number of each file of each batch; sorted, so that a dump's number does not depend on the order of ingest.
-fn dumps(store: &Store) -> Vec<Vec<u32>> {
+/// The number of each file of each batch, in the order of the store; sorted, so that a dump's number does not depend on the order
+/// of ingest. Records of one time are in the order of their dumps.
+#[must_use]
+pub fn dumps(store: &Store) -> Vec<Vec<u32>> {
     let files = store.batches().iter().flat_map(|batch| &batch.files);
     let mut names: Vec<String> = files.map(dump_name).collect();
     names.sort_unstable();

@@ -22,7 +22,7 @@ const MOST_GUESTS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::stitch) struct Bounds {
     /// What was done then is decided here ...
-    pub(super) own: (i64, i64),
+    pub(in crate::stitch) own: (i64, i64),
     /// ... looking at all that was asked for then, and what it may have caused.
     pub(in crate::stitch) seen: (i64, i64),
     /// Other things that were done then may have had the same causes, and teach as well.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::lists::Lists;
 use super::*;
-use crate::model::evidence_value;
+use crate::stitch::statements::notation;
 use crate::stitch::texts::Texts;
 use crate::store::KeyScan;
 
@@ -80,8 +80,7 @@ impl OfPart {
                 let number = match &last {
                     Some((known, number)) if known == value => *number,
                     _ => {
-                        let id = value.rsplit_once('/').map_or(value, |(_, id)| id);
-                        let number = evidence_value(id).map(|id| of_part.names.number(&id));
+                        let number = notation(value).map(|of| of_part.names.number(&of));
                         last = Some((value.to_owned(), number));
                         number
                     }

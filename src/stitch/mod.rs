@@ -41,7 +41,7 @@ use crate::model::{Digest, KeyKind};
 use crate::store::{Custody, Store, StoreError};
 
 /// How records are joined: raised with each change of it, so that nothing made in another way is taken for current.
-const METHOD: u32 = 18;
+const METHOD: u32 = 19;
 
 /// Cells whose events are as many rows as a file of tasks has at most.
 const CELLS_A_FILE: usize = 8;

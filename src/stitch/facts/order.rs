@@ -24,7 +24,7 @@ const NONE: i64 = i64::MAX;
 pub(in crate::stitch) struct Order {
     /// Microseconds since 1970-01-01 UTC; [`NONE`] for none.
     times: Arc<Vec<i64>>,
-    kinds: Vec<Kind>,
+    steps: Vec<Step>,
     /// Dump, ordinal and part decide between equal times, behind the causal rank of the kind.
     ties: Ties,
     /// The source that stands for each format: of several, the first one by name.
@@ -35,9 +35,49 @@ pub(in crate::stitch) struct Order {
 #[derive(Default)]
 struct OfPart {
     times: Vec<i64>,
-    kinds: Vec<Kind>,
+    steps: Vec<Step>,
     ties: ties::OfPart,
     sources: BTreeMap<String, String>,
+    /// What the record that was read last says was given to a model, as far as no answer of it has come: by their places here.
+    given: Given,
+}
+
+/// Dump, ordinal and time of a record, and the places of those of its events that a model was given with it.
+#[derive(Default)]
+struct Given {
+    of: (u32, i64, i64),
+    events: Vec<usize>,
+}
+
+/// What kind of step an event is, and whether the same record tells behind it, at the same time, of the model's answer: results of
+/// tools and approvals that a model was given come before what it made of them.
+#[derive(Clone, Copy)]
+struct Step(u8);
+
+impl Step {
+    /// Set where the model was given it.
+    const GIVEN: u8 = 0x80;
+
+    fn of(kind: Kind) -> Self {
+        Self(kind as u8)
+    }
+
+    fn kind(self) -> Kind {
+        let at = usize::from(self.0 & !Self::GIVEN);
+        Kind::ALL.get(at).copied().unwrap_or(Kind::Other)
+    }
+
+    fn is_given(self) -> bool {
+        self.0 & Self::GIVEN != 0
+    }
+
+    /// Place in a causal chain.
+    fn rank(self) -> u8 {
+        match self.is_given() {
+            true => Kind::Inference.causal_rank(),
+            false => self.kind().causal_rank(),
+        }
+    }
 }
 
 const COLUMNS: [&str; 7] = [
@@ -90,7 +130,7 @@ impl Order {
         }
         let of = &mut parts;
         let times = joined(of, |part| &mut part.times);
-        let kinds = joined(of, |part| &mut part.kinds);
+        let steps = joined(of, |part| &mut part.steps);
         let of_parts = files.iter().zip(of.iter_mut());
         let of_parts =
             of_parts.map(|((part, _), of)| (part.events.start, std::mem::take(&mut of.ties)));
@@ -100,7 +140,7 @@ impl Order {
         }
         Ok(Self {
             times: Arc::new(times),
-            kinds,
+            steps,
             ties,
             sources,
         })
@@ -114,7 +154,7 @@ impl Order {
     ) -> Result<OfPart, StoreError> {
         let mut part = OfPart {
             times: Vec::with_capacity(events.len()),
-            kinds: Vec::with_capacity(events.len()),
+            steps: Vec::with_capacity(events.len()),
             ..OfPart::default()
         };
         scan_columns::<StoreError>(path, Some(&COLUMNS), |table| {
@@ -135,7 +175,7 @@ impl Order {
         }
         Self {
             times: Arc::new(of(&self.times, among)),
-            kinds: of(&self.kinds, among),
+            steps: of(&self.steps, among),
             ties: self.ties.some(among),
             sources: self.sources.clone(),
         }
@@ -148,7 +188,7 @@ impl Order {
 
     /// Kind of an event.
     pub fn kind(&self, event: u32) -> Kind {
-        self.kinds[event as usize]
+        self.steps[event as usize].kind()
     }
 
     /// Time of an event.
@@ -179,10 +219,11 @@ impl Order {
         }
     }
 
-    /// Events in their order. Mostly their times decide, and nothing else is looked at.
+    /// Events in their order. Mostly their times decide, and nothing else is looked at; else what a model was given with its
+    /// request comes with its answer, just before that, and the causal rank of kinds decides.
     pub fn compare(&self, a: u32, b: u32) -> std::cmp::Ordering {
         let time = |event: u32| self.times[event as usize];
-        let rank = |event: u32| self.kind(event).causal_rank();
+        let rank = |event: u32| self.steps[event as usize].rank();
         time(a)
             .cmp(&time(b))
             .then_with(|| rank(a).cmp(&rank(b)))
@@ -191,6 +232,27 @@ impl Order {
 }
 
 impl OfPart {
+    /// Adds an event of a record, which is known by its dump, its ordinal and the event's time.
+    fn add_step(&mut self, kind: Kind, of: (u32, i64, i64)) {
+        let given = &mut self.given;
+        if given.of != of {
+            given.of = of;
+            given.events.clear();
+        }
+        match kind {
+            Kind::ToolResult | Kind::Approval | Kind::Rejection => {
+                given.events.push(self.steps.len());
+            }
+            Kind::Inference => {
+                for event in given.events.drain(..) {
+                    self.steps[event].0 |= Step::GIVEN;
+                }
+            }
+            _ => {}
+        }
+        self.steps.push(Step::of(kind));
+    }
+
     fn add(
         &mut self,
         table: &RecordBatch,
@@ -214,7 +276,7 @@ impl OfPart {
             let time = (!times.is_null(row)).then(|| times.value(row));
             self.ties.add(dump, (time, place));
             let kind = Kind::from_name(kinds.value(row)).unwrap_or(Kind::Other);
-            self.kinds.push(kind);
+            self.add_step(kind, (dump, place.0, time.unwrap_or(NONE)));
             // That of the row before, mostly.
             let of = (
                 text(formats, row),
@@ -295,5 +357,44 @@ fn add_source(sources: &mut BTreeMap<String, String>, format: String, source: St
     let known = sources.entry(format).or_insert_with(|| source.clone());
     if source < *known {
         *known = source;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_was_given_comes_before_its_answer_at_the_same_time() {
+        let mut part = OfPart::default();
+        let record = (1, 7, 100);
+        for (kind, of) in [
+            (Kind::ToolResult, record),
+            (Kind::Approval, record),
+            (Kind::Inference, record),
+            // Behind the answer, at the same time: run by the vendor.
+            (Kind::ToolResult, record),
+            // Of another record, dump or time.
+            (Kind::ToolResult, (1, 8, 100)),
+            (Kind::Inference, (1, 9, 100)),
+            (Kind::Rejection, (1, 9, 100)),
+            (Kind::Inference, (2, 9, 100)),
+            (Kind::ToolResult, (2, 9, 100)),
+            (Kind::Inference, (2, 9, 101)),
+        ] {
+            part.add_step(kind, of);
+        }
+        let given = part.steps.iter().map(|step| step.is_given());
+        let given: Vec<usize> = given
+            .enumerate()
+            .filter_map(|(at, is_given)| is_given.then_some(at))
+            .collect();
+        assert_eq!(given, [0, 1]);
+        for kind in Kind::ALL {
+            assert_eq!(Step::of(*kind).kind(), *kind);
+        }
+        let rank = Kind::Inference.causal_rank();
+        assert!(part.steps[..3].iter().all(|step| step.rank() == rank));
+        assert!(part.steps[3].rank() > rank);
     }
 }

@@ -7,7 +7,8 @@ WITH ordered AS (
         records.time AS time,
         SUM(CASE WHEN records.is_request = 1 OR records.kind = 'tool_call' THEN 1 ELSE 0 END) OVER (
             PARTITION BY deeds.deed
-            ORDER BY records.is_timeless, records.time, records.dump, records.ordinal, records.part, records.event
+            ORDER BY records.is_timeless, records.time, records.place,
+                     records.dump, records.ordinal, records.part, records.event
         ) AS step
     FROM deeds
     JOIN records ON deeds.event = records.event

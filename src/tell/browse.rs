@@ -410,8 +410,9 @@ fn mark(line: &Line) -> &'static str {
 }
 
 fn what(line: &Line) -> String {
+    let deed = Some(line.deed()).filter(|deed| !deed.is_empty());
     let parts = [
-        line.action.as_deref(),
+        deed.as_deref(),
         line.object.as_deref(),
         line.amount.as_deref(),
     ];

@@ -67,7 +67,7 @@ fn changes(line: &Line) -> String {
 
 fn what(line: &Line) -> String {
     let mut words = vec![line.kind.replace('_', " ")];
-    words.extend(line.action.clone().filter(|action| *action != line.kind));
+    words.extend(Some(line.deed()).filter(|deed| !deed.is_empty()));
     words.join(": ")
 }
 

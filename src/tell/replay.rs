@@ -318,8 +318,9 @@ pub fn step_text(replay: &Replay, at: usize, columns: usize, diff: bool) -> Stri
     };
     let line = &step.line;
     let mut out = Vec::new();
+    let deed = line.deed();
     let what = [
-        line.action.as_deref().unwrap_or_default(),
+        deed.as_str(),
         line.object.as_deref().unwrap_or_default(),
         line.amount.as_deref().unwrap_or_default(),
     ];

@@ -70,6 +70,8 @@ pub struct Line {
     pub on_behalf_of: Option<String>,
     /// What was done.
     pub action: Option<String>,
+    /// Tool that was called, or gave a result.
+    pub tool: Option<String>,
     /// Object's type and id.
     pub object: Option<String>,
     /// Changed fields.
@@ -96,6 +98,21 @@ pub struct Line {
     pub notes: Option<String>,
     /// Dump, record and bytes behind the event.
     pub evidence: Vec<String>,
+}
+
+impl Line {
+    /// What was done, with the tool, as far as that is not the kind of step over again.
+    pub(super) fn deed(&self) -> String {
+        deed(&self.kind, self.action.as_deref(), self.tool.as_deref())
+    }
+}
+
+/// An action, and the tool where the action does not name it; empty where both say no more than the kind.
+pub(super) fn deed(kind: &str, action: Option<&str>, tool: Option<&str>) -> String {
+    let action = action.filter(|action| *action != kind);
+    let named = |tool: &&str| action.is_none_or(|action| !action.contains(tool));
+    let words: Vec<&str> = action.into_iter().chain(tool.filter(named)).collect();
+    words.join(" ")
 }
 
 /// One changed field.
@@ -313,6 +330,7 @@ fn line(store: &Store, index: &TaskIndex, event: &EventView<'_>, number: u32) ->
         actor_type: text(Col::ActorType),
         on_behalf_of: text(Col::OnBehalfOf),
         action: text(Col::Action),
+        tool: text(Col::Tool),
         object,
         changes: event
             .changes()

@@ -6,7 +6,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text};
-use super::{Answer, Ask, Conversation, ToolCall, ToolResult, configuration_digest, sse_data};
+use super::{
+    Answer, Ask, Conversation, Repeated, ToolCall, ToolResult, configuration_digest, sse_data,
+};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -112,6 +114,15 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
             take_user_content(&mut ask, content)?;
         }
     }
+    if let (Some(answer), false) = (last_answer, ask.results.is_empty()) {
+        let content = request.messages[answer].content.map_or("", RawValue::get);
+        let blocks: Vec<Block<'_>> = serde_json::from_str(content).unwrap_or_default();
+        let calls = blocks.into_iter().map(|block| Repeated {
+            id: block.id.and_then(Text::some),
+            name: block.name.and_then(Text::some),
+        });
+        ToolResult::name(&mut ask.results, &calls.collect::<Vec<_>>());
+    }
     let tools = request.tools.map_or("", RawValue::get);
     ask.tools = tools.matches("\"input_schema\"").count();
     for (name, value) in [
@@ -165,6 +176,7 @@ pub fn take_user_content<'a>(ask: &mut Ask<'a>, content: &'a RawValue) -> serde_
         match block.kind.as_deref() {
             Some("tool_result") => ask.results.push(ToolResult {
                 call: block.tool_use_id.and_then(Text::some),
+                tool: None,
                 text: block.content.map(message_text).unwrap_or_default(),
                 error: block.is_error.unwrap_or(false),
             }),

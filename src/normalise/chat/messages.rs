@@ -3,12 +3,15 @@
 //! `tool_call_response`, `reasoning`. Writers that hand on the vendor's messages (`tool_calls`, `tool_call_id`) are
 //! read as well, and the two conventions that spread calls over attributes.
 
+mod within;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+
+pub use within::{calls_within, results_within};
 
 use super::text_of;
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
@@ -71,6 +74,8 @@ pub struct AskedTool {
 pub struct GivenResult {
     /// Id of the call.
     pub id: Option<String>,
+    /// `gen_ai.tool.name`, where the messages repeat the call or name the tool.
+    pub tool: Option<String>,
     /// The result.
     pub text: String,
 }
@@ -94,25 +99,35 @@ pub fn calls(json: &str) -> Vec<AskedTool> {
     if !json.contains("\"tool_call") {
         return Vec::new();
     }
-    let mut calls = Vec::new();
-    for message in read(json) {
-        let parts = message.parts.into_iter().flatten();
-        let parts = parts.filter(|part| part.kind.as_deref() == Some("tool_call"));
-        for part in parts.chain(message.tool_calls.into_iter().flatten()) {
-            let (name, arguments) = match part.function {
-                Some(function) => (function.name, function.arguments),
-                None => (part.name, part.arguments),
-            };
-            if let Some(name) = owned(name) {
-                calls.push(AskedTool {
-                    id: owned(part.id),
-                    name,
-                    arguments: arguments.map(text_of).unwrap_or_default().into_owned(),
-                });
-            }
-        }
+    read(json).into_iter().flat_map(asked).collect()
+}
+
+/// The tools that one message asks for.
+fn asked(message: Message<'_>) -> Vec<AskedTool> {
+    let parts = message.parts.into_iter().flatten();
+    let parts = parts.filter(|part| part.kind.as_deref() == Some("tool_call"));
+    let calls = parts.chain(message.tool_calls.into_iter().flatten());
+    let asked = calls.filter_map(|part| {
+        let (name, arguments) = match part.function {
+            Some(function) => (function.name, function.arguments),
+            None => (part.name, part.arguments),
+        };
+        Some(AskedTool {
+            id: owned(part.id),
+            name: owned(name)?,
+            arguments: arguments.map(text_of).unwrap_or_default().into_owned(),
+        })
+    });
+    asked.collect()
+}
+
+/// Names the tools of results by the calls of the answer before.
+fn name(mut results: Vec<GivenResult>, calls: &[AskedTool]) -> Vec<GivenResult> {
+    for result in results.iter_mut().filter(|result| result.tool.is_none()) {
+        let is_call = |call: &&AskedTool| call.id.is_some() && call.id == result.id;
+        result.tool = calls.iter().find(is_call).map(|call| call.name.clone());
     }
-    calls
+    results
 }
 
 /// The results that a request gives the model anew: those behind its last answer.
@@ -121,20 +136,22 @@ pub fn results(json: &str) -> Vec<GivenResult> {
     if !json.contains("\"tool") {
         return Vec::new();
     }
-    let messages = read(json);
+    let mut messages = read(json);
     let is_answer = |message: &Message<'_>| message.role.as_deref() == Some("assistant");
     let new = messages
         .iter()
         .rposition(is_answer)
         .map_or(0, |last| last + 1);
+    let answer = messages.drain(..new).next_back();
     let mut results = Vec::new();
-    for message in messages.into_iter().skip(new) {
+    for message in messages {
         let is_tool = message.role.as_deref() == Some("tool");
         let before = results.len();
         for part in message.parts.into_iter().flatten() {
             if part.kind.as_deref() == Some("tool_call_response") {
                 results.push(GivenResult {
                     id: owned(part.id),
+                    tool: owned(part.name),
                     text: part.response.map(text_of).unwrap_or_default().into_owned(),
                 });
             }
@@ -142,6 +159,7 @@ pub fn results(json: &str) -> Vec<GivenResult> {
         if is_tool && results.len() == before {
             results.push(GivenResult {
                 id: owned(message.tool_call_id),
+                tool: None,
                 text: message
                     .content
                     .map(text_of)
@@ -150,7 +168,10 @@ pub fn results(json: &str) -> Vec<GivenResult> {
             });
         }
     }
-    results
+    match (results.is_empty(), answer) {
+        (false, Some(answer)) => name(results, &asked(answer)),
+        _ => results,
+    }
 }
 
 /// The tools of an answer whose calls are spread over attributes: `gen_ai.completion.0.tool_calls.0.name`
@@ -191,152 +212,6 @@ pub fn spread_calls<'t>(attributes: impl Iterator<Item = (&'t str, &'t str)>) ->
         .collect()
 }
 
-/// Depth to which messages are looked for.
-const DEEPEST: usize = 16;
-/// Longest text that is looked through.
-const LONGEST: usize = 8 << 20;
-
-fn text_in(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    }
-}
-
-fn first<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
-    names.iter().find_map(|name| value.get(name))
-}
-
-/// The tools that an answer asks for, wherever in it they stand: OpenAI's and LangChain's `tool_calls`,
-/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts.
-#[must_use]
-pub fn calls_within(json: &str) -> Vec<AskedTool> {
-    let may_have = |name: &str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
-    if json.len() > LONGEST || !(may_have("tool") || may_have("function_call")) {
-        return Vec::new();
-    }
-    let mut calls = Vec::new();
-    if let Ok(value) = serde_json::from_str::<Value>(json) {
-        walk_calls(&value, 0, &mut calls);
-    }
-    calls
-}
-
-fn walk_calls(value: &Value, depth: usize, calls: &mut Vec<AskedTool>) {
-    if depth > DEEPEST {
-        return;
-    }
-    match value {
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| walk_calls(item, depth + 1, calls)),
-        Value::Object(members) => {
-            let kind = value.get("type").and_then(Value::as_str);
-            if matches!(kind, Some("tool_use" | "tool_call" | "function_call")) {
-                take_call(value, calls);
-                return;
-            }
-            for (name, member) in members {
-                match (name.as_str(), member) {
-                    ("tool_calls", Value::Array(items)) => {
-                        items.iter().for_each(|item| take_call(item, calls));
-                    }
-                    _ => walk_calls(member, depth + 1, calls),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
-    let inner = value
-        .get("function")
-        .filter(|inner| inner.is_object())
-        .unwrap_or(value);
-    let Some(name) = inner.get("name").and_then(Value::as_str) else {
-        return;
-    };
-    let id = first(value, &["call_id", "id"]).and_then(Value::as_str);
-    let arguments = first(inner, &["arguments", "args", "input"]);
-    let call = AskedTool {
-        id: id.filter(|id| !id.is_empty()).map(str::to_owned),
-        name: name.to_owned(),
-        arguments: arguments.map(text_in).unwrap_or_default(),
-    };
-    // LangChain writes a call twice: as its own, and as the vendor wrote it.
-    let twice = calls.iter().any(|other| match (&other.id, &call.id) {
-        (Some(other), Some(id)) => other == id,
-        _ => *other == call,
-    });
-    if !twice {
-        calls.push(call);
-    }
-}
-
-/// The results that a request gives the model anew, in messages as vendors and LangChain write them.
-#[must_use]
-pub fn results_within(json: &str) -> Vec<GivenResult> {
-    if json.len() > LONGEST || memchr::memmem::find(json.as_bytes(), b"tool").is_none() {
-        return Vec::new();
-    }
-    let Ok(value) = serde_json::from_str::<Value>(json) else {
-        return Vec::new();
-    };
-    let list = value.get("messages").unwrap_or(&value);
-    let Value::Array(messages) = list else {
-        return Vec::new();
-    };
-    // LangSmith puts the messages of each prompt into a list of their own.
-    let messages: Vec<&Value> = messages
-        .iter()
-        .flat_map(|message| match message {
-            Value::Array(inner) => inner.iter().collect(),
-            other => vec![other],
-        })
-        .collect();
-    let inner = |message: &'_ Value| -> Value {
-        message
-            .get("kwargs")
-            .filter(|inner| inner.is_object())
-            .unwrap_or(message)
-            .clone()
-    };
-    let role = |message: &Value| {
-        let role = first(message, &["role", "type"]).and_then(Value::as_str);
-        role.map(str::to_owned).unwrap_or_default()
-    };
-    let messages: Vec<Value> = messages.into_iter().map(inner).collect();
-    let is_answer = |message: &Value| matches!(role(message).as_str(), "assistant" | "ai");
-    let new = messages
-        .iter()
-        .rposition(is_answer)
-        .map_or(0, |last| last + 1);
-    let mut results = Vec::new();
-    for message in &messages[new..] {
-        let content = message.get("content");
-        if role(message) == "tool" {
-            let id = message.get("tool_call_id").and_then(Value::as_str);
-            results.push(GivenResult {
-                id: id.map(str::to_owned),
-                text: content.map(text_in).unwrap_or_default(),
-            });
-            continue;
-        }
-        for part in content.and_then(Value::as_array).into_iter().flatten() {
-            if part.get("type").and_then(Value::as_str) == Some("tool_result") {
-                let id = part.get("tool_use_id").and_then(Value::as_str);
-                results.push(GivenResult {
-                    id: id.map(str::to_owned),
-                    text: part.get("content").map(text_in).unwrap_or_default(),
-                });
-            }
-        }
-    }
-    results
-}
-
 /// Adds an event of a model call with what its messages say: results that it was given before it, tools that
 /// it asks for behind it, at the time of its answer.
 pub fn push<'r>(
@@ -348,6 +223,7 @@ pub fn push<'r>(
     let results = given.into_iter().map(|result| {
         let mut given = of_same_call(&event, Kind::ToolResult);
         given.action = Some(Cow::Borrowed("tool_result"));
+        given.tool = result.tool.map(Cow::Owned);
         given.actor.kind = Some(ActorType::Service);
         given.key_opt(KeyKind::ToolCall, result.id);
         given.attr("personal_data", personal_kinds(&result.text));

@@ -66,10 +66,31 @@ pub struct Ask<'a> {
 pub struct ToolResult<'a> {
     /// Id of the call.
     pub call: Option<Cow<'a, str>>,
+    /// `gen_ai.tool.name`, where the request repeats the call or names the tool.
+    pub tool: Option<Cow<'a, str>>,
     /// The result.
     pub text: Cow<'a, str>,
     /// Whether the tool said it failed.
     pub error: bool,
+}
+
+/// A call that an earlier answer asked for, as a request repeats it.
+struct Repeated<'a> {
+    id: Option<Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
+}
+
+impl<'a> ToolResult<'a> {
+    /// Names the tools of results by the calls that the request repeats.
+    fn name(results: &mut [Self], calls: &[Repeated<'a>]) {
+        for result in results.iter_mut().filter(|result| result.tool.is_none()) {
+            let is_call = |call: &&Repeated<'_>| call.id.is_some() && call.id == result.call;
+            result.tool = calls
+                .iter()
+                .find(is_call)
+                .and_then(|call| call.name.clone());
+        }
+    }
 }
 
 /// A person's answer to a request for approval.
@@ -237,6 +258,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
             event.key(KeyKind::Prefix, digest.clone());
         }
         event.action = Some(Cow::Borrowed("tool_result"));
+        event.tool = result.tool;
         event.actor.kind = Some(ActorType::Service);
         event.outcome = Some(if result.error {
             Outcome::Error
@@ -354,7 +376,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
     for tool in answer.calls {
         let mut event = base(Kind::ToolCall, ended);
         event.action = tool.name.clone().or(Some(Cow::Borrowed("tool_call")));
-        event.tool = tool.name;
+        event.tool.clone_from(&tool.name);
         event.actor.kind = Some(ActorType::Agent);
         event.actor.on_behalf_of = ask.user.clone();
         event.model_served = answer.model.clone();
@@ -374,6 +396,7 @@ pub fn emit<'a>(call: &Call<'a>, ask: Ask<'a>, answer: Answer<'a>, out: &mut Vec
         if let Some(result) = tool.result {
             let mut event = base(Kind::ToolResult, ended);
             event.action = Some(Cow::Borrowed("tool_result"));
+            event.tool = tool.name;
             event.actor.kind = Some(ActorType::Service);
             event.outcome = Some(Outcome::Ok);
             event.key_opt(KeyKind::Response, answer.id.clone());
@@ -434,4 +457,74 @@ pub(super) fn object_text<'r>(record: &Record<'r>, raw: &'r RawValue) -> &'r str
 /// Digest over model parameters, tools and system prompt: equal digest, equal configuration.
 pub(super) fn configuration_digest<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     Digest::of_parts(parts).short(16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::vendors::Vendor;
+    use super::*;
+
+    /// Id and tool of each result that a request gives.
+    fn given(ask: &Ask<'_>) -> Vec<(String, String)> {
+        let text = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or("-").to_owned();
+        let results = ask.results.iter();
+        results
+            .map(|result| (text(&result.call), text(&result.tool)))
+            .collect()
+    }
+
+    #[test]
+    fn results_have_the_tools_of_the_calls_that_the_request_repeats() {
+        let both = [("c1", "read"), ("c2", "write")].map(|(id, of)| (id.to_owned(), of.to_owned()));
+        let chat = r#"{"messages": [
+            {"role": "assistant", "tool_calls": [{"id": "c1", "function": {"name": "older", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "1"},
+            {"role": "assistant", "tool_calls": [
+                {"id": "c1", "function": {"name": "read", "arguments": "{}"}},
+                {"id": "c2", "function": {"name": "write", "arguments": "{}"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "2"},
+            {"role": "tool", "tool_call_id": "c2", "content": "3"}]}"#;
+        assert_eq!(given(&openai::ask(chat).unwrap()), both);
+        let messages = r#"{"messages": [
+            {"role": "assistant", "content": [
+                {"type": "tool_use", "id": "c1", "name": "read", "input": {}},
+                {"type": "tool_use", "id": "c2", "name": "write", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "c1", "content": "2"},
+                {"type": "tool_result", "tool_use_id": "c2", "content": "3"}]}]}"#;
+        assert_eq!(given(&anthropic::ask(messages).unwrap()), both);
+        let responses = r#"{"input": [
+            {"type": "function_call", "call_id": "c1", "name": "read", "arguments": "{}"},
+            {"type": "function_call", "call_id": "c2", "name": "write", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "2"},
+            {"type": "function_call_output", "call_id": "c2", "output": "3"}]}"#;
+        assert_eq!(given(&responses::ask(responses).unwrap()), both);
+        let converse = r#"{"messages": [
+            {"role": "assistant", "content": [
+                {"toolUse": {"toolUseId": "c1", "name": "read", "input": {}}},
+                {"toolUse": {"toolUseId": "c2", "name": "write", "input": {}}}]},
+            {"role": "user", "content": [
+                {"toolResult": {"toolUseId": "c1", "content": [{"text": "2"}]}},
+                {"toolResult": {"toolUseId": "c2", "content": [{"text": "3"}]}}]}]}"#;
+        assert_eq!(
+            given(&vendors::ask(Vendor::Bedrock, converse).unwrap()),
+            both
+        );
+    }
+
+    #[test]
+    fn results_of_calls_that_are_not_repeated_have_no_tool_unless_they_name_it() {
+        let chat = r#"{"messages": [
+            {"role": "tool", "tool_call_id": "c1", "content": "1"},
+            {"role": "function", "name": "read", "content": "2"}]}"#;
+        let owned = |text: &str| text.to_owned();
+        assert_eq!(
+            given(&openai::ask(chat).unwrap()),
+            [(owned("c1"), owned("-")), (owned("-"), owned("read"))]
+        );
+        let gemini = r#"{"contents": [{"role": "user", "parts": [
+            {"functionResponse": {"name": "read", "response": {"total": 1}}}]}]}"#;
+        let ask = vendors::ask(Vendor::Gemini, gemini).unwrap();
+        assert_eq!(given(&ask), [(owned("-"), owned("read"))]);
+    }
 }

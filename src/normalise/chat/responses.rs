@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text, take_metadata};
 use super::{
-    Answer, Ask, Conversation, Decision, Retrieval, ToolCall, ToolResult, configuration_digest,
-    sse_data, text_of,
+    Answer, Ask, Conversation, Decision, Repeated, Retrieval, ToolCall, ToolResult,
+    configuration_digest, sse_data, text_of,
 };
 use crate::normalise::json::{Pairs, Text};
 
@@ -169,6 +169,15 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
             )
     };
     let last_answer = items.iter().rposition(is_answer);
+    let is_call = |item: &&Item<'_>| item.kind.as_deref() == Some("function_call");
+    let calls: Vec<_> = items
+        .iter()
+        .filter(is_call)
+        .map(|call| Repeated {
+            id: call.call_id.clone().and_then(Text::some),
+            name: call.name.clone().and_then(Text::some),
+        })
+        .collect();
     if ask.previous.is_none() {
         remember(ask, &items, is_answer);
     }
@@ -177,6 +186,7 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
         match (item.kind.as_deref(), item.role.as_deref()) {
             (Some("function_call_output"), _) if is_new => ask.results.push(ToolResult {
                 call: item.call_id.and_then(Text::some),
+                tool: None,
                 text: item.output.map(message_text).unwrap_or_default(),
                 error: false,
             }),
@@ -192,6 +202,7 @@ fn take_input<'a>(ask: &mut Ask<'a>, input: &'a RawValue) -> serde_json::Result<
             _ => {}
         }
     }
+    ToolResult::name(&mut ask.results, &calls);
     Ok(())
 }
 

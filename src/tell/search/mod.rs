@@ -101,6 +101,8 @@ pub struct Hit {
     pub actor: Option<String>,
     /// Action.
     pub action: Option<String>,
+    /// Tool that was called, or gave a result.
+    pub tool: Option<String>,
     /// Object.
     pub object: Option<String>,
     /// Which text it was found in (`raw`, `prompt`, …), if texts were searched.
@@ -300,6 +302,7 @@ fn hit(
         kind: text(Col::Kind).unwrap_or_default(),
         actor: text(Col::Actor),
         action: text(Col::Action),
+        tool: text(Col::Tool),
         object: text(Col::Object),
         text: found.map(|found| found.text.clone()),
         context: found.map(|found| found.context.clone()),

@@ -4,6 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::{Found, Hit};
 use crate::tell::safe::{count, csv_cell, cut, terminal};
+use crate::tell::task_block::deed;
 
 /// A hit takes two lines: what the event is, and where the words stand.
 #[must_use]
@@ -70,7 +71,8 @@ fn head(hit: &Hit) -> String {
         hit.source.clone(),
         hit.kind.replace('_', " "),
     ];
-    words.extend(hit.action.clone());
+    let deed = deed(&hit.kind, hit.action.as_deref(), hit.tool.as_deref());
+    words.extend(Some(deed).filter(|deed| !deed.is_empty()));
     words.extend(hit.object.clone());
     words.extend(hit.actor.as_ref().map(|actor| format!("by {actor}")));
     words.extend(hit.text.as_ref().map(|text| format!("({text})")));

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::super::{Ask, Conversation, ToolResult, configuration_digest, openai};
+use super::super::{Ask, Conversation, Repeated, ToolResult, configuration_digest, openai};
 use super::{Vendor, at, list, owned, text};
 
 /// Reads a request body.
@@ -96,6 +96,7 @@ fn gemini_ask(value: &Value) -> Ask<'static> {
             } else if let Some(result) = at(part, &["functionResponse", "function_response"]) {
                 ask.results.push(ToolResult {
                     call: owned(text(result, &["id"])),
+                    tool: owned(text(result, &["name"])),
                     text: owned(text(result, &["response"])).unwrap_or_default(),
                     error: at(result, &["response.error"]).is_some(),
                 });
@@ -145,11 +146,21 @@ fn bedrock_ask(value: &Value) -> Ask<'static> {
                     .collect();
                 ask.results.push(ToolResult {
                     call: owned(text(result, &["toolUseId"])),
+                    tool: None,
                     text: Cow::Owned(texts.join("\n")),
                     error: text(result, &["status"]).as_deref() == Some("error"),
                 });
             }
         }
+    }
+    if let Some(answer) = last {
+        let parts = list(&messages[answer], &["content"]).iter();
+        let calls = parts.filter_map(|part| at(part, &["toolUse"]));
+        let calls = calls.map(|call| Repeated {
+            id: owned(text(call, &["toolUseId"])),
+            name: owned(text(call, &["name"])),
+        });
+        ToolResult::name(&mut ask.results, &calls.collect::<Vec<_>>());
     }
     remember(&mut ask, messages, "assistant", |message| {
         let parts = list(message, &["content"]);

@@ -236,12 +236,13 @@ fn sql_says_of_the_values_of_the_demo_case_what_the_program_says() {
 #[test]
 fn sql_says_it_cell_by_cell_as_well() {
     let case = Case::demo();
-    case.write(
-        "store/trail.toml",
-        format!("[stitch]\ncell = 500\n{FEW_IDS}"),
-    );
-    let held = holds(&case);
-    assert!(held.sharing > 50 && held.cells > 3, "{held:?}");
+    // With all ids changes inside of tasks bring calls from before a cell into it.
+    for (ids, least) in [("", 0), (FEW_IDS, 50)] {
+        let settings = format!("[stitch]\ncell = 500\n{ids}");
+        case.write("store/trail.toml", settings);
+        let held = holds(&case);
+        assert!(held.sharing > least && held.cells > 3, "{held:?}");
+    }
 }
 
 #[test]
@@ -267,9 +268,11 @@ fn sql_says_it_of_the_labelled_logs() {
     for preset in ["easy", "medium"] {
         let case = Case::new();
         case.ingest(&["--tz", "UTC"], &[&logs.join(preset).join("logs")], 0);
-        case.write("store/trail.toml", FEW_IDS);
-        let held = holds(&case);
-        println!("{preset}: {held:?}");
-        assert!(held.sharing > 100, "{held:?}");
+        for (settings, least) in [("", 10), (FEW_IDS, 100)] {
+            case.write("store/trail.toml", settings);
+            let held = holds(&case);
+            println!("{preset}: {held:?}");
+            assert!(held.sharing > least, "{held:?}");
+        }
     }
 }

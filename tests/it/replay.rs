@@ -42,6 +42,12 @@ fn each_step_has_its_state_context_and_approvals() {
     assert!(!saw(calls[0]).contains("1350.00"));
     assert!(saw(calls[1]).contains("1350.00") && !saw(calls[1]).contains("1250.0,"));
     assert!(saw(calls[1]).contains("Please correct invoice 4711"));
+    // One record tells of both: the result is the step before, though their times are the same.
+    let at = |step: &Value| step["step"].as_u64().unwrap();
+    let given = of("tool_result", "openai");
+    assert_eq!(given["time"], calls[1]["time"]);
+    assert_eq!(at(given) + 1, at(calls[1]));
+    assert_eq!(given["tool"], "read_invoice");
     let last = calls.last().unwrap();
     assert!(
         last["said"]

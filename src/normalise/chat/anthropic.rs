@@ -6,9 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text};
-use super::{
-    Answer, Ask, Conversation, Repeated, ToolCall, ToolResult, configuration_digest, sse_data,
-};
+use super::{Answer, Ask, Conversation, Repeated, ToolCall, ToolResult, sse_data};
 use crate::normalise::json::{Pairs, Text};
 
 #[derive(Deserialize)]
@@ -125,20 +123,11 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     }
     let tools = request.tools.map_or("", RawValue::get);
     ask.tools = tools.matches("\"input_schema\"").count();
-    for (name, value) in [
+    let parameters = [
         ("gen_ai.request.temperature", request.temperature),
         ("gen_ai.request.max_tokens", request.max_tokens),
-    ] {
-        if let Some(value) = value.and_then(Text::some) {
-            ask.parameters.push((name, value));
-        }
-    }
-    let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
-    ask.configuration = Some(configuration_digest(
-        [ask.model.as_deref().unwrap_or_default(), &system, tools]
-            .into_iter()
-            .chain(parameters),
-    ));
+    ];
+    ask.configure(&system, tools, parameters);
     if let Some(metadata) = request.metadata {
         super::openai::take_metadata(&mut ask, metadata);
     }

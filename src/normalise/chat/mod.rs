@@ -74,6 +74,25 @@ pub struct ToolResult<'a> {
     pub error: bool,
 }
 
+impl<'a> Ask<'a> {
+    /// Takes the parameters that are set, and the digest of all that makes up the configuration.
+    fn configure(
+        &mut self,
+        system: &str,
+        tools: &str,
+        parameters: impl IntoIterator<Item = (&'static str, Option<Text<'a>>)>,
+    ) {
+        for (name, value) in parameters {
+            self.parameters
+                .extend(value.and_then(Text::some).map(|value| (name, value)));
+        }
+        let model = self.model.as_deref().unwrap_or_default();
+        let parameters = self.parameters.iter().map(|(_, value)| &**value);
+        let parts = [model, system, tools].into_iter().chain(parameters);
+        self.configuration = Some(configuration_digest(parts));
+    }
+}
+
 /// A call that an earlier answer asked for, as a request repeats it.
 struct Repeated<'a> {
     id: Option<Cow<'a, str>>,

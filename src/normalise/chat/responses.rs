@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 
 use super::openai::{error_text, message_text, take_metadata};
 use super::{
-    Answer, Ask, Conversation, Decision, Repeated, Retrieval, ToolCall, ToolResult,
-    configuration_digest, sse_data, text_of,
+    Answer, Ask, Conversation, Decision, Repeated, Retrieval, ToolCall, ToolResult, sse_data,
+    text_of,
 };
 use crate::normalise::json::{Pairs, Text};
 
@@ -134,16 +134,9 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     let tools = request.tools.map_or("", RawValue::get);
     ask.tools = tools.matches("\"type\":\"function\"").count()
         + tools.matches("\"type\": \"function\"").count();
-    if let Some(value) = request.temperature.and_then(Text::some) {
-        ask.parameters.push(("gen_ai.request.temperature", value));
-    }
-    let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
-    let fixed = [
-        ask.model.as_deref().unwrap_or_default(),
-        instructions.as_deref().unwrap_or_default(),
-        tools,
-    ];
-    ask.configuration = Some(configuration_digest(fixed.into_iter().chain(parameters)));
+    let system = instructions.as_deref().unwrap_or_default();
+    let parameters = [("gen_ai.request.temperature", request.temperature)];
+    ask.configure(system, tools, parameters);
     if let Some(metadata) = request.metadata {
         take_metadata(&mut ask, metadata);
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::{Ask, Conversation, Repeated, ToolResult, configuration_digest};
+use super::super::{Ask, Conversation, Repeated, ToolResult};
 use super::{Call, message_text};
 use crate::normalise::json::{Pairs, Text};
 
@@ -103,21 +103,12 @@ pub fn ask(json: &str) -> serde_json::Result<Ask<'_>> {
     }
     let tools = request.tools.map_or("", RawValue::get);
     ask.tools = tools.matches("\"parameters\"").count();
-    for (name, value) in [
+    let parameters = [
         ("gen_ai.request.temperature", request.temperature),
         ("gen_ai.request.top_p", request.top_p),
         ("gen_ai.request.seed", request.seed),
-    ] {
-        if let Some(value) = value.and_then(Text::some) {
-            ask.parameters.push((name, value));
-        }
-    }
-    let parameters: Vec<&str> = ask.parameters.iter().map(|(_, value)| &**value).collect();
-    ask.configuration = Some(configuration_digest(
-        [ask.model.as_deref().unwrap_or_default(), &system, tools]
-            .into_iter()
-            .chain(parameters),
-    ));
+    ];
+    ask.configure(&system, tools, parameters);
     ask.user = request
         .safety_identifier
         .or(request.user)

@@ -1,26 +1,39 @@
 //! Microsoft 365 unified audit log: CSV with the column AuditData, or JSON.
 //!
 //! - Vendor document: Microsoft Learn, "Office 365 Management Activity API schema"; "Detailed
-//!   properties in the audit log".
+//!   properties in the audit log"; "Copilot schema"; "Activity logs for Dataverse".
 //! - Detection: the column AuditData, or CreationTime with Operation and Workload or RecordType.
 //! - Time: `CreationTime`, written without zone and documented as UTC.
-//! - Ids: `Id`, correlation and session ids of `AppAccessContext`, thread of a Copilot interaction.
+//! - Ids: `Id`, request, correlation and session ids (also of `AppAccessContext`), Internet message
+//!   ids of mail, threads of Teams, thread of a Copilot interaction, records of Dataverse.
+//! - Object: `ObjectId` or what the workload has instead of it: subject of a mail, team or message,
+//!   record of Dataverse, what a data loss prevention rule matched, what an alert is about.
 //! - Not mapped: extended properties that repeat the request (kept in the raw record).
 //!
 //! AuditData is authoritative; the other columns are copies, and CreationDate may be local text.
+//! What is nested has more than one form (`Parameters` is a list or a command line): a form that is
+//! not known leaves the field out, never the record.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::model::{ActorType, Change, Event, KeyKind, Kind, Outcome};
+use self::copilot::Copilot;
+use self::details::nested;
+use self::operations::{actor_type, kind_of, outcome};
+use crate::model::{Change, Event, KeyKind};
 use crate::normalise::json::{Pairs, Text};
 use crate::normalise::{Detection, Format, MapError, Record, Sample};
+
+mod copilot;
+mod details;
+mod operations;
 
 /// Microsoft 365 unified audit log.
 pub struct UnifiedAudit;
 
+/// Members of all workloads; what has more than one form is read where it is needed.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct AuditData<'a> {
@@ -42,6 +55,14 @@ struct AuditData<'a> {
     user_id: Option<Text<'a>>,
     #[serde(borrow, rename = "ClientIP")]
     client_ip: Option<Text<'a>>,
+    #[serde(borrow, rename = "ClientIPAddress")]
+    client_ip_address: Option<Text<'a>>,
+    #[serde(borrow)]
+    actor_ip_address: Option<Text<'a>>,
+    #[serde(borrow)]
+    user_agent: Option<Text<'a>>,
+    #[serde(borrow)]
+    client_info_string: Option<Text<'a>>,
     #[serde(borrow)]
     item_type: Option<Text<'a>>,
     #[serde(borrow)]
@@ -50,18 +71,59 @@ struct AuditData<'a> {
     app_id: Option<Text<'a>>,
     #[serde(borrow)]
     client_app_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    application_id: Option<Text<'a>>,
     #[serde(borrow, default)]
     app_access_context: Option<Pairs<'a>>,
-    #[serde(borrow, default)]
-    modified_properties: Option<Vec<Modified<'a>>>,
-    #[serde(borrow, default)]
-    parameters: Option<Vec<Parameter<'a>>>,
+    #[serde(borrow, alias = "CorrelationID")]
+    correlation_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    request_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    session_id: Option<Text<'a>>,
     #[serde(borrow)]
     mailbox_owner_upn: Option<Text<'a>>,
     #[serde(borrow)]
-    copilot_event_data: Option<Copilot<'a>>,
+    send_as_user_smtp: Option<Text<'a>>,
+    #[serde(borrow)]
+    send_on_behalf_of_user_smtp: Option<Text<'a>>,
     #[serde(borrow)]
     error_number: Option<Text<'a>>,
+    #[serde(borrow)]
+    agent_name: Option<Text<'a>>,
+    #[serde(borrow)]
+    agent_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    agent_version: Option<Text<'a>>,
+    modified_properties: Option<&'a RawValue>,
+    parameters: Option<&'a RawValue>,
+    copilot_event_data: Option<&'a RawValue>,
+    item: Option<&'a RawValue>,
+    affected_items: Option<&'a RawValue>,
+    folders: Option<&'a RawValue>,
+    folder: Option<&'a RawValue>,
+    dest_folder: Option<&'a RawValue>,
+    policy_details: Option<&'a RawValue>,
+    share_point_meta_data: Option<&'a RawValue>,
+    exchange_meta_data: Option<&'a RawValue>,
+    incident_id: Option<&'a RawValue>,
+    alert_id: Option<&'a RawValue>,
+    alert_entity_id: Option<&'a RawValue>,
+    entity_type: Option<&'a RawValue>,
+    policy_id: Option<&'a RawValue>,
+    name: Option<&'a RawValue>,
+    severity: Option<&'a RawValue>,
+    team_name: Option<&'a RawValue>,
+    channel_name: Option<&'a RawValue>,
+    chat_thread_id: Option<&'a RawValue>,
+    message_id: Option<&'a RawValue>,
+    add_on_name: Option<&'a RawValue>,
+    members: Option<&'a RawValue>,
+    target_user_or_group_name: Option<&'a RawValue>,
+    entity_name: Option<&'a RawValue>,
+    entity_id: Option<&'a RawValue>,
+    message: Option<&'a RawValue>,
+    fields: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -82,49 +144,6 @@ struct Parameter<'a> {
     name: Option<Text<'a>>,
     #[serde(borrow)]
     value: Option<Text<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Copilot<'a> {
-    #[serde(borrow)]
-    app_host: Option<Text<'a>>,
-    #[serde(borrow)]
-    thread_id: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    accessed_resources: Vec<Resource<'a>>,
-    #[serde(default)]
-    messages: Vec<CopilotMessage>,
-    #[serde(borrow, default)]
-    model_transparency_details: Vec<Transparency<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Resource<'a> {
-    #[serde(borrow, rename = "ID")]
-    id: Option<Text<'a>>,
-    #[serde(borrow)]
-    name: Option<Text<'a>>,
-    #[serde(borrow)]
-    sensitivity_label_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    site_url: Option<Text<'a>>,
-    #[serde(rename = "XPIADetected", default)]
-    xpia_detected: Option<bool>,
-}
-
-#[derive(Deserialize)]
-struct CopilotMessage {
-    #[serde(rename = "JailbreakDetected", default)]
-    jailbreak_detected: Option<bool>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Transparency<'a> {
-    #[serde(borrow)]
-    model_name: Option<Text<'a>>,
 }
 
 impl Format for UnifiedAudit {
@@ -181,63 +200,46 @@ impl Format for UnifiedAudit {
         event.key_opt(KeyKind::User, user.clone());
         event.actor.kind = Some(actor_type(user_type, user.as_deref()));
         event.actor.id = user.clone();
-        event.actor.on_behalf_of =
-            get(&data.mailbox_owner_upn).filter(|owner| Some(owner) != user.as_ref());
+        event.actor.on_behalf_of = get(&data.send_as_user_smtp)
+            .or_else(|| get(&data.send_on_behalf_of_user_smtp))
+            .or_else(|| get(&data.mailbox_owner_upn))
+            .filter(|owner| Some(owner) != user.as_ref());
         event.object.kind = get(&data.item_type).or_else(|| get(&data.workload));
-        event.object.id = get(&data.object_id)
-            .or_else(|| get(&data.source_file_name))
-            .or(get(&data.id));
+        event.object.id = get(&data.object_id).or_else(|| get(&data.source_file_name));
         if let Some(object) = get(&data.object_id) {
             crate::normalise::names::add_mentions(&mut event, &object);
         }
         event.outcome = Some(outcome(get(&data.result_status).as_deref(), &operation));
         event.error = get(&data.error_number).filter(|number| number != "0");
+        event.key_opt(KeyKind::Transaction, get(&data.id));
         event.attr_opt("m365.id", get(&data.id));
         event.attr_opt("m365.workload", get(&data.workload));
         event.attr_opt("m365.record_type", data.record_type.map(RawValue::get));
         event.attr_opt(
             "m365.app_id",
-            get(&data.app_id).or(get(&data.client_app_id)),
+            get(&data.app_id)
+                .or_else(|| get(&data.client_app_id))
+                .or_else(|| get(&data.application_id)),
         );
-        if let Some(address) = get(&data.client_ip) {
+        event.attr_opt(
+            "user_agent.original",
+            get(&data.user_agent).or_else(|| get(&data.client_info_string)),
+        );
+        event.agent = get(&data.agent_name).or_else(|| get(&data.agent_id));
+        event.attr_opt("gen_ai.agent.version", get(&data.agent_version));
+        let address = get(&data.client_ip)
+            .or_else(|| get(&data.client_ip_address))
+            .or_else(|| get(&data.actor_ip_address));
+        if let Some(address) = address {
             event.key(KeyKind::Address, address.clone());
             event.attr("client.address", address);
         }
-        if let Some(context) = &data.app_access_context {
-            if let Some(correlation) = context.get("CorrelationId") {
-                // A caller that passes its trace on does so without dashes; Microsoft's own are UUIDs.
-                let is_trace =
-                    correlation.len() == 32 && correlation.bytes().all(|b| b.is_ascii_hexdigit());
-                event.key(
-                    if is_trace {
-                        KeyKind::Trace
-                    } else {
-                        KeyKind::Request
-                    },
-                    correlation,
-                );
-            }
-            event.key_opt(KeyKind::Session, context.get("AADSessionId"));
-        }
-        for modified in data.modified_properties.into_iter().flatten() {
-            event.changes.push(Change {
-                field: modified.name.map(|name| name.0).unwrap_or_default(),
-                before: modified.old_value.and_then(Text::some).map(inner_value),
-                after: modified.new_value.and_then(Text::some).map(inner_value),
-            });
-        }
-        for parameter in data.parameters.into_iter().flatten() {
-            if let (Some(name), Some(value)) = (parameter.name, parameter.value) {
-                if matches!(&*name, "To" | "Recipients" | "Subject") {
-                    crate::normalise::names::add_mentions(&mut event, &value);
-                }
-                event.attr(Cow::Owned(format!("parameter.{}", name.0)), value.0);
-            }
-        }
-        let copilot = data.copilot_event_data;
+        add_requests(&mut event, &data);
+        add_changes(&mut event, &data);
         event.action = Some(operation);
-        match copilot {
-            Some(copilot) => copilot_events(event, copilot, out),
+        details::add(&mut event, &data);
+        match nested::<Copilot<'r>>(data.copilot_event_data) {
+            Some(copilot) => copilot::events(event, copilot, out),
             None => out.push(event),
         }
         Ok(())
@@ -259,139 +261,69 @@ fn inner_value(value: Cow<'_, str>) -> Cow<'_, str> {
     value
 }
 
-fn copilot_events<'r>(mut event: Event<'r>, copilot: Copilot<'r>, out: &mut Vec<Event<'r>>) {
-    if let Some(thread) = copilot.thread_id.and_then(Text::some) {
-        event.key(KeyKind::Conversation, thread.clone());
-        event.conversation = Some(thread);
-    }
-    event.agent = copilot
-        .app_host
-        .and_then(Text::some)
-        .or(Some(Cow::Borrowed("Copilot")));
-    event.provider = Some(Cow::Borrowed("microsoft"));
-    event.model_served = copilot
-        .model_transparency_details
-        .into_iter()
-        .find_map(|detail| detail.model_name)
-        .and_then(Text::some);
-    let jailbreak = copilot
-        .messages
-        .iter()
-        .any(|message| message.jailbreak_detected == Some(true));
-    let injected = copilot
-        .accessed_resources
-        .iter()
-        .any(|resource| resource.xpia_detected == Some(true));
-    let template = Event {
-        changes: Vec::new(),
-        ..event.clone()
-    };
-    out.push(event);
-    for resource in copilot.accessed_resources {
-        let mut retrieval = template.clone();
-        retrieval.kind = Kind::Retrieval;
-        retrieval.action = Some(Cow::Borrowed("accessed resource"));
-        retrieval.attr_opt("url.full", resource.site_url.and_then(Text::some));
-        retrieval.knowledge_source = resource
-            .name
-            .and_then(Text::some)
-            .or(resource.id.and_then(Text::some));
-        retrieval.attr_opt(
-            "sensitivity_label",
-            resource.sensitivity_label_id.and_then(Text::some),
+/// Ids of requests and sessions.
+fn add_requests<'r>(event: &mut Event<'r>, data: &AuditData<'r>) {
+    let get = |value: &Option<Text<'r>>| value.clone().and_then(Text::some);
+    let context = data.app_access_context.as_ref();
+    let in_context = |name: &str| context.and_then(|context| context.get(name));
+    let correlation = in_context("CorrelationId").or_else(|| get(&data.correlation_id));
+    if let Some(correlation) = correlation {
+        // A caller that passes its trace on does so without dashes; Microsoft's own are UUIDs.
+        let is_trace =
+            correlation.len() == 32 && correlation.bytes().all(|b| b.is_ascii_hexdigit());
+        event.key(
+            if is_trace {
+                KeyKind::Trace
+            } else {
+                KeyKind::Request
+            },
+            correlation,
         );
-        out.push(retrieval);
     }
-    if jailbreak || injected {
-        let mut decision = template;
-        decision.kind = Kind::PolicyDecision;
-        decision.action = Some(Cow::Borrowed(match (jailbreak, injected) {
-            (true, true) => "jailbreak and XPIA detected",
-            (true, false) => "jailbreak detected",
-            (false, _) => "XPIA detected",
-        }));
-        decision.actor.kind = Some(ActorType::Service);
-        decision.policy_id = Some(Cow::Borrowed("microsoft prompt shield"));
-        decision.outcome = Some(Outcome::Denied);
-        out.push(decision);
-    }
+    event.key_opt(KeyKind::Request, get(&data.request_id));
+    event.key_opt(
+        KeyKind::Session,
+        in_context("AADSessionId").or_else(|| get(&data.session_id)),
+    );
 }
 
-/// UserType: 0 regular, 2 admin, 3 data centre admin, 4 system, 5 application, 6 service principal.
-fn actor_type(user_type: Option<u8>, user: Option<&str>) -> ActorType {
-    match (user_type, user) {
-        (_, Some(user)) if user.starts_with("ServicePrincipal_") => ActorType::Service,
-        (Some(0 | 2), Some(user)) if user.contains('@') => ActorType::Human,
-        (Some(3..=6), _) => ActorType::Service,
-        _ => ActorType::Unknown,
+/// What was set: properties with their values (Exchange's mailboxes tell only which), parameters of a
+/// command as a list or as they were typed.
+fn add_changes<'r>(event: &mut Event<'r>, data: &AuditData<'r>) {
+    if let Some(properties) = nested::<Vec<Modified<'r>>>(data.modified_properties) {
+        for modified in properties {
+            event.changes.push(Change {
+                field: modified.name.map(|name| name.0).unwrap_or_default(),
+                before: modified.old_value.and_then(Text::some).map(inner_value),
+                after: modified.new_value.and_then(Text::some).map(inner_value),
+            });
+        }
+    } else if let Some(names) = nested::<Vec<Text<'r>>>(data.modified_properties) {
+        event.changes.extend(
+            names
+                .into_iter()
+                .filter_map(Text::some)
+                .map(|field| Change {
+                    field,
+                    before: None,
+                    after: None,
+                }),
+        );
     }
-}
-
-fn kind_of(operation: &str) -> Kind {
-    let lower = operation.to_ascii_lowercase();
-    let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| lower.starts_with(prefix));
-    if lower.contains("logged") || lower.contains("login") || lower.contains("signedin") {
-        Kind::Login
-    } else if lower == "copilotinteraction" || lower.contains("aiappinteraction") {
-        Kind::Inference
-    } else if starts(&["send", "messagesent", "messagecreated"]) {
-        Kind::Message
-    } else if starts(&["approve"]) {
-        Kind::Approval
-    } else if starts(&["reject", "deny"]) {
-        Kind::Rejection
-    } else if starts(&[
-        "set-",
-        "new-",
-        "add-",
-        "remove-",
-        "enable-",
-        "disable-",
-        "install-",
-        "update-",
-        "add ",
-        "remove ",
-        "update ",
-        "delete ",
-        "set ",
-        "consent",
-        "create ",
-        "add owner",
-        "disable",
-        "enable",
-    ]) {
-        Kind::Configuration
-    } else if lower.contains("accessed")
-        || lower.contains("preview")
-        || lower.contains("download")
-        || lower.contains("viewed")
-        || lower.contains("search")
-        || lower.contains("export")
-        || starts(&["get-"])
-    {
-        Kind::Read
-    } else if lower.contains("modified")
-        || lower.contains("delete")
-        || lower.contains("upload")
-        || lower.contains("created")
-        || lower.contains("renamed")
-        || lower.contains("moved")
-        || lower.contains("update")
-        || lower.contains("added")
-        || lower.contains("removed")
-    {
-        Kind::Write
-    } else {
-        Kind::Other
-    }
-}
-
-fn outcome(status: Option<&str>, operation: &str) -> Outcome {
-    match status.map(str::to_ascii_lowercase).as_deref() {
-        Some("true" | "succeeded" | "success" | "ok") => Outcome::Ok,
-        Some("failed" | "false" | "failure") => Outcome::Error,
-        Some("partiallysucceeded") => Outcome::Unknown,
-        _ if operation == "UserLoginFailed" => Outcome::Denied,
-        _ => Outcome::Unknown,
+    match nested::<Vec<Parameter<'r>>>(data.parameters) {
+        Some(parameters) => {
+            for parameter in parameters {
+                if let (Some(name), Some(value)) = (parameter.name, parameter.value) {
+                    if matches!(&*name, "To" | "Recipients" | "Subject") {
+                        crate::normalise::names::add_mentions(event, &value);
+                    }
+                    event.attr(Cow::Owned(format!("parameter.{}", name.0)), value.0);
+                }
+            }
+        }
+        None => event.attr_opt(
+            "parameters",
+            nested::<Text<'r>>(data.parameters).and_then(Text::some),
+        ),
     }
 }

@@ -57,7 +57,10 @@ impl Format for EnvoyJson {
         let took = get(&["DURATION"]).and_then(|ms| ms.parse::<i64>().ok());
         event.end_us = took.map(|ms| time.us + ms.max(0) * 1000);
         let plain = path.split('?').next().unwrap_or(&path);
-        event.action = Some(Cow::Owned(format!("{method} {plain}")));
+        // Neither is there where what came in could not be read as HTTP.
+        if !(method.is_empty() && plain.is_empty()) {
+            event.action = Some(Cow::Owned(format!("{method} {plain}")));
+        }
         add_uri(&mut event, &path);
         if let Some(header) = get(&["TRACEPARENT"]) {
             add_traceparent(&mut event, &header);
@@ -78,7 +81,7 @@ impl Format for EnvoyJson {
         });
         event.key_opt(KeyKind::Address, host.clone());
         event.attr_opt("client.address", host);
-        if let Some(user) = get(&["X_USER_ID", "USER", "REQUESTED_SERVER_NAME"]) {
+        if let Some(user) = get(&["X_USER_ID", "USER"]) {
             event.actor.id = Some(user);
         }
         event.actor.kind = Some(ActorType::Unknown);
@@ -103,6 +106,8 @@ impl Format for EnvoyJson {
         event.attr_opt("http.response.size", get(&["BYTES_SENT"]));
         event.attr_opt("server.address", get(&["AUTHORITY"]));
         event.attr_opt("user_agent.original", get(&["USER_AGENT"]));
+        event.attr_opt("tls.client.server_name", get(&["REQUESTED_SERVER_NAME"]));
+        event.attr_opt("envoy.response_code_details", get(&["RESPONSE_CODE_DETAILS"]));
         event.attr_opt("envoy.upstream_host", get(&["UPSTREAM_HOST"]));
         out.push(event);
         Ok(())

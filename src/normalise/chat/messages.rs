@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 pub use within::{calls_within, results_within};
@@ -37,8 +38,7 @@ struct Message<'a> {
 struct Part<'a> {
     #[serde(borrow, rename = "type")]
     kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    id: Option<Text<'a>>,
+    id: Option<Value>,
     #[serde(borrow)]
     name: Option<Text<'a>>,
     #[serde(borrow)]
@@ -84,6 +84,23 @@ fn owned(text: Option<Text<'_>>) -> Option<String> {
     text.and_then(Text::some).map(Cow::into_owned)
 }
 
+/// The id of a call. Microsoft's agent framework writes a run and the call in it as a list, or as text of one.
+fn call_id(id: &Value) -> Option<String> {
+    match id {
+        Value::String(text) if text.starts_with("[\"") => {
+            let list = serde_json::from_str::<Vec<String>>(text).ok();
+            Some(
+                list.and_then(|mut list| list.pop())
+                    .unwrap_or_else(|| text.clone()),
+            )
+        }
+        Value::String(text) => (!text.is_empty()).then(|| text.clone()),
+        Value::Array(list) => list.last().and_then(call_id),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
 fn read(json: &str) -> Vec<Message<'_>> {
     let json = json.trim();
     if json.starts_with('[') {
@@ -113,7 +130,7 @@ fn asked(message: Message<'_>) -> Vec<AskedTool> {
             None => (part.name, part.arguments),
         };
         Some(AskedTool {
-            id: owned(part.id),
+            id: part.id.as_ref().and_then(call_id),
             name: owned(name)?,
             arguments: arguments.map(text_of).unwrap_or_default().into_owned(),
         })
@@ -150,7 +167,7 @@ pub fn results(json: &str) -> Vec<GivenResult> {
         for part in message.parts.into_iter().flatten() {
             if part.kind.as_deref() == Some("tool_call_response") {
                 results.push(GivenResult {
-                    id: owned(part.id),
+                    id: part.id.as_ref().and_then(call_id),
                     tool: owned(part.name),
                     text: part.response.map(text_of).unwrap_or_default().into_owned(),
                 });
@@ -361,6 +378,39 @@ mod tests {
                 (Some("call_1"), "42")
             );
         }
+    }
+
+    #[test]
+    fn results_of_gemini_responses_and_open_telemetry_are_found_and_named() {
+        let gemini = r#"{"model":"gemini","contents":[{"role":"user","parts":[{"text":"hi"}]},
+            {"role":"model","parts":[{"function_call":{"name":"f","args":{"a":1}}}]},
+            {"role":"user","parts":[{"function_response":{"name":"f","response":"42"}}]}]}"#;
+        let responses = r#"[{"role":"user","content":"go"},{"type":"function_call","call_id":"call_0","name":"g","arguments":"{}"},
+            {"type":"function_call","call_id":"call_1","name":"f","arguments":"{}"},
+            {"type":"function_call_output","call_id":"call_1","output":"42"}]"#;
+        let parts = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":["run_1","call_1"],"name":"f"}]},
+            {"role":"user","parts":[{"type":"tool_call_response","id":["run_1","call_1"],"result":"42"}]}]"#;
+        for json in [gemini, responses, parts] {
+            let found = results_within(json);
+            assert_eq!(found.len(), 1, "{json}");
+            assert_eq!(
+                (found[0].tool.as_deref(), found[0].text.as_str()),
+                (Some("f"), "42")
+            );
+            if json != gemini {
+                assert_eq!(found[0].id.as_deref(), Some("call_1"));
+            }
+        }
+        let answer = r#"{"content":{"role":"model","parts":[{"function_call":{"name":"f","args":{"a":1}}}]}}"#;
+        let found = calls_within(answer);
+        assert_eq!(found[0].arguments, r#"{"a":1}"#);
+    }
+
+    #[test]
+    fn the_call_in_a_run_is_the_one_that_counts() {
+        let json = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"[\"run_1\", \"call_1\"]","name":"f"}]}]"#;
+        assert_eq!(calls(json)[0].id.as_deref(), Some("call_1"));
+        assert_eq!(calls_within(json)[0].id.as_deref(), Some("call_1"));
     }
 
     #[test]

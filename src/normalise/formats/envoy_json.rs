@@ -107,7 +107,10 @@ impl Format for EnvoyJson {
         event.attr_opt("server.address", get(&["AUTHORITY"]));
         event.attr_opt("user_agent.original", get(&["USER_AGENT"]));
         event.attr_opt("tls.client.server_name", get(&["REQUESTED_SERVER_NAME"]));
-        event.attr_opt("envoy.response_code_details", get(&["RESPONSE_CODE_DETAILS"]));
+        event.attr_opt(
+            "envoy.response_code_details",
+            get(&["RESPONSE_CODE_DETAILS"]),
+        );
         event.attr_opt("envoy.upstream_host", get(&["UPSTREAM_HOST"]));
         out.push(event);
         Ok(())

@@ -34,16 +34,20 @@ pub(super) fn events<'r>(
         any_case,
     };
     let mut elements: Vec<(Json, String)> = Vec::new();
+    let mut add = |value: Cow<'_, Json>, key: &str| {
+        if elements.len() < MOST {
+            elements.push((value.into_owned(), key.to_owned()));
+        }
+    };
     if let Some(each) = &rules.each {
-        each.each(whole, &mut |value, key| {
-            if elements.len() < MOST {
-                elements.push((value.into_owned(), key.to_owned()));
-            }
-        });
+        each.each(whole, &mut add);
+    }
+    for path in &rules.within {
+        path.each(whole, &mut add);
     }
     // A record without elements is an event all the same: nothing is lost.
-    if elements.is_empty() {
-        return event(name, rules, record, whole, out);
+    if elements.is_empty() || !rules.within.is_empty() {
+        event(name, rules, record, whole, out)?;
     }
     for (element, key) in &elements {
         let scope = Scope {

@@ -57,6 +57,7 @@ pub(super) fn rules(file: &File) -> Result<Rules, Fault> {
     }
     Ok(Rules {
         each: file.each.as_ref().map(Elements::compile).transpose()?,
+        within: file.within.iter().map(path).collect::<Result<_, _>>()?,
         time: match &file.time {
             Some(time) => Some(Times {
                 value: Value::compile(&time.value)?,

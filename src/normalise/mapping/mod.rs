@@ -163,6 +163,7 @@ struct Recognition {
 /// What becomes of a record, compiled.
 struct Rules {
     each: Option<Elements>,
+    within: Vec<Path>,
     time: Option<Times>,
     event: Vec<(&'static str, Value)>,
     http: Option<Requests>,

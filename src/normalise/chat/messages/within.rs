@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{AskedTool, GivenResult, name};
+use super::{AskedTool, GivenResult, call_id, name};
 
 /// Depth to which messages are looked for.
 const DEEPEST: usize = 16;
@@ -22,11 +22,11 @@ fn first<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
 }
 
 /// The tools that an answer asks for, wherever in it they stand: OpenAI's and LangChain's `tool_calls`,
-/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts.
+/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts, Gemini's `functionCall`.
 #[must_use]
 pub fn calls_within(json: &str) -> Vec<AskedTool> {
     let may_have = |name: &str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
-    if json.len() > LONGEST || !(may_have("tool") || may_have("function_call")) {
+    if json.len() > LONGEST || !(may_have("tool") || may_have("function")) {
         return Vec::new();
     }
     let mut calls = Vec::new();
@@ -55,6 +55,9 @@ fn walk_calls(value: &Value, depth: usize, calls: &mut Vec<AskedTool>) {
                     ("tool_calls", Value::Array(items)) => {
                         items.iter().for_each(|item| take_call(item, calls));
                     }
+                    ("functionCall" | "function_call", Value::Object(_)) => {
+                        take_call(member, calls);
+                    }
                     _ => walk_calls(member, depth + 1, calls),
                 }
             }
@@ -71,10 +74,10 @@ fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
     let Some(name) = inner.get("name").and_then(Value::as_str) else {
         return;
     };
-    let id = first(value, &["call_id", "id"]).and_then(Value::as_str);
+    let id = first(value, &["call_id", "id"]).and_then(call_id);
     let arguments = first(inner, &["arguments", "args", "input"]);
     let call = AskedTool {
-        id: id.filter(|id| !id.is_empty()).map(str::to_owned),
+        id,
         name: name.to_owned(),
         arguments: arguments.map(text_in).unwrap_or_default(),
     };
@@ -88,16 +91,18 @@ fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
     }
 }
 
-/// The results that a request gives the model anew, in messages as vendors and LangChain write them.
+/// The results that a request gives the model anew, in messages as vendors and LangChain write them, items of
+/// Responses, contents of Gemini and parts of OpenTelemetry.
 #[must_use]
 pub fn results_within(json: &str) -> Vec<GivenResult> {
-    if json.len() > LONGEST || memchr::memmem::find(json.as_bytes(), b"tool").is_none() {
+    let may_have = |name: &[u8]| memchr::memmem::find(json.as_bytes(), name).is_some();
+    if json.len() > LONGEST || !(may_have(b"tool") || may_have(b"unction")) {
         return Vec::new();
     }
     let Ok(value) = serde_json::from_str::<Value>(json) else {
         return Vec::new();
     };
-    let list = value.get("messages").unwrap_or(&value);
+    let list = first(&value, &["messages", "contents", "input"]).unwrap_or(&value);
     let Value::Array(messages) = list else {
         return Vec::new();
     };
@@ -108,66 +113,90 @@ pub fn results_within(json: &str) -> Vec<GivenResult> {
             Value::Array(inner) => inner.iter().collect(),
             other => vec![other],
         })
+        .map(|message| {
+            let inner = message.get("kwargs").filter(|inner| inner.is_object());
+            inner.unwrap_or(message)
+        })
         .collect();
-    let inner = |message: &'_ Value| -> Value {
-        message
-            .get("kwargs")
-            .filter(|inner| inner.is_object())
-            .unwrap_or(message)
-            .clone()
-    };
-    let role = |message: &Value| {
-        let role = first(message, &["role", "type"]).and_then(Value::as_str);
-        role.map(str::to_owned).unwrap_or_default()
-    };
-    let messages: Vec<Value> = messages.into_iter().map(inner).collect();
-    let is_answer = |message: &Value| matches!(role(message).as_str(), "assistant" | "ai");
     let new = messages
         .iter()
-        .rposition(is_answer)
+        .rposition(|message| is_answer(message))
         .map_or(0, |last| last + 1);
     let mut results = Vec::new();
     for message in &messages[new..] {
-        let content = message.get("content");
-        if role(message) == "tool" {
-            let text = |name: &str| Some(message.get(name)?.as_str()?.to_owned());
-            results.push(GivenResult {
-                id: text("tool_call_id"),
-                tool: text("name"),
-                text: content.map(text_in).unwrap_or_default(),
-            });
-            continue;
-        }
-        for part in content.and_then(Value::as_array).into_iter().flatten() {
-            if part.get("type").and_then(Value::as_str) == Some("tool_result") {
-                let id = part.get("tool_use_id").and_then(Value::as_str);
-                results.push(GivenResult {
-                    id: id.map(str::to_owned),
-                    tool: None,
-                    text: part.get("content").map(text_in).unwrap_or_default(),
-                });
+        take_results(message, &mut results);
+    }
+    // In Responses each call is an item of its own.
+    let answer = messages[..new].iter().rev();
+    let answer = answer.take_while(|message| is_answer(message));
+    let asked: Vec<AskedTool> = answer.flat_map(|answer| calls_of(answer)).collect();
+    name(results, &asked)
+}
+
+fn role(message: &Value) -> &str {
+    first(message, &["role", "type"])
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn is_answer(message: &Value) -> bool {
+    matches!(
+        role(message),
+        "assistant" | "ai" | "model" | "function_call" | "reasoning"
+    )
+}
+
+fn calls_of(answer: &Value) -> Vec<AskedTool> {
+    let mut calls = Vec::new();
+    walk_calls(answer, 0, &mut calls);
+    calls
+}
+
+/// The results in a message: it is one, or has some among its parts.
+fn take_results(message: &Value, results: &mut Vec<GivenResult>) {
+    let id_of = |value: &Value, names: &[&str]| first(value, names).and_then(call_id);
+    let name_of = |value: &Value| Some(value.get("name")?.as_str()?.to_owned());
+    let text_of =
+        |value: &Value, names: &[&str]| first(value, names).map(text_in).unwrap_or_default();
+    if role(message) == "function_call_output" {
+        results.push(GivenResult {
+            id: id_of(message, &["call_id"]),
+            tool: None,
+            text: text_of(message, &["output"]),
+        });
+        return;
+    }
+    let before = results.len();
+    let list = |name: &str| message.get(name).and_then(Value::as_array);
+    let parts = list("content").into_iter().chain(list("parts")).flatten();
+    for part in parts {
+        match part.get("type").and_then(Value::as_str) {
+            Some("tool_result") => results.push(GivenResult {
+                id: id_of(part, &["tool_use_id"]),
+                tool: None,
+                text: text_of(part, &["content"]),
+            }),
+            Some("tool_call_response") => results.push(GivenResult {
+                id: id_of(part, &["id"]),
+                tool: name_of(part),
+                text: text_of(part, &["response", "result"]),
+            }),
+            _ => {
+                if let Some(given) = first(part, &["functionResponse", "function_response"]) {
+                    results.push(GivenResult {
+                        id: id_of(given, &["id"]),
+                        tool: name_of(given),
+                        text: text_of(given, &["response"]),
+                    });
+                }
             }
         }
     }
-    match new.checked_sub(1).map(|last| &messages[last]) {
-        Some(answer) => name(results, &asked_within(answer)),
-        None => results,
+    if results.len() == before && matches!(role(message), "tool" | "function") {
+        results.push(GivenResult {
+            id: id_of(message, &["tool_call_id"]),
+            tool: name_of(message),
+            text: text_of(message, &["content"]),
+        });
     }
-}
-
-/// The tools that an answer asks for, as vendors and LangChain write it.
-fn asked_within(answer: &Value) -> Vec<AskedTool> {
-    let list = |name: &str| answer.get(name).and_then(Value::as_array);
-    let blocks = list("content").into_iter().flatten();
-    let blocks = blocks.filter(|block| block.get("type") == Some(&Value::from("tool_use")));
-    let calls = list("tool_calls").into_iter().flatten().chain(blocks);
-    let asked = calls.filter_map(|call| {
-        let name = first(call, &["name"]).or_else(|| call.get("function")?.get("name"))?;
-        Some(AskedTool {
-            id: Some(call.get("id")?.as_str()?.to_owned()),
-            name: name.as_str()?.to_owned(),
-            arguments: String::new(),
-        })
-    });
-    asked.collect()
 }

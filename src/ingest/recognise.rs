@@ -8,7 +8,7 @@ use crate::normalise::formats::Formats;
 use crate::normalise::{Detection, Format, Sample, Verdict, detect, technical_header};
 use crate::read::{
     Encoding, Layout, Limits, ReadError, Records, Visit, discover, parse_row, sniff, to_utf8,
-    visit_members,
+    value_end, visit_members,
 };
 
 /// Sizes of the head that is looked at; the next one is tried when the first record is not whole.
@@ -90,7 +90,23 @@ pub(super) fn recognise(
             }
         }
         dates = dates_of(&head, &layout, limits);
-        let known = !matches!(asked.0, Verdict::Unknown) && dates != Dates::Unclear;
+        let mut known = !matches!(asked.0, Verdict::Unknown) && dates != Dates::Unclear;
+        if let Verdict::Found(format, _) = &asked.0
+            && format.is_whole()
+            && matches!(
+                layout,
+                Layout::JsonList {
+                    envelope: Some(_),
+                    ..
+                }
+            )
+        {
+            // An object that is cut, or longer than any head, is read element by element: the rest would be lost with it.
+            known = false;
+            if complete && is_closed(&head) {
+                layout = Layout::JsonValues;
+            }
+        }
         let settled = complete || known;
         found = Some((layout, asked));
         if settled {
@@ -118,6 +134,12 @@ pub(super) fn recognise(
         },
         encoding,
     ))
+}
+
+/// Whether the object that these bytes begin with has an end.
+fn is_closed(bytes: &[u8]) -> bool {
+    let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace());
+    start.is_some_and(|start| value_end(bytes, start).is_some())
 }
 
 /// What the rows of a table say of the order of its dates.

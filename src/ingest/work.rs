@@ -302,10 +302,14 @@ impl Mapped<'_> {
                 );
             }
         }
-        if let Err(error) = read {
-            self.reject(bytes, origin, error.to_string());
-            return Ok(());
-        }
+        let left_out = match read {
+            Ok(()) => None,
+            Err(error @ MapError::Elements { .. }) => Some(error.to_string()),
+            Err(error) => {
+                self.reject(bytes, origin, error.to_string());
+                return Ok(());
+            }
+        };
         if let Some((header, row)) = view.row {
             destroyed_numbers(text, header, row, &mut mapped);
         }
@@ -356,6 +360,9 @@ impl Mapped<'_> {
                 }
             }
             self.events.push(id, part, &event, origin)?;
+        }
+        if let Some(reason) = left_out {
+            self.reject(bytes, origin, reason);
         }
         Ok(())
     }

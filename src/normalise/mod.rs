@@ -66,6 +66,12 @@ pub trait Format: Sync {
         false
     }
 
+    /// Whether an object with a list inside is one record (the history of one workflow), and not as many as the list
+    /// has elements.
+    fn is_whole(&self) -> bool {
+        false
+    }
+
     /// Whether each record has an id of the source's own: the same record twice in one dump is one then, and
     /// not something that happened twice.
     fn has_own_ids(&self) -> bool {
@@ -201,6 +207,18 @@ pub enum MapError {
         found: usize,
         /// Columns of the header.
         expected: usize,
+    },
+    /// Some of the elements of a record could not be read; the events of the others stay.
+    #[error(
+        "element {first}; the rest of the record is kept ({unread} of its {all} elements are left out)"
+    )]
+    Elements {
+        /// The first of them, and why.
+        first: String,
+        /// So many.
+        unread: usize,
+        /// Of so many.
+        all: usize,
     },
     /// Anything else.
     #[error("{0}")]

@@ -17,8 +17,8 @@ use crate::normalise::http::{
 use crate::normalise::names::{add_arguments, add_mentions};
 use crate::normalise::{MapError, Pairs, Record, personal_kinds, sap, sql};
 
-/// Most events one record may give.
-const MOST: usize = 10_000;
+/// Most events one record may give: more than the longest history of a workflow (Temporal ends one at 51,200).
+const MOST: usize = 100_000;
 
 pub(super) fn events<'r>(
     (name, any_case): (&'static str, bool),
@@ -49,15 +49,31 @@ pub(super) fn events<'r>(
     if elements.is_empty() || !rules.within.is_empty() {
         event(name, rules, record, whole, out)?;
     }
+    let mut fault = None;
+    let mut unread = 0;
     for (element, key) in &elements {
         let scope = Scope {
             element,
             key,
             ..whole
         };
-        event(name, rules, record, scope, out)?;
+        let before = out.len();
+        // One that cannot be read takes none of the others with it.
+        if let Err(error) = event(name, rules, record, scope, out) {
+            out.truncate(before);
+            unread += 1;
+            fault.get_or_insert((key, error));
+        }
     }
-    Ok(())
+    match fault {
+        None => Ok(()),
+        Some((_, error)) if out.is_empty() => Err(error),
+        Some((key, error)) => Err(MapError::Elements {
+            first: format!("{key}: {error}"),
+            unread,
+            all: elements.len(),
+        }),
+    }
 }
 
 fn event<'r>(

@@ -25,6 +25,9 @@ pub(super) struct File {
     pub record_start: Option<toml::Spanned<String>>,
     /// Text: a line that fits this belongs to the record before it, though it fits `record_start`.
     pub record_goes_on: Option<toml::Spanned<String>>,
+    /// JSON: an object with a list inside is one record, and not as many as the list has elements.
+    #[serde(default)]
+    pub whole: bool,
     /// JSON: the record proper, where an envelope stands around some of them.
     pub inside: Option<toml::Spanned<String>>,
     /// Text: lines that are no records.

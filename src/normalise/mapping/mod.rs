@@ -420,6 +420,10 @@ impl Format for Mapping {
         self.file.container == Container::Text
     }
 
+    fn is_whole(&self) -> bool {
+        self.file.whole
+    }
+
     fn has_own_ids(&self) -> bool {
         self.file.unique.is_some()
     }

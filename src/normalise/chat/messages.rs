@@ -407,6 +407,15 @@ mod tests {
     }
 
     #[test]
+    fn what_tools_there_are_is_no_result_of_one() {
+        let json = r#"[{"role":"user","content":"go"},{"role":"tool","content":{"type":"function","function":
+            {"name":"f","description":"does it","parameters":{}}}},{"role":"tool","content":"42","tool_call_id":"call_1"}]"#;
+        let found = results_within(json);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].text, "42");
+    }
+
+    #[test]
     fn the_call_in_a_run_is_the_one_that_counts() {
         let json = r#"[{"role":"assistant","parts":[{"type":"tool_call","id":"[\"run_1\", \"call_1\"]","name":"f"}]}]"#;
         assert_eq!(calls(json)[0].id.as_deref(), Some("call_1"));

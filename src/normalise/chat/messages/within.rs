@@ -142,7 +142,7 @@ fn role(message: &Value) -> &str {
 fn is_answer(message: &Value) -> bool {
     matches!(
         role(message),
-        "assistant" | "ai" | "model" | "function_call" | "reasoning"
+        "assistant" | "ai" | "AIMessageChunk" | "model" | "function_call" | "reasoning"
     )
 }
 
@@ -192,7 +192,9 @@ fn take_results(message: &Value, results: &mut Vec<GivenResult>) {
             }
         }
     }
-    if results.len() == before && matches!(role(message), "tool" | "function") {
+    // Langfuse's handler for LangChain puts what tools there are among the messages, under the same role.
+    let is_definition = message.pointer("/content/function/name").is_some();
+    if results.len() == before && matches!(role(message), "tool" | "function") && !is_definition {
         results.push(GivenResult {
             id: id_of(message, &["tool_call_id"]),
             tool: name_of(message),

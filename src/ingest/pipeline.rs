@@ -40,6 +40,8 @@ struct Collected {
     rejects: u64,
     first_us: Option<i64>,
     last_us: Option<i64>,
+    /// Whether a time had no zone.
+    zoneless: bool,
 }
 
 /// Reads all dumps into the batch.
@@ -143,6 +145,9 @@ fn merge(mut files: Vec<CustodyFile>, collected: &[Collected]) -> Vec<CustodyFil
         file.rejects += found.rejects;
         file.first_time = found.first_us.map(format_utc);
         file.last_time = found.last_us.map(format_utc);
+        if file.zone_origin == "default" && !found.zoneless {
+            file.zone_origin = "unused".to_owned();
+        }
     }
     files
 }
@@ -238,6 +243,7 @@ fn collect(
                 .flatten()
                 .min();
             entry.last_us = [entry.last_us, worked.last_us].into_iter().flatten().max();
+            entry.zoneless |= worked.zoneless;
             rejected.fetch_add(worked.tables.rejects.len() as u64, Ordering::Relaxed);
             let stored = writer
                 .append_contents(worked.tables.contents)

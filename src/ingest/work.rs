@@ -9,7 +9,7 @@ use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
 use crate::config::KeyPattern;
-use crate::model::time::DateOrder;
+use crate::model::time::{DateOrder, TimeOrigin};
 use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher, body_size};
 use crate::normalise::names::{add_changed, add_learned};
 use crate::normalise::{Format, Gathered, MapError, Record};
@@ -112,6 +112,8 @@ pub(super) struct Worked {
     pub tables: ChunkTables,
     pub first_us: Option<i64>,
     pub last_us: Option<i64>,
+    /// Whether a time had no zone, so that one was taken for it.
+    pub zoneless: bool,
     /// Hashes of the leaves of its records.
     pub leaves: Vec<[u8; 32]>,
     /// Hashes of the leaves of what could not be read.
@@ -138,6 +140,7 @@ pub(super) fn work(
         contents: ContentsBuilder::new(chunk_bytes.clone(), work.records.len() * 4),
         rejects: work.rejects,
         times: None,
+        zoneless: false,
         digests: Vec::with_capacity(work.records.len()),
         salt,
         protector: names.map(Protector::new),
@@ -208,6 +211,7 @@ pub(super) fn work(
         tables,
         first_us,
         last_us,
+        zoneless: chunk.zoneless,
         leaves,
         reject_leaves,
         digests: if is_protected {
@@ -239,6 +243,7 @@ struct Mapped<'s> {
     contents: ContentsBuilder,
     rejects: Vec<RejectRow>,
     times: Option<(i64, i64)>,
+    zoneless: bool,
     /// What its records say together.
     gathered: Gathered,
     /// Of a protected store.
@@ -347,6 +352,10 @@ impl Mapped<'_> {
                 let (first, last) = self.times.get_or_insert((time.us, time.us));
                 *first = time.us.min(*first);
                 *last = time.us.max(*last);
+                self.zoneless |= matches!(
+                    time.origin,
+                    TimeOrigin::AssumedZone | TimeOrigin::Ambiguous | TimeOrigin::Gap
+                );
             }
             for (content, value) in &event.contents {
                 if !value.is_empty() {

@@ -62,7 +62,8 @@ pub struct CustodyFile {
     pub encoding: String,
     /// Zone that times without one were read in.
     pub zone: String,
-    /// Whether that zone was given (`given`), is the format's own (`documented`) or a guess (`default`).
+    /// Whether that zone was given (`given`), is the format's own (`documented`), a guess (`default`) or a guess that no
+    /// time of the file needed (`unused`).
     pub zone_origin: String,
     /// Whether the day (`dmy`) or the month (`mdy`) was taken to come first in dates with slashes, where the
     /// user or the file's own dates said so.

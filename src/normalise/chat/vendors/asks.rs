@@ -74,8 +74,14 @@ fn remember(
 }
 
 fn gemini_ask(value: &Value) -> Ask<'static> {
+    // A name of Google's resources ends with the model's: `publishers/google/models/gemini-2.5-pro`.
+    let model = text(value, &["model"]);
+    let model = model.map(|name| match name.rsplit_once("models/") {
+        Some((_, name)) => name.to_owned(),
+        None => name,
+    });
     let mut ask = Ask {
-        model: owned(text(value, &["model"])),
+        model: owned(model),
         ..Ask::default()
     };
     let contents = list(value, &["contents"]);

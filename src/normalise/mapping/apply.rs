@@ -46,7 +46,7 @@ pub(super) fn events<'r>(
         path.each(whole, &mut add);
     }
     // A record without elements is an event all the same: nothing is lost.
-    if elements.is_empty() || !rules.within.is_empty() {
+    if elements.is_empty() || rules.each.is_none() {
         event(name, rules, record, whole, out)?;
     }
     let mut fault = None;

@@ -34,7 +34,7 @@ pub(super) struct File {
     pub skip: Option<toml::Spanned<String>>,
     /// Several events a record: one for each value here, of the first path that gives one.
     pub each: Option<Expr>,
-    /// Several events a record: the record itself, and each value of all these paths.
+    /// Several events a record: the record itself (unless `each` gives what it is), and each value of all these paths.
     #[serde(default)]
     pub within: Vec<toml::Spanned<String>>,
     /// The source's own id of a record: the same record twice in one dump is one.

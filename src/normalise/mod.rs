@@ -225,6 +225,48 @@ pub enum MapError {
     Other(String),
 }
 
+/// The elements of a record while they are read: one that cannot be takes none of the others with it.
+#[derive(Debug, Default)]
+pub struct Elements {
+    all: usize,
+    unread: usize,
+    first: Option<(usize, MapError)>,
+}
+
+impl Elements {
+    /// Reads the next element.
+    pub fn take<'r>(
+        &mut self,
+        out: &mut Vec<Event<'r>>,
+        read: impl FnOnce(&mut Vec<Event<'r>>) -> Result<(), MapError>,
+    ) {
+        let before = out.len();
+        if let Err(error) = read(out) {
+            out.truncate(before);
+            self.unread += 1;
+            self.first.get_or_insert((self.all, error));
+        }
+        self.all += 1;
+    }
+
+    /// What is to be said of those that could not be read.
+    ///
+    /// # Errors
+    /// Some could not be, or there were `none`. If nothing came out of the record, it is left out whole.
+    pub fn done(self, none: &str, out: &[Event<'_>]) -> Result<(), MapError> {
+        match self.first {
+            None if self.all == 0 => Err(MapError::other(none)),
+            None => Ok(()),
+            Some((_, error)) if out.is_empty() => Err(error),
+            Some((at, error)) => Err(MapError::Elements {
+                first: format!("{at}: {error}"),
+                unread: self.unread,
+                all: self.all,
+            }),
+        }
+    }
+}
+
 impl MapError {
     /// A reason in words.
     #[must_use]

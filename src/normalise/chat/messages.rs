@@ -84,6 +84,12 @@ fn owned(text: Option<Text<'_>>) -> Option<String> {
     text.and_then(Text::some).map(Cow::into_owned)
 }
 
+/// The id of a call that is written as text.
+#[must_use]
+pub fn call_id_of(text: &str) -> Option<String> {
+    call_id(&Value::from(text))
+}
+
 /// The id of a call. Microsoft's agent framework writes a run and the call in it as a list, or as text of one.
 fn call_id(id: &Value) -> Option<String> {
     match id {

@@ -11,6 +11,7 @@ mod m365_unified_audit;
 mod openai_chat;
 mod openai_responses;
 mod other_vendors;
+mod otlp;
 mod otlp_json;
 mod salesforce_approval;
 mod salesforce_event_log;

@@ -15,7 +15,7 @@ use crate::normalise::http::{
     add_body, add_headers, add_traceparent, add_uri, kind_of_method, outcome_of_status, path_of,
 };
 use crate::normalise::names::{add_arguments, add_mentions};
-use crate::normalise::{MapError, Pairs, Record, personal_kinds, sap, sql};
+use crate::normalise::{Elements, MapError, Pairs, Record, personal_kinds, sap, sql};
 
 /// Most events one record may give: more than the longest history of a workflow (Temporal ends one at 51,200).
 const MOST: usize = 100_000;
@@ -49,31 +49,19 @@ pub(super) fn events<'r>(
     if elements.is_empty() || rules.each.is_none() {
         event(name, rules, record, whole, out)?;
     }
-    let mut fault = None;
-    let mut unread = 0;
+    if elements.is_empty() {
+        return Ok(());
+    }
+    let mut read = Elements::default();
     for (element, key) in &elements {
         let scope = Scope {
             element,
             key,
             ..whole
         };
-        let before = out.len();
-        // One that cannot be read takes none of the others with it.
-        if let Err(error) = event(name, rules, record, scope, out) {
-            out.truncate(before);
-            unread += 1;
-            fault.get_or_insert((key, error));
-        }
+        read.take(out, |out| event(name, rules, record, scope, out));
     }
-    match fault {
-        None => Ok(()),
-        Some((_, error)) if out.is_empty() => Err(error),
-        Some((key, error)) => Err(MapError::Elements {
-            first: format!("{key}: {error}"),
-            unread,
-            all: elements.len(),
-        }),
-    }
+    read.done("a record without elements", out)
 }
 
 fn event<'r>(

@@ -22,7 +22,8 @@ fn first<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
 }
 
 /// The tools that an answer asks for, wherever in it they stand: OpenAI's and LangChain's `tool_calls`,
-/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts, Gemini's `functionCall`.
+/// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts, Gemini's `functionCall`, Vercel's
+/// `tool-call`.
 #[must_use]
 pub fn calls_within(json: &str) -> Vec<AskedTool> {
     let may_have = |name: &str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
@@ -46,7 +47,9 @@ fn walk_calls(value: &Value, depth: usize, calls: &mut Vec<AskedTool>) {
             .for_each(|item| walk_calls(item, depth + 1, calls)),
         Value::Object(members) => {
             let kind = value.get("type").and_then(Value::as_str);
-            if matches!(kind, Some("tool_use" | "tool_call" | "function_call")) {
+            let of_vercel = value.get("toolName").is_some()
+                && (value.get("args").is_some() || value.get("input").is_some());
+            if matches!(kind, Some("tool_use" | "tool_call" | "function_call")) || of_vercel {
                 take_call(value, calls);
                 return;
             }
@@ -71,10 +74,10 @@ fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
         .get("function")
         .filter(|inner| inner.is_object())
         .unwrap_or(value);
-    let Some(name) = inner.get("name").and_then(Value::as_str) else {
+    let Some(name) = first(inner, &["name", "toolName"]).and_then(Value::as_str) else {
         return;
     };
-    let id = first(value, &["call_id", "id"]).and_then(call_id);
+    let id = first(value, &["call_id", "toolCallId", "id"]).and_then(call_id);
     let arguments = first(inner, &["arguments", "args", "input"]);
     let call = AskedTool {
         id,
@@ -175,6 +178,14 @@ fn take_results(message: &Value, results: &mut Vec<GivenResult>) {
                 id: id_of(part, &["tool_use_id"]),
                 tool: None,
                 text: text_of(part, &["content"]),
+            }),
+            Some("tool-result") => results.push(GivenResult {
+                id: id_of(part, &["toolCallId"]),
+                tool: part
+                    .get("toolName")
+                    .and_then(Value::as_str)
+                    .map(str::to_owned),
+                text: text_of(part, &["output", "result"]),
             }),
             Some("tool_call_response") => results.push(GivenResult {
                 id: id_of(part, &["id"]),

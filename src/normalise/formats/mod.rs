@@ -13,6 +13,7 @@ mod openai_responses;
 mod other_vendors;
 mod otlp;
 mod otlp_json;
+mod otlp_logs;
 mod salesforce_approval;
 mod salesforce_event_log;
 mod salesforce_field_history;
@@ -38,6 +39,7 @@ static CODED: &[&dyn Format] = &[
     &claude_code::ClaudeCode,
     &litellm::LiteLlm,
     &otlp_json::OtlpJson,
+    &otlp_logs::OtlpLogs,
     &kong::Kong,
     &envoy_json::EnvoyJson,
     &salesforce_event_log::EventLog,

@@ -1,33 +1,34 @@
 //! What traces and logs in OTLP JSON have in common: attributes with typed values, and resources.
 
+mod agentcore;
+mod agents;
 mod attributes;
-
-use std::borrow::Cow;
+mod value;
 
 use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 
+pub(super) use agentcore::{add_bodies, finish as finish_agentcore};
+pub(super) use agents::Told;
 pub(super) use attributes::{kind_of, take_attribute};
+pub(super) use value::{Attributes, value_text};
 
 use crate::model::time::Time;
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind};
 use crate::normalise::MapError;
 use crate::normalise::chat::messages::{self, AskedTool, GivenResult};
-use crate::normalise::chat::text_of;
 use crate::normalise::json::Text;
 
 /// What sent the spans or log records.
 #[derive(Deserialize)]
 pub(super) struct Resource<'a> {
     #[serde(borrow, default)]
-    attributes: Vec<Attribute<'a>>,
+    attributes: Attributes<'a>,
 }
 
 impl<'a> Resource<'a> {
     /// Adds to an event what is known of its sender: the service, which keeps the clock too, and its host.
     pub(super) fn add_to(&self, event: &mut Event<'a>) {
-        for attribute in &self.attributes {
+        for attribute in &self.attributes.0 {
             match &*attribute.key {
                 "service.name" => {
                     event.key(KeyKind::Clock, attribute.text());
@@ -39,123 +40,6 @@ impl<'a> Resource<'a> {
             }
         }
     }
-}
-
-/// A named value.
-#[derive(Deserialize)]
-pub(super) struct Attribute<'a> {
-    #[serde(borrow)]
-    pub(super) key: Text<'a>,
-    #[serde(borrow)]
-    value: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AnyValue<'a> {
-    #[serde(borrow)]
-    string_value: Option<Text<'a>>,
-    #[serde(borrow)]
-    int_value: Option<Text<'a>>,
-    #[serde(borrow)]
-    double_value: Option<Text<'a>>,
-    #[serde(borrow)]
-    bool_value: Option<Text<'a>>,
-    #[serde(borrow)]
-    array_value: Option<ArrayValue<'a>>,
-    kvlist_value: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct ArrayValue<'a> {
-    #[serde(borrow, default)]
-    values: Vec<&'a RawValue>,
-}
-
-impl<'a> Attribute<'a> {
-    pub(super) fn text(&self) -> Cow<'a, str> {
-        self.value.map(value_text).unwrap_or_default()
-    }
-}
-
-/// A value as text: what has parts as plain JSON, a list of plain values with commas.
-pub(super) fn value_text<'a>(raw: &'a RawValue) -> Cow<'a, str> {
-    if !raw.get().starts_with('{') {
-        return text_of(raw);
-    }
-    let Ok(value) = serde_json::from_str::<AnyValue<'a>>(raw.get()) else {
-        return Cow::Borrowed("");
-    };
-    let scalar = value
-        .string_value
-        .or(value.int_value)
-        .or(value.double_value)
-        .or(value.bool_value);
-    let has_parts = |raw: &&RawValue| {
-        raw.get().contains("\"kvlistValue\"") || raw.get().contains("\"arrayValue\"")
-    };
-    match (scalar, value.array_value, value.kvlist_value) {
-        (Some(text), ..) => text.0,
-        (None, Some(array), _) if array.values.iter().any(has_parts) => {
-            let values = array.values.iter().map(|raw| plain(raw));
-            Cow::Owned(Value::Array(values.collect()).to_string())
-        }
-        (None, Some(array), _) => {
-            let texts: Vec<Cow<'_, str>> = array.values.into_iter().map(value_text).collect();
-            Cow::Owned(texts.join(","))
-        }
-        (None, None, Some(_)) => Cow::Owned(plain(raw).to_string()),
-        (None, None, None) => Cow::Borrowed(""),
-    }
-}
-
-/// A typed value as plain JSON.
-fn plain(raw: &RawValue) -> Value {
-    serde_json::from_str::<Value>(raw.get()).map_or(Value::Null, |value| untyped(value, 0))
-}
-
-fn untyped(value: Value, depth: u8) -> Value {
-    const DEEPEST: u8 = 32;
-    let Value::Object(mut members) = value else {
-        return value;
-    };
-    if depth > DEEPEST {
-        return Value::Null;
-    }
-    let list = |value: Option<Value>| match value {
-        Some(Value::Object(mut inner)) => match inner.remove("values") {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    };
-    if let Some(items) = members.remove("arrayValue") {
-        let items = list(Some(items)).into_iter();
-        return Value::Array(items.map(|item| untyped(item, depth + 1)).collect());
-    }
-    if let Some(pairs) = members.remove("kvlistValue") {
-        let pairs = list(Some(pairs)).into_iter().filter_map(|pair| {
-            let Value::Object(mut pair) = pair else {
-                return None;
-            };
-            let key = pair.remove("key")?.as_str()?.to_owned();
-            let value = pair.remove("value").unwrap_or(Value::Null);
-            Some((key, untyped(value, depth + 1)))
-        });
-        return Value::Object(pairs.collect());
-    }
-    if let Some(number) = members.get("intValue").and_then(Value::as_str) {
-        return number.parse::<i64>().map_or(Value::Null, Value::from);
-    }
-    let scalars = [
-        "stringValue",
-        "boolValue",
-        "doubleValue",
-        "intValue",
-        "bytesValue",
-    ];
-    let scalar = scalars.iter().find_map(|name| members.remove(*name));
-    scalar.unwrap_or(Value::Null)
 }
 
 /// A time in nanoseconds since 1970; zero is none.

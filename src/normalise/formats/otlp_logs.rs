@@ -1,13 +1,15 @@
 //! OpenTelemetry log records in OTLP JSON: events of agents that run on a desk, of models, and of anything else.
 //!
 //! - Document: OTLP specification (JSON encoding); GenAI semantic conventions (events); Claude Code, Monitoring; Gemini
-//!   CLI, Observability; Codex, Telemetry.
+//!   CLI, Observability; Codex, Telemetry; Amazon Bedrock AgentCore, Observability.
 //! - Detection: `resourceLogs`, or a record with `timeUnixNano` and `body` or `attributes` a line.
 //! - Time: `timeUnixNano`, else `observedTimeUnixNano`; nanoseconds since 1970.
 //! - Ids: trace, span, session or conversation, prompt, tool call.
 //! - Events: what a person asked (`user_prompt`), a call of a model (`api_request`, `api_response`), what was allowed and
 //!   by whom (`tool_decision`), what a tool gave back (`tool_result`), errors. By the names that Claude Code, Gemini CLI
-//!   and Codex give them; of a record without such a name the severity says whether it is an exception.
+//!   and Codex give them. A hook that blocked is a decision, a changed permission mode a configuration. Of AgentCore what
+//!   a runtime was asked and answered, the messages of its steps, and what its gateway logs. Of a record without such a
+//!   name the severity says whether it is an exception.
 //! - Not mapped: scopes and dropped counts (kept in the raw record).
 //!
 //! A call of a model whose span is exported as well (the record names it) is not told twice: the record is of kind
@@ -16,16 +18,19 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::otlp::{
-    Attribute, Resource, kind_of, name_contents, nanos, take_attribute, tools_of, value_text,
+    Attributes, Resource, Told, add_bodies, kind_of, name_contents, nanos, take_attribute,
+    tools_of, value_text,
 };
+use super::otlp_json;
 use crate::model::{ActorType, ContentPart, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::messages;
 use crate::normalise::json::Text;
-use crate::normalise::names::{add_arguments, add_mentions};
+use crate::normalise::names::add_mentions;
 use crate::normalise::{
     Detection, Elements, Format, MapError, Record, Sample, injection_signs, personal_kinds,
 };
@@ -43,6 +48,10 @@ const ERROR: u8 = 17;
 struct Export<'a> {
     #[serde(borrow, default, alias = "resource_logs")]
     resource_logs: Option<Vec<ResourceLogs<'a>>>,
+    // What only spans have.
+    #[serde(alias = "resource_spans")]
+    resource_spans: Option<IgnoredAny>,
+    start_time_unix_nano: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -76,7 +85,7 @@ struct LogRecord<'a> {
     event_name: Option<Text<'a>>,
     body: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    attributes: Vec<Attribute<'a>>,
+    attributes: Attributes<'a>,
     #[serde(borrow)]
     trace_id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -99,13 +108,7 @@ impl Format for OtlpLogs {
     }
 
     fn detect(&self, sample: &Sample<'_>) -> Option<Detection> {
-        let share = sample.percent(|value| {
-            let has = |name: &str| value.get(name).is_some();
-            has("resourceLogs")
-                || (has("timeUnixNano") || has("observedTimeUnixNano"))
-                    && (has("body") || has("attributes"))
-                    && !has("startTimeUnixNano")
-        });
+        let share = sample.percent(is_log);
         Detection::of(
             if share > 0 { 55 + share * 2 / 5 } else { 0 },
             format!("{share} % of the records have resourceLogs or are log records"),
@@ -114,34 +117,49 @@ impl Format for OtlpLogs {
 
     fn map<'r>(&self, record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
         let export: Export<'r> = record.json()?;
-        let Some(resources) = export.resource_logs else {
-            let mut log: LogRecord<'r> = record.json()?;
-            let resource = log.resource.take();
-            return map_log(&resource, log, out);
-        };
-        let mut elements = Elements::default();
-        for group in resources {
-            for log in group
-                .scope_logs
-                .into_iter()
-                .flat_map(|scope| scope.log_records)
-            {
-                elements.take(out, |out| map_log(&group.resource, log, out));
-            }
+        // A file of log records may hold a few spans.
+        if export.resource_spans.is_some() || export.start_time_unix_nano.is_some() {
+            return otlp_json::map_spans(record, out);
         }
-        elements.done("an export without log records", out)
+        map_export(export, record, out)
     }
 }
 
-/// What is known of an event by the names of its attributes alone.
-#[derive(Default)]
-struct Told<'a> {
-    user: Option<(u8, Cow<'a, str>)>,
-    decision: Option<Cow<'a, str>>,
-    source: Option<Cow<'a, str>>,
-    success: Option<bool>,
-    kind: Option<Cow<'a, str>>,
-    status: Option<u16>,
+/// Whether a record is a log record, or an export of some.
+pub(super) fn is_log(value: &Value) -> bool {
+    let has = |name: &str| value.get(name).is_some();
+    has("resourceLogs") && !has("resourceSpans")
+        || (has("timeUnixNano") || has("observedTimeUnixNano"))
+            && (has("body") || has("attributes"))
+            && !has("startTimeUnixNano")
+}
+
+/// Maps log records: an export, or one that stands alone.
+pub(super) fn map_logs<'r>(record: &Record<'r>, out: &mut Vec<Event<'r>>) -> Result<(), MapError> {
+    map_export(record.json()?, record, out)
+}
+
+fn map_export<'r>(
+    export: Export<'r>,
+    record: &Record<'r>,
+    out: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let Some(resources) = export.resource_logs else {
+        let mut log: LogRecord<'r> = record.json()?;
+        let resource = log.resource.take();
+        return map_log(&resource, log, out);
+    };
+    let mut elements = Elements::default();
+    for group in resources {
+        for log in group
+            .scope_logs
+            .into_iter()
+            .flat_map(|scope| scope.log_records)
+        {
+            elements.take(out, |out| map_log(&group.resource, log, out));
+        }
+    }
+    elements.done("an export without log records", out)
 }
 
 fn map_log<'r>(
@@ -166,31 +184,28 @@ fn map_log<'r>(
     let mut name = log.event_name.and_then(Text::some);
     let mut told = Told::default();
     let mut operation = None;
-    for attribute in &log.attributes {
+    for attribute in &log.attributes.0 {
         let value = attribute.text();
         if value.is_empty() {
             continue;
         }
         if matches!(&*attribute.key, "event.name" | "event_name") {
             name = name.or(Some(value));
-        } else if let Some(value) = take_agents(&mut event, &mut told, &attribute.key, value) {
+        } else if let Some(value) = told.take(&mut event, &attribute.key, value) {
             take_attribute(&mut event, &mut operation, &attribute.key, value);
         }
     }
     // Claude Code's records have their name as body as well.
     let name = name.or_else(|| is_name(&body).then(|| body.clone()));
-    if let Some((_, user)) = told.user.take() {
-        event.key(KeyKind::User, user.clone());
-        event.actor.on_behalf_of = Some(user);
-    }
     event.action = name.clone();
     let severity = log.severity_number.and_then(Text::some);
     let severity = severity.and_then(|number| number.parse::<u8>().ok());
-    let short = name.as_deref().map(short_name).unwrap_or_default();
-    match short {
+    let known = told.finish(&mut event, name.as_deref().unwrap_or_default());
+    match name.as_deref().unwrap_or_default() {
+        _ if known => {}
         "gen_ai.client.inference.operation.details" | "gen_ai.choice" => {
             event.kind = Kind::Inference;
-            if short == "gen_ai.choice" {
+            if name.as_deref() == Some("gen_ai.choice") {
                 event.contents.push((ContentPart::Output, body));
             }
             let (given, calls) = tools_of(&event);
@@ -202,10 +217,18 @@ fn map_log<'r>(
             messages::push(event, given, calls, out);
             return Ok(());
         }
-        "gen_ai.user.message" | "gen_ai.system.message" | "gen_ai.tool.message" => {
-            take_message(&mut event, short, &body);
+        message @ ("gen_ai.user.message" | "gen_ai.system.message" | "gen_ai.tool.message") => {
+            take_message(&mut event, message, &body);
         }
-        _ if set_kind(&mut event, &mut told, short) => {}
+        _ if log.body.is_some_and(|raw| add_bodies(&mut event, raw)) => {
+            let (given, calls) = tools_of(&event);
+            if event.kind == Kind::Inference && event.span.is_some() {
+                event.kind = Kind::Other;
+            }
+            event.attr_opt("log.severity", log.severity_text.and_then(Text::some));
+            messages::push(event, given, calls, out);
+            return Ok(());
+        }
         _ => {
             event.kind = kind_of(operation.as_deref(), &event);
             if event.kind == Kind::Other && severity.is_some_and(|number| number >= ERROR) {
@@ -243,161 +266,6 @@ fn is_name(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_' | b'-'))
-}
-
-/// The name without the agent's own before it.
-fn short_name(name: &str) -> &str {
-    if name.starts_with("gen_ai.") {
-        return name;
-    }
-    name.rsplit('.').next().unwrap_or(name)
-}
-
-/// Takes an attribute that desk agents write under names of their own; gives back any other.
-fn take_agents<'a>(
-    event: &mut Event<'a>,
-    told: &mut Told<'a>,
-    key: &str,
-    value: Cow<'a, str>,
-) -> Option<Cow<'a, str>> {
-    // The best name of a person counts.
-    let rank = match key {
-        "user.email" => 3,
-        "user.account_uuid" | "user.account_id" => 2,
-        "user.id" | "enduser.id" => 1,
-        _ => 0,
-    };
-    if rank > 0 {
-        if told.user.as_ref().is_none_or(|(have, _)| *have < rank) {
-            told.user = Some((rank, value));
-        }
-        return None;
-    }
-    match key {
-        "tool_name" | "function_name" => event.tool = Some(value),
-        "tool_use_id" | "call_id" => event.key(KeyKind::ToolCall, value),
-        "tool_parameters" | "tool_input" | "function_args" | "arguments" => {
-            add_arguments(event, &value);
-            event.contents.push((ContentPart::Arguments, value));
-        }
-        "output" | "tool_output" => {
-            event.attr("personal_data", personal_kinds(&value));
-            event.attr("injection_signs", injection_signs(&value));
-            event.contents.push((ContentPart::Result, value));
-        }
-        "prompt" | "request_text" => {
-            add_mentions(event, &value);
-            event.attr("personal_data", personal_kinds(&value));
-            event.contents.push((ContentPart::Prompt, value));
-        }
-        "response_text" => event.contents.push((ContentPart::Output, value)),
-        "model" => event.model_requested = Some(value),
-        "conversation.id" => {
-            event.key(KeyKind::Conversation, value.clone());
-            event.conversation = Some(value);
-        }
-        // All that one prompt set going.
-        "prompt.id" | "prompt_id" => event.key(KeyKind::WorkflowRun, value),
-        "input_tokens" | "input_token_count" => event.tokens_in = value.parse().ok(),
-        "output_tokens" | "output_token_count" => event.tokens_out = value.parse().ok(),
-        "cost_usd" => event.attr("cost_usd", value),
-        "decision" => told.decision = Some(value),
-        "source" | "decision_source" => told.source = Some(value),
-        "success" => told.success = Some(value == "true"),
-        "event.kind" => told.kind = Some(value),
-        "error" | "error.message" | "error_message" => event.error = Some(value),
-        "status_code" => {
-            told.status = value.parse().ok();
-            event.attr("http.response.status_code", value);
-        }
-        _ => return Some(value),
-    }
-    None
-}
-
-/// What an event of a desk agent is, by its short name; false if the name is none of theirs.
-fn set_kind<'a>(event: &mut Event<'a>, told: &mut Told<'a>, short: &str) -> bool {
-    let by_success = match told.success {
-        Some(true) => Some(Outcome::Ok),
-        Some(false) => Some(Outcome::Error),
-        None => event.error.is_some().then_some(Outcome::Error),
-    };
-    // Gemini CLI tells of a request and of its response, Codex of each piece: one of them is the call.
-    let is_call = match short {
-        "api_response" => true,
-        "api_request" => event.tokens_in.is_some() || event.tokens_out.is_some(),
-        "sse_event" => told.kind.as_deref() == Some("response.completed"),
-        _ => false,
-    };
-    match short {
-        "user_prompt" => {
-            event.kind = Kind::Request;
-            event.actor.kind = Some(ActorType::Human);
-            event.actor.id = event.actor.on_behalf_of.take();
-            return true;
-        }
-        _ if is_call => {
-            event.kind = Kind::Inference;
-            event.outcome = by_success.or(Some(Outcome::Ok));
-        }
-        "api_request" | "sse_event" => event.outcome = by_success,
-        "api_error" => {
-            event.kind = Kind::Exception;
-            event.outcome = Some(Outcome::Error);
-            if let (None, Some(status)) = (&event.error, told.status) {
-                event.error = Some(Cow::Owned(format!("HTTP {status}")));
-            }
-        }
-        "tool_result" => {
-            event.kind = Kind::ToolResult;
-            event.outcome = by_success;
-        }
-        "tool_call" => {
-            event.kind = Kind::ToolCall;
-            event.outcome = match told.decision.as_deref() {
-                Some("reject") => Some(Outcome::Denied),
-                _ => by_success,
-            };
-        }
-        "tool_decision" => decide(event, told),
-        _ => return false,
-    }
-    event.attr_opt("decision", told.decision.take());
-    event.attr_opt("decision.source", told.source.take());
-    if event.actor.kind != Some(ActorType::Human) {
-        event.actor.kind = Some(ActorType::Agent);
-        event.agent = event.agent.take().or_else(|| event.actor.id.clone());
-    }
-    true
-}
-
-/// A tool was allowed or not: by a person, or by a setting or hook.
-fn decide(event: &mut Event<'_>, told: &Told<'_>) {
-    let allowed = told.decision.as_deref().is_some_and(|decision| {
-        let lower = decision.to_ascii_lowercase();
-        lower.starts_with("accept") || lower.starts_with("approve") || lower.starts_with("allow")
-    });
-    let source = told.source.as_deref().unwrap_or_default();
-    let by_person = source.to_ascii_lowercase().starts_with("user");
-    event.outcome = Some(if allowed {
-        Outcome::Ok
-    } else {
-        Outcome::Denied
-    });
-    event.kind = match (by_person, allowed) {
-        (true, true) => Kind::Approval,
-        (true, false) => Kind::Rejection,
-        (false, _) => Kind::PolicyDecision,
-    };
-    if by_person {
-        event.actor.kind = Some(ActorType::Human);
-        event.actor.id = event.actor.on_behalf_of.take();
-    } else {
-        event.policy_id = Some(Cow::Owned(match source {
-            "" => "permissions".to_owned(),
-            source => format!("permissions ({source})"),
-        }));
-    }
 }
 
 /// One message of a conversation, as older conventions write each into a record of its own.

@@ -23,7 +23,7 @@ fn first<'v>(value: &'v Value, names: &[&str]) -> Option<&'v Value> {
 
 /// The tools that an answer asks for, wherever in it they stand: OpenAI's and LangChain's `tool_calls`,
 /// Anthropic's `tool_use`, `function_call` items of Responses, `tool_call` parts, Gemini's `functionCall`, Vercel's
-/// `tool-call`.
+/// `tool-call`, `toolUse` of Amazon's Converse.
 #[must_use]
 pub fn calls_within(json: &str) -> Vec<AskedTool> {
     let may_have = |name: &str| memchr::memmem::find(json.as_bytes(), name.as_bytes()).is_some();
@@ -58,7 +58,7 @@ fn walk_calls(value: &Value, depth: usize, calls: &mut Vec<AskedTool>) {
                     ("tool_calls", Value::Array(items)) => {
                         items.iter().for_each(|item| take_call(item, calls));
                     }
-                    ("functionCall" | "function_call", Value::Object(_)) => {
+                    ("functionCall" | "function_call" | "toolUse", Value::Object(_)) => {
                         take_call(member, calls);
                     }
                     _ => walk_calls(member, depth + 1, calls),
@@ -77,7 +77,7 @@ fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
     let Some(name) = first(inner, &["name", "toolName"]).and_then(Value::as_str) else {
         return;
     };
-    let id = first(value, &["call_id", "toolCallId", "id"]).and_then(call_id);
+    let id = first(value, &["call_id", "toolCallId", "toolUseId", "id"]).and_then(call_id);
     let arguments = first(inner, &["arguments", "args", "input"]);
     let call = AskedTool {
         id,
@@ -95,7 +95,7 @@ fn take_call(value: &Value, calls: &mut Vec<AskedTool>) {
 }
 
 /// The results that a request gives the model anew, in messages as vendors and LangChain write them, items of
-/// Responses, contents of Gemini and parts of OpenTelemetry.
+/// Responses, contents of Gemini, parts of OpenTelemetry and of Amazon's Converse.
 #[must_use]
 pub fn results_within(json: &str) -> Vec<GivenResult> {
     let may_have = |name: &[u8]| memchr::memmem::find(json.as_bytes(), name).is_some();
@@ -198,6 +198,12 @@ fn take_results(message: &Value, results: &mut Vec<GivenResult>) {
                         id: id_of(given, &["id"]),
                         tool: name_of(given),
                         text: text_of(given, &["response"]),
+                    });
+                } else if let Some(given) = part.get("toolResult") {
+                    results.push(GivenResult {
+                        id: id_of(given, &["toolUseId"]),
+                        tool: None,
+                        text: text_of(given, &["content"]),
                     });
                 }
             }

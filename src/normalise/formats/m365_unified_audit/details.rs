@@ -162,10 +162,9 @@ fn add_mail<'r>(event: &mut Event<'r>, data: &AuditData<'r>) {
         if let Some(message) = &message {
             event.key(KeyKind::Object, format!("email/{message}"));
         }
-        for said in [subject.as_deref(), item.attachments.as_deref()] {
-            if let Some(said) = said {
-                add_mentions(event, said);
-            }
+        let told = [subject.as_deref(), item.attachments.as_deref()];
+        for text in told.into_iter().flatten() {
+            add_mentions(event, text);
         }
         if at == 0 {
             let name = subject

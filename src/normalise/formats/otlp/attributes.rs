@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{ContentPart, Event, KeyKind, Kind};
+use crate::model::{ContentPart, Event, KeyKind, Kind, Outcome};
 use crate::normalise::chat::messages;
 use crate::normalise::http::{kind_of_method, outcome_of_status};
 use crate::normalise::names::{add_arguments, add_mentions, add_named};
@@ -23,10 +23,11 @@ pub(in crate::normalise::formats) fn kind_of(operation: Option<&str>, event: &Ev
         // Vercel's SDK: one span for each call of a model inside of one for what was asked.
         Some(call) if call.starts_with("ai.") && call.contains(".do") => Kind::Inference,
         Some(asked) if asked.starts_with("ai.") => Kind::Request,
+        // A gateway's span of a tool is one of HTTP as well.
+        _ if event.tool.is_some() => Kind::ToolCall,
         Some(method @ ("get" | "post" | "put" | "patch" | "delete" | "head")) => {
             kind_of_method(method)
         }
-        _ if event.tool.is_some() => Kind::ToolCall,
         _ if event.model_requested.is_some() => Kind::Inference,
         _ => Kind::Other,
     }
@@ -115,7 +116,9 @@ pub(in crate::normalise::formats) fn take_attribute<'a>(
         | "ai.response.toolCalls"
         | "ai.response.object"
         | "gcp.vertex.agent.llm_response" => event.contents.push((ContentPart::Output, value)),
-        "gen_ai.system_instructions" => event.contents.push((ContentPart::Instruction, value)),
+        "gen_ai.system_instructions" | "system_prompt" => {
+            event.contents.push((ContentPart::Instruction, value))
+        }
         "gen_ai.data_source.id" => event.knowledge_source = Some(value),
         "error.type" => event.error = Some(value),
         "enduser.id" | "user.id" | "ai.telemetry.metadata.userId" => {
@@ -126,6 +129,14 @@ pub(in crate::normalise::formats) fn take_attribute<'a>(
             event.outcome = value.parse().ok().map(outcome_of_status);
             event.attr("http.response.status_code", value);
         }
+        "gen_ai.tool.status" => {
+            event.outcome = match &*value {
+                "success" => Some(Outcome::Ok),
+                "error" => Some(Outcome::Error),
+                _ => event.outcome,
+            };
+        }
+        "aws.request.id" => event.key(KeyKind::Request, value),
         "policy.id" | "gen_ai.guardrail.id" => event.policy_id = Some(value),
         "policy.version" | "gen_ai.guardrail.version" => event.policy_version = Some(value),
         "workflow.run_id" | "temporalRunID" => event.key(KeyKind::WorkflowRun, value),

@@ -9,6 +9,7 @@ mod preview;
 mod reader;
 mod recognise;
 mod work;
+mod wrapper;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -7,6 +7,7 @@ use typed_arena::Arena;
 
 use super::recognise::{recognise, settle};
 use super::work::Directives;
+use super::wrapper;
 use crate::model::Event;
 use crate::normalise::formats::Formats;
 use crate::normalise::{Format, Record, Sample};
@@ -50,7 +51,7 @@ pub fn preview(
             let Ok((found, encoding)) = recognise(member.reader, limits, &formats) else {
                 return;
             };
-            let layout = settle(format, found.layout);
+            let layout = settle(format, found.layout, &found.wrappers);
             let mut header = match &layout {
                 Layout::Delimited { header, .. } | Layout::Directed { header } => {
                     Some(header.clone())
@@ -86,7 +87,12 @@ pub fn preview(
                         Some(now) => now.row(&text).into_owned(),
                         None => text.into_owned(),
                     };
-                    one(span.ordinal, &text, header.as_ref(), format, zone, visit);
+                    for inner in wrapper::open(&found.wrappers, &text).into_iter().flatten() {
+                        one(span.ordinal, inner.text.trim(), None, format, zone, visit);
+                    }
+                    if found.wrappers.is_empty() {
+                        one(span.ordinal, &text, header.as_ref(), format, zone, visit);
+                    }
                 }
             }
         })?;

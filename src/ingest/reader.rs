@@ -166,6 +166,7 @@ impl Reader<'_> {
                 keys: Vec::new(),
                 header: None,
                 directives: None,
+                wrappers: Vec::new(),
             }),
             bytes: Vec::new(),
             offset: 0,
@@ -189,6 +190,11 @@ impl Reader<'_> {
                 return self.refused(path, name, &format!("cannot be read: {error}"), &[]);
             }
         };
+        let fits = |format: &dyn Format| match &found.verdict {
+            Verdict::Found(found, _) => found.name() == format.name(),
+            Verdict::Tie(_) | Verdict::Unknown => false,
+        };
+        let is_wrapped = self.request.format.is_none_or(fits);
         let (format, detection) = match (self.request.format, &found.verdict) {
             (Some(format), _) => (format, "forced by --input-format".to_owned()),
             (None, Verdict::Found(format, detection)) => (
@@ -215,7 +221,14 @@ impl Reader<'_> {
             (ZoneRule::Local, false) => (zone_name, "default"),
         };
         let found = Recognised {
-            layout: settle(format, found.layout),
+            wrappers: match is_wrapped {
+                true => found.wrappers,
+                false => Vec::new(),
+            },
+            ..found
+        };
+        let found = Recognised {
+            layout: settle(format, found.layout, &found.wrappers),
             ..found
         };
         let given = self.request.dates.of(&source, format.family());
@@ -227,7 +240,7 @@ impl Reader<'_> {
             format: format.name().to_owned(),
             reader: format.reader().to_owned(),
             source: source.clone(),
-            layout: found.layout.describe(),
+            layout: found.described(),
             columns: match &found.layout {
                 Layout::Delimited { header, .. } => Some(Columns {
                     names: header.names.clone(),
@@ -262,6 +275,7 @@ impl Reader<'_> {
             dates,
             header,
             directives,
+            wrappers: found.wrappers.clone(),
         });
         self.records(index, &stream, found, member);
         if let Err(error) = self.seen.end_dump() {

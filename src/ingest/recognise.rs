@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::path::PathBuf;
 
+use super::wrapper::{Wrapper, look_inside};
 use crate::model::time::{DateOrder, Dates};
 use crate::normalise::formats::Formats;
 use crate::normalise::{Detection, Format, Sample, Verdict, detect, technical_header};
@@ -24,6 +25,8 @@ pub(super) struct Recognised {
     pub bom: usize,
     pub encoding: Encoding,
     pub layout: Layout,
+    /// What its records stand in, outermost first.
+    pub wrappers: Vec<Wrapper>,
     pub verdict: Verdict,
     /// Why the head could not be read to its end.
     pub error: Option<String>,
@@ -31,6 +34,18 @@ pub(super) struct Recognised {
     pub dates: Option<DateOrder>,
     /// All formats that answered.
     pub answers: Vec<(&'static dyn Format, Detection)>,
+}
+
+impl Recognised {
+    /// Name of the layout for people and custody.
+    pub fn described(&self) -> String {
+        let mut text = self.layout.describe();
+        for wrapper in &self.wrappers {
+            text.push_str(", records ");
+            text.push_str(&wrapper.describe());
+        }
+        text
+    }
 }
 
 /// Reads the head of a stream and asks the formats.
@@ -80,7 +95,10 @@ pub(super) fn recognise(
             *header = technical;
         }
         let texts = sample(&head, complete, &layout, limits);
-        let mut asked = detect(formats, &Sample::new(&layout, texts));
+        let plain = Sample::new(&layout, texts);
+        let mut asked = detect(formats, &plain);
+        let texts = plain.texts;
+        let mut wrappers = Vec::new();
         // Commas in every line of a log do not make a table of it.
         if matches!(asked.0, Verdict::Unknown) && matches!(layout, Layout::Delimited { .. }) {
             let texts = sample(&head, complete, &Layout::Text, limits);
@@ -89,10 +107,26 @@ pub(super) fn recognise(
                 (layout, asked) = (Layout::Text, as_text);
             }
         }
+        let may_wrap = match &asked.0 {
+            Verdict::Unknown => true,
+            Verdict::Found(format, _) => format.wraps(),
+            Verdict::Tie(_) => false,
+        };
+        if may_wrap && let Some(inside) = look_inside(formats, &layout, &texts) {
+            (wrappers, asked) = inside;
+        }
+        if matches!(asked.0, Verdict::Unknown) && matches!(layout, Layout::Delimited { .. }) {
+            let texts = sample(&head, complete, &Layout::Text, limits);
+            if let Some(inside) = look_inside(formats, &Layout::Text, &texts) {
+                layout = Layout::Text;
+                (wrappers, asked) = inside;
+            }
+        }
         dates = dates_of(&head, &layout, limits);
         let mut known = !matches!(asked.0, Verdict::Unknown) && dates != Dates::Unclear;
         if let Verdict::Found(format, _) = &asked.0
             && format.is_whole()
+            && wrappers.is_empty()
             && matches!(
                 layout,
                 Layout::JsonList {
@@ -108,15 +142,15 @@ pub(super) fn recognise(
             }
         }
         let settled = complete || known;
-        found = Some((layout, asked));
+        found = Some((layout, wrappers, asked));
         if settled {
             break;
         }
     }
-    let (layout, (verdict, answers)) = found.unwrap_or_else(|| {
+    let (layout, wrappers, (verdict, answers)) = found.unwrap_or_else(|| {
         let layout = Layout::Empty;
         let asked = detect(formats, &Sample::new(&layout, Vec::new()));
-        (Layout::Empty, asked)
+        (Layout::Empty, Vec::new(), asked)
     });
     Ok((
         Recognised {
@@ -124,6 +158,7 @@ pub(super) fn recognise(
             bom,
             encoding,
             layout,
+            wrappers,
             verdict,
             error: failure,
             dates: match dates {
@@ -202,9 +237,10 @@ pub(super) fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limit
     texts
 }
 
-/// The layout in which a format reads what was found.
-pub(super) fn settle(format: &dyn Format, found: Layout) -> Layout {
+/// The layout in which a format reads what was found; what is wrapped stays as it is.
+pub(super) fn settle(format: &dyn Format, found: Layout, wrappers: &[Wrapper]) -> Layout {
     match found {
+        found if !wrappers.is_empty() => found,
         Layout::Text | Layout::Delimited { .. } | Layout::Directed { .. } if format.is_text() => {
             match format.record_start() {
                 Some(start) => Layout::Blocks {
@@ -284,7 +320,7 @@ fn explanation(path: String, found: &Recognised) -> Explanation {
     };
     Explanation {
         path,
-        layout: format!("{}, {}", found.layout.describe(), found.encoding.as_str()),
+        layout: format!("{}, {}", found.described(), found.encoding.as_str()),
         format,
         why,
         answers: found

@@ -8,11 +8,12 @@ use jiff::tz::TimeZone;
 use parquet::arrow::arrow_writer::ArrowRowGroupWriterFactory;
 use typed_arena::Arena;
 
+use super::wrapper::{self, Inner, Wrapper};
 use crate::config::KeyPattern;
 use crate::model::time::{DateOrder, TimeOrigin};
 use crate::model::{ContentPart, Event, KeyKind, Kind, RecordHasher, body_size};
 use crate::normalise::names::{add_changed, add_learned};
-use crate::normalise::{Format, Gathered, MapError, Record};
+use crate::normalise::{Elements, Format, Gathered, MapError, Record};
 use crate::protect::{Protector, Pseudonyms, VaultRow};
 use crate::read::{Directive, Header, Row, Span, directive, parse_row, to_utf8, value_end};
 use crate::seal::{self, ContentDigest, SaltKey};
@@ -34,6 +35,8 @@ pub(super) struct Stream {
     pub header: Option<Header>,
     /// Of the W3C extended log format, in which lines of directives are among the records.
     pub directives: Option<Directives>,
+    /// What its records stand in, outermost first.
+    pub wrappers: Vec<Wrapper>,
 }
 
 /// What the lines of directives said last.
@@ -154,7 +157,13 @@ pub(super) fn work(
     };
     if let Some(format) = stream.format {
         let mut texts = work.records.iter().filter_map(|new| text_of(&new.span));
-        chunk.gathered = format.gather(&mut texts);
+        chunk.gathered = if stream.wrappers.is_empty() {
+            format.gather(&mut texts)
+        } else {
+            let opened = texts.filter_map(|text| wrapper::open(&stream.wrappers, text));
+            let opened: Vec<Inner<'_>> = opened.flatten().collect();
+            format.gather(&mut opened.iter().map(|inner| &*inner.text))
+        };
     }
     let with_format = stream.format.iter().flat_map(|format| {
         let format = *format;
@@ -288,25 +297,15 @@ impl Mapped<'_> {
             gathered: Some(&self.gathered),
             arena,
         };
-        let mut read = match is_directive {
-            true => Ok(()),
-            false => format.map(&view, &mut mapped),
+        let inner = match stream.wrappers.is_empty() {
+            true => Vec::new(),
+            false => wrapper::open(&stream.wrappers, text).unwrap_or_default(),
         };
-        if let Err(MapError::Json(_)) = &read
-            && let Some(parts) = second_reading(text)
-        {
-            mapped.clear();
-            read = parts.into_iter().try_for_each(|part| {
-                let text = view.keep(part);
-                format.map(&Record { text, ..view }, &mut mapped)
-            });
-            for event in &mut mapped {
-                event.notes.push(
-                    "the record is no valid JSON as it stands; escapes or breaks between objects were mended"
-                        .into(),
-                );
-            }
-        }
+        let read = match is_directive {
+            true => Ok(()),
+            false if stream.wrappers.is_empty() => map_mended(format, &view, &mut mapped),
+            false => map_inner(format, &view, &inner, &mut mapped),
+        };
         let left_out = match read {
             Ok(()) => None,
             Err(error @ MapError::Elements { .. }) => Some(error.to_string()),
@@ -315,7 +314,9 @@ impl Mapped<'_> {
                 return Ok(());
             }
         };
-        if let Some((header, row)) = view.row {
+        if let Some((header, row)) = view.row
+            && stream.wrappers.is_empty()
+        {
             destroyed_numbers(text, header, row, &mut mapped);
         }
         for event in &mut mapped {
@@ -330,6 +331,7 @@ impl Mapped<'_> {
         let stored = match &mut self.protector {
             Some(protector) => Cow::Owned(protector.record(
                 bytes,
+                &inner.iter().map(|inner| &*inner.text).collect::<Vec<_>>(),
                 row.as_ref().map(|(header, row)| (*header, row)),
                 &mut mapped,
             )),
@@ -386,6 +388,58 @@ impl Mapped<'_> {
             bytes: bytes[..bytes.len().min(64 << 10)].to_vec(),
         });
     }
+}
+
+/// Maps a record; one that is no valid JSON is mended first, if that can be done.
+fn map_mended<'r>(
+    format: &dyn Format,
+    view: &Record<'r>,
+    mapped: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let before = mapped.len();
+    let read = format.map(view, mapped);
+    if let Err(MapError::Json(_)) = &read
+        && let Some(parts) = second_reading(view.text)
+    {
+        mapped.truncate(before);
+        let read = parts.into_iter().try_for_each(|part| {
+            let text = view.keep(part);
+            format.map(&Record { text, ..*view }, mapped)
+        });
+        for event in &mut mapped[before..] {
+            event.notes.push(
+                "the record is no valid JSON as it stands; escapes or breaks between objects were mended"
+                    .into(),
+            );
+        }
+        return read;
+    }
+    read
+}
+
+/// Maps the records in a record. Events that have no time of their own have that of what they stood in.
+fn map_inner<'r>(
+    format: &dyn Format,
+    view: &Record<'r>,
+    inner: &[Inner<'_>],
+    mapped: &mut Vec<Event<'r>>,
+) -> Result<(), MapError> {
+    let mut elements = Elements::default();
+    for inner in inner {
+        let before = mapped.len();
+        elements.take(mapped, |mapped| {
+            let record = Record {
+                text: view.keep(inner.text.trim().to_owned()),
+                row: None,
+                ..*view
+            };
+            map_mended(format, &record, mapped)
+        });
+        for event in &mut mapped[before..] {
+            event.time = event.time.or_else(|| inner.kept_at());
+        }
+    }
+    elements.done("there is no record where those around it have one", mapped)
 }
 
 /// JSON that is nearly such: `\x22` where the writer escaped for something else (nginx without

@@ -81,15 +81,15 @@ pub enum Verdict {
     Unknown,
 }
 
+/// The outcome, and every answer, best first.
+pub type Detected = (Verdict, Vec<(&'static dyn Format, Detection)>);
+
 /// Least certainty with which a format is taken.
 const LEAST: u8 = 50;
 
 /// Asks all formats; also gives every answer, best first, for `--explain`.
 #[must_use]
-pub fn detect(
-    formats: &Formats,
-    sample: &Sample<'_>,
-) -> (Verdict, Vec<(&'static dyn Format, Detection)>) {
+pub fn detect(formats: &Formats, sample: &Sample<'_>) -> Detected {
     let mut answers: Vec<(&'static dyn Format, Detection)> = formats
         .iter()
         .filter_map(|format| Some((format, format.detect(sample)?)))

@@ -16,7 +16,7 @@ mod salesforce;
 mod sap;
 mod sql;
 
-pub use detect::{Detection, Sample, Verdict, detect};
+pub use detect::{Detected, Detection, Sample, Verdict, detect};
 pub use json::{Pairs, Text};
 pub(crate) use names::add_arguments;
 pub use personal::{
@@ -69,6 +69,11 @@ pub trait Format: Sync {
     /// Whether an object with a list inside is one record (the history of one workflow), and not as many as the list
     /// has elements.
     fn is_whole(&self) -> bool {
+        false
+    }
+
+    /// Whether a record may be no more than what a log collector keeps, so that a known format inside of it goes before.
+    fn wraps(&self) -> bool {
         false
     }
 

@@ -13,6 +13,7 @@ const CANARIES: &[&str] = &[
     "Zelda.Canary@Quarkmail.example",
     "ZCANARY07",
     "Quarkmeister",
+    "Wickelmann",
     "DE89370400440532013000",
     "4111 1111 1111 1111",
     "+49 30 7654321",
@@ -104,6 +105,15 @@ hide = ["amount", "changes"]
         ];
         let case = &self.case;
         case.write("dumps/chat.jsonl", lines.join("\n"));
+        // The name stands in JSON, in JSON, in JSON.
+        let wrapped = chat(3, "invoice 4711", "zelda.canary@quarkmail.example")
+            .replace("Quarkmeister", "Wickelmann");
+        case.write(
+            "dumps/docker.log",
+            json!({"log": wrapped + "\n", "stream": "stdout", "time": "2026-03-02T07:00:03Z"})
+                .to_string()
+                + "\n",
+        );
         case.write(
             "dumps/sap_cdhdr.csv",
             "MANDANT;OBJECTCLAS;OBJECTID;CHANGENR;USERNAME;UDATE;UTIME;TCODE;CHANGE_IND\n\

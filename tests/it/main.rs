@@ -27,6 +27,7 @@ mod stitch_sql;
 mod store;
 mod tell;
 mod traps;
+mod wrapped;
 
 use std::path::{Path, PathBuf};
 

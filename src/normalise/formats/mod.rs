@@ -210,6 +210,15 @@ heads!(
     "generic",
 );
 
+/// What is unwrapped, for the page of formats.
+const WRAPPERS: &str = "Records of these formats are also found inside of what a log collector keeps, up to three \
+wrappers deep: log events of CloudWatch (answers of the API, subscriptions, Firehose, Logs Insights, export to S3), \
+events of EventBridge, lines of containers (Docker's `json-file`, CRI, `docker compose logs`), syslog (RFC 3164 and RFC \
+5424), systemd's journal in JSON, Splunk (exports, HTTP Event Collector), documents of Elasticsearch, Loki, Google Cloud \
+Logging. Evidence and hashes are of the whole wrapper as it lies in the dump; an event whose record has no time has that \
+of its wrapper (`time_origin` `wrapper`). Lines that a container runtime has cut (CRI's `P`, 16 KiB) are not put together: \
+they are rejects. `trail ingest --explain` says what was unwrapped.";
+
 /// The page docs/formats.md: every format with what it follows, fills and leaves.
 #[must_use]
 pub fn page() -> String {
@@ -217,7 +226,7 @@ pub fn page() -> String {
     let mut out = format!(
         "# Formats\n\nMade from the code by `cargo run --example generate`. {} formats; {} of them are mapping \
          files ([mapping.md](mapping.md)). A field that is neither named here nor in the format's file stays in \
-         the raw record, which is kept whole.\n\n| format | what it is | source | times without zone |\n\
+         the raw record, which is kept whole.\n\n{WRAPPERS}\n\n| format | what it is | source | times without zone |\n\
          | --- | --- | --- | --- |\n",
         formats.iter().count(),
         MAPPINGS.len()

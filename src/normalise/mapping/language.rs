@@ -28,6 +28,9 @@ pub(super) struct File {
     /// JSON: an object with a list inside is one record, and not as many as the list has elements.
     #[serde(default)]
     pub whole: bool,
+    /// The record may be no more than what a log collector keeps: a known format inside of it goes before.
+    #[serde(default)]
+    pub wraps: bool,
     /// JSON: the record proper, where an envelope stands around some of them.
     pub inside: Option<toml::Spanned<String>>,
     /// Text: lines that are no records.

@@ -424,6 +424,10 @@ impl Format for Mapping {
         self.file.whole
     }
 
+    fn wraps(&self) -> bool {
+        self.file.wraps
+    }
+
     fn has_own_ids(&self) -> bool {
         self.file.unique.is_some()
     }

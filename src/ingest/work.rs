@@ -331,7 +331,6 @@ impl Mapped<'_> {
         let stored = match &mut self.protector {
             Some(protector) => Cow::Owned(protector.record(
                 bytes,
-                &inner.iter().map(|inner| &*inner.text).collect::<Vec<_>>(),
                 row.as_ref().map(|(header, row)| (*header, row)),
                 &mut mapped,
             )),

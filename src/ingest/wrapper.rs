@@ -158,11 +158,11 @@ impl Wrapper {
                 };
                 let field = |name: &str| row.get(header.position(name)?).map(str::to_owned);
                 let times = TIMES.iter();
-                let time = times.filter_map(|name| field(&name.to_ascii_uppercase()));
+                let mut time = times.filter_map(|name| field(&name.to_ascii_uppercase()));
                 if let Some(inner) = field(name) {
                     out.push(Inner {
                         text: Cow::Owned(inner),
-                        time: time.last().map(Cow::Owned),
+                        time: time.next().map(Cow::Owned),
                     });
                 }
             }

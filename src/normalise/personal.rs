@@ -73,7 +73,7 @@ static NATIONAL_ID: LazyLock<Regex> = LazyLock::new(|| {
 /// a JSON string), with its value.
 static NAME_FIELD: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)\\*"(?:[a-z0-9_.-]*[_.-])?(?:{NAME_FIELDS})\\*"\s*:\s*\\*"([^"\\]{{2,200}})"#
+        r#"(?i)\\*"(?:[a-z0-9_.-]*[_.-])?(?:{NAME_FIELDS})\\*"{{1,2}}\s*:\s*\\*"{{1,2}}([^"\\]{{2,200}})"#
     ))
 });
 static NAME_OF_FIELD: LazyLock<Regex> =

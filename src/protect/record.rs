@@ -64,16 +64,14 @@ impl<'p> Protector<'p> {
         self.vault.into_iter().collect()
     }
 
-    /// Protects the events of a record, and gives the record as it is to be stored. `inner` are the records inside of it,
-    /// if a log collector has wrapped them.
+    /// Protects the events of a record, and gives the record as it is to be stored.
     pub fn record(
         &mut self,
         bytes: &[u8],
-        inner: &[&str],
         row: Option<(&Header, &Row)>,
         events: &mut [Event<'_>],
     ) -> Vec<u8> {
-        let known = known_values(bytes, inner, row, events);
+        let known = known_values(bytes, row, events);
         for event in events {
             self.event(event, &known);
         }
@@ -83,7 +81,7 @@ impl<'p> Protector<'p> {
 
     /// Protects a single event, of which there is no record.
     pub fn lone_event(&mut self, event: &mut Event<'_>) {
-        let known = known_values(b"", &[], None, std::slice::from_ref(event));
+        let known = known_values(b"", None, std::slice::from_ref(event));
         self.event(event, &known);
     }
 
@@ -288,12 +286,7 @@ fn is_bounded(text: &[u8], at: &Range<usize>) -> bool {
     !before && !after
 }
 
-fn known_values(
-    bytes: &[u8],
-    inner: &[&str],
-    row: Option<(&Header, &Row)>,
-    events: &[Event<'_>],
-) -> Vec<Known> {
+fn known_values(bytes: &[u8], row: Option<(&Header, &Row)>, events: &[Event<'_>]) -> Vec<Known> {
     let mut values: Vec<(String, Personal)> = Vec::new();
     let mut structure: HashSet<&str> = HashSet::new();
     for event in events {
@@ -335,15 +328,12 @@ fn known_values(
             }
         }
     }
-    let texts = std::iter::once(bytes).chain(inner.iter().map(|text| text.as_bytes()));
-    for text in texts {
-        find_personal(text, |at, kind| {
-            if kind == Personal::Name {
-                let (name, _) = crate::read::to_utf8(&text[at]);
-                values.push((name.into_owned(), kind));
-            }
-        });
-    }
+    find_personal(bytes, |at, kind| {
+        if kind == Personal::Name {
+            let (text, _) = crate::read::to_utf8(&bytes[at]);
+            values.push((text.into_owned(), kind));
+        }
+    });
     if let Some((header, row)) = row {
         for (at, name) in header.names.iter().enumerate() {
             if let Some(value) = row.get(at).filter(|_| is_name_field(name)) {

@@ -14,6 +14,7 @@ const CANARIES: &[&str] = &[
     "ZCANARY07",
     "Quarkmeister",
     "Wickelmann",
+    "Spaltenfrau",
     "DE89370400440532013000",
     "4111 1111 1111 1111",
     "+49 30 7654321",
@@ -105,14 +106,25 @@ hide = ["amount", "changes"]
         ];
         let case = &self.case;
         case.write("dumps/chat.jsonl", lines.join("\n"));
-        // The name stands in JSON, in JSON, in JSON.
-        let wrapped = chat(3, "invoice 4711", "zelda.canary@quarkmail.example")
-            .replace("Quarkmeister", "Wickelmann");
+        // A name that no event tells of, in JSON in JSON.
+        let wrapped = chat(3, "invoice 4711", "zelda.canary@quarkmail.example").replacen(
+            '{',
+            r#"{"last_name": "Wickelmann", "#,
+            1,
+        );
         case.write(
             "dumps/docker.log",
             json!({"log": wrapped + "\n", "stream": "stdout", "time": "2026-03-02T07:00:03Z"})
                 .to_string()
                 + "\n",
+        );
+        // In a table quotes are doubled.
+        let wrapped = chat(4, "invoice 4711", "zelda.canary@quarkmail.example")
+            .replacen('{', r#"{"last_name": "Spaltenfrau", "#, 1)
+            .replace('"', "\"\"");
+        case.write(
+            "dumps/insights.csv",
+            format!("@timestamp,@message\n2026-03-02 07:00:04.000,\"{wrapped}\"\n"),
         );
         case.write(
             "dumps/sap_cdhdr.csv",
@@ -266,6 +278,14 @@ fn no_command_shows_a_protected_value() {
         let (_, lowest) = protected.as_role("investigator", arguments);
         spoken(&lowest, &name);
     }
+    // Contents are read without the names in them.
+    let searched = |regex: &str| {
+        protected
+            .as_role("auditor", &["search", "--regex", regex])
+            .1
+    };
+    assert!(searched("last_name").contains("pii-name"));
+    spoken(&searched("(Wickel|Spalten)\\w+"), "search in contents");
     // The gate is asked by somebody who may look up; what it keeps names nobody.
     let question = json!({"kind": "write", "actor": "ZCANARY07", "actor_type": "human", "action": "update",
         "object": "K-990071", "object_type": "Customer", "attributes": {"comment": "mail zelda.canary@quarkmail.example"}});

@@ -241,7 +241,9 @@ pub(super) fn sample(head: &[u8], complete: bool, layout: &Layout, limits: Limit
 pub(super) fn settle(format: &dyn Format, found: Layout, wrappers: &[Wrapper]) -> Layout {
     match found {
         found if !wrappers.is_empty() => found,
-        Layout::Text | Layout::Delimited { .. } | Layout::Directed { .. } if format.is_text() => {
+        Layout::Text | Layout::Delimited { .. } | Layout::Directed { .. } | Layout::Parts(_)
+            if format.is_text() =>
+        {
             match format.record_start() {
                 Some(start) => Layout::Blocks {
                     start: start.to_owned(),
@@ -250,6 +252,7 @@ pub(super) fn settle(format: &dyn Format, found: Layout, wrappers: &[Wrapper]) -
                 None => Layout::Text,
             }
         }
+        Layout::Parts(_) => Layout::JsonLines,
         found => found,
     }
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::model::time::{Time, TimeOrigin, Zoneless};
 use crate::normalise::formats::Formats;
 use crate::normalise::{Detected, Sample, Verdict, detect};
-use crate::read::{Header, Layout, parse_row};
+use crate::read::{Header, Layout, Runtime, parse_row};
 
 /// Members that hold a record, as text or as an object, or a list of some.
 const MEMBERS: [&str; 18] = [
@@ -89,6 +89,9 @@ const PREFIXES: [(&str, &str); 8] = [
     ("the name of a container", r"^\[\S+\] "),
 ];
 
+/// Place of the CRI logging format in `PREFIXES`.
+const CRI: usize = 0;
+
 static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let patterns = PREFIXES.iter();
     patterns
@@ -145,6 +148,8 @@ impl Wrapper {
 
     fn open<'t>(&self, text: &'t str, out: &mut Vec<Inner<'t>>) {
         match self {
+            Self::Member("log") if is_parts(text) => open_parts(self, text, out),
+            Self::Prefix(CRI) if text.contains('\n') => open_parts(self, text, out),
             Self::Member(name) => {
                 let picked = pick(text, name);
                 let time = picked.time.map(plain);
@@ -177,6 +182,27 @@ impl Wrapper {
                 });
             }
         }
+    }
+}
+
+/// Whether these are objects of a line each, and not one over lines.
+fn is_parts(text: &str) -> bool {
+    text.split_once('\n')
+        .is_some_and(|(first, _)| first.starts_with('{') && first.trim_end().ends_with('}'))
+}
+
+/// A line that a container runtime has cut: its parts are put together.
+fn open_parts<'t>(wrapper: &Wrapper, text: &'t str, out: &mut Vec<Inner<'t>>) {
+    let mut parts = Vec::new();
+    for line in text.lines() {
+        wrapper.open(line, &mut parts);
+    }
+    let mut parts = parts.into_iter();
+    if let Some(mut whole) = parts.next() {
+        for part in parts {
+            whole.text.to_mut().push_str(&part.text);
+        }
+        out.push(whole);
     }
 }
 
@@ -281,6 +307,8 @@ fn candidates(layout: &Layout, texts: &[String]) -> Vec<Wrapper> {
             let members = MEMBERS.iter().filter(has);
             members.map(|name| Wrapper::Member(name)).collect()
         }
+        Layout::Parts(Runtime::Cri) => vec![Wrapper::Prefix(CRI)],
+        Layout::Parts(Runtime::Docker) => vec![Wrapper::Member("log")],
         Layout::Directed { .. } | Layout::Blocks { .. } | Layout::Empty => Vec::new(),
     }
 }

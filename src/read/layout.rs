@@ -40,8 +40,50 @@ pub enum Layout {
         /// Regular expression of lines that fit it and belong to the record before them.
         goes_on: Option<String>,
     },
+    /// Lines that a container runtime kept: it cuts long ones, and the parts are one record.
+    Parts(Runtime),
     /// Nothing but blanks.
     Empty,
+}
+
+/// How a container runtime keeps what a container wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// Kubernetes' CRI logging format: time, stream, `P` for a part or `F` for the last of a line.
+    Cri,
+    /// Docker's `json-file` driver: a part has no line break at its end.
+    Docker,
+}
+
+impl Runtime {
+    /// The stream that a line is of, and whether it goes on in the next; `None` for any other line.
+    pub(super) fn part(self, line: &[u8]) -> Option<(&[u8], bool)> {
+        match self {
+            Self::Cri => {
+                let mut words = line.splitn(4, |byte| *byte == b' ');
+                let time = words.next()?;
+                let (stream, mark) = (words.next()?, words.next()?);
+                let is_line = time.first().is_some_and(u8::is_ascii_digit)
+                    && time.contains(&b'T')
+                    && matches!(stream, b"stdout" | b"stderr");
+                match mark {
+                    b"F" if is_line => Some((stream, false)),
+                    b"P" if is_line => Some((stream, true)),
+                    _ => None,
+                }
+            }
+            Self::Docker => {
+                let text = line.strip_prefix(br#"{"log":"#)?.trim_ascii_start();
+                // Behind the text, in which quotes are escaped.
+                let stream = memchr::memmem::rfind(text, br#""stream":"#)?;
+                let (text, stream) = text.split_at(stream);
+                let text = text.trim_ascii_end().strip_suffix(b",")?;
+                let text = text.trim_ascii_end().strip_suffix(b"\"")?;
+                let stream = stream.splitn(5, |byte| *byte == b'"').nth(3)?;
+                Some((stream, !text.ends_with(br"\n")))
+            }
+        }
+    }
 }
 
 impl Layout {
@@ -68,6 +110,8 @@ impl Layout {
             }
             Self::Text => "lines of text".to_owned(),
             Self::Blocks { .. } => "records over lines of text".to_owned(),
+            Self::Parts(Runtime::Cri) => "lines of containers (CRI)".to_owned(),
+            Self::Parts(Runtime::Docker) => "lines of containers (Docker)".to_owned(),
             Self::Empty => "empty".to_owned(),
         }
     }
@@ -93,6 +137,9 @@ pub fn sniff(head: &[u8], complete: bool) -> Layout {
             Layout::Text
         };
     };
+    if let Some(runtime) = runtime_of(&head[first..]) {
+        return Layout::Parts(runtime);
+    }
     match head[first] {
         b'[' if looks_like_json_array(&head[first..]) => Layout::JsonList {
             start: first + 1,
@@ -102,6 +149,24 @@ pub fn sniff(head: &[u8], complete: bool) -> Layout {
         b'{' => sniff_object(head, first, complete),
         _ => sniff_delimited(head, complete).unwrap_or(Layout::Text),
     }
+}
+
+/// The runtime that kept these lines. Fluent Bit keeps lines as Docker does, none of them with a line break.
+fn runtime_of(head: &[u8]) -> Option<Runtime> {
+    const LINES: usize = 20;
+    [Runtime::Cri, Runtime::Docker].into_iter().find(|runtime| {
+        runtime
+            .part(head.split(|byte| *byte == b'\n').next().unwrap_or_default())
+            .is_some()
+            && match runtime {
+                Runtime::Cri => true,
+                Runtime::Docker => head
+                    .split(|byte| *byte == b'\n')
+                    .take(LINES)
+                    .filter_map(|line| runtime.part(line))
+                    .any(|(_, goes_on)| !goes_on),
+            }
+    })
 }
 
 /// What a line of directives of the W3C extended log format (working draft WD-logfile-960323) says.

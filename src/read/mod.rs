@@ -16,7 +16,7 @@ pub use csv::{Header, Row, parse_row};
 pub use dump::{Dump, Member, Visit, discover, visit_members};
 pub use encoding::{Encoding, to_utf8};
 pub use json::{find_list, value_end};
-pub use layout::{Directive, Layout, directive, sniff};
+pub use layout::{Directive, Layout, Runtime, directive, sniff};
 pub use stream::{Chunk, Problem, Records, Span};
 
 use std::path::PathBuf;

@@ -6,7 +6,7 @@ use regex::Regex;
 use super::csv::{QuoteState, is_ruler, parse_row, quotes_end_fields};
 use super::encoding::to_utf8;
 use super::json::Walker;
-use super::layout::Layout;
+use super::layout::{Layout, Runtime};
 
 /// What a scanner found from one position on.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(super) enum Scanner {
     Json {
         in_list: bool,
     },
+    Parts(Runtime),
 }
 
 impl Scanner {
@@ -69,6 +70,7 @@ impl Scanner {
             },
             Layout::JsonList { .. } => Self::Json { in_list: true },
             Layout::JsonValues => Self::Json { in_list: false },
+            Layout::Parts(runtime) => Self::Parts(*runtime),
         }
     }
 
@@ -93,6 +95,7 @@ impl Scanner {
                 next_row(bytes, from, eof, *delimiter, *columns)
             }
             Self::Json { in_list } => next_value(bytes, from, eof, *in_list),
+            Self::Parts(runtime) => next_parts(bytes, from, eof, *runtime),
         }
     }
 
@@ -100,7 +103,9 @@ impl Scanner {
     pub(super) fn resync(&self, bytes: &[u8]) -> Option<usize> {
         let newline = memchr(b'\n', bytes)?;
         match self {
-            Self::Lines | Self::Blocks { .. } | Self::Delimited { .. } => Some(newline + 1),
+            Self::Lines | Self::Blocks { .. } | Self::Delimited { .. } | Self::Parts(_) => {
+                Some(newline + 1)
+            }
             Self::Json { .. } => resync_json(bytes, 0),
         }
     }
@@ -164,6 +169,39 @@ fn next_block(bytes: &[u8], from: usize, eof: bool, begins: &dyn Fn(&str) -> boo
         end,
         next,
     }
+}
+
+/// A line and those behind it that a container runtime has cut off from it.
+fn next_parts(bytes: &[u8], from: usize, eof: bool, runtime: Runtime) -> Found {
+    let first = next_line(bytes, from, eof);
+    let Found::Record {
+        start,
+        mut end,
+        mut next,
+    } = first
+    else {
+        return first;
+    };
+    let mut part = runtime.part(&bytes[start..end]);
+    while let Some((stream, true)) = part {
+        match next_line(bytes, next, eof) {
+            Found::More if !eof => return Found::More,
+            Found::Record {
+                start: at,
+                end: line_end,
+                next: behind,
+            } => {
+                part = runtime.part(&bytes[at..line_end]);
+                // Another stream has come between.
+                if part.is_none_or(|(of, _)| of != stream) {
+                    break;
+                }
+                (end, next) = (line_end, behind);
+            }
+            _ => break,
+        }
+    }
+    Found::Record { start, end, next }
 }
 
 fn next_row(bytes: &[u8], from: usize, eof: bool, delimiter: u8, columns: usize) -> Found {

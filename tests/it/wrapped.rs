@@ -144,3 +144,42 @@ fn what_is_in_no_known_format_stays_unknown() {
     let problem = report["files"][0]["problem"].as_str().unwrap();
     assert!(problem.starts_with("no format recognised"), "{problem}");
 }
+
+#[test]
+fn parts_of_a_line_are_put_together() {
+    let alone = events("alone.log", &text(line), 0);
+    let cri = text(|n| {
+        let line = line(n);
+        let (first, rest) = line.split_at(30);
+        let (second, third) = rest.split_at(20);
+        format!("{KEPT} stdout P {first}\n{KEPT} stdout P {second}\n{KEPT} stdout F {third}")
+    });
+    assert_eq!(events("cri.log", &cri, 0), alone);
+    let docker = text(|n| {
+        let line = line(n) + "\n";
+        let (first, second) = line.split_at(30);
+        let part = |log: &str| {
+            format!(
+                r#"{{"log":{},"stream":"stdout","time":"{KEPT}"}}"#,
+                json!(log)
+            )
+        };
+        format!("{}\n{}", part(first), part(second))
+    });
+    assert_eq!(events("docker.log", &docker, 0), alone);
+}
+
+#[test]
+fn a_part_without_its_end_takes_no_other_line_with_it() {
+    let whole = line(1);
+    let dump = format!(
+        "{KEPT} stdout P {}\n{KEPT} stderr F {}\n{KEPT} stdout F {}\n{KEPT} stdout F {}\n{KEPT} stdout P {}",
+        &whole[..20],
+        line(2),
+        &whole[20..],
+        line(3),
+        line(1),
+    );
+    // Both halves of the first are left out; the last line, without its end, is whole by chance.
+    assert_eq!(events("torn.log", &dump, 2).len(), 3);
+}

@@ -216,8 +216,8 @@ wrappers deep: log events of CloudWatch (answers of the API, subscriptions, Fire
 events of EventBridge, lines of containers (Docker's `json-file`, CRI, `docker compose logs`), syslog (RFC 3164 and RFC \
 5424), systemd's journal in JSON, Splunk (exports, HTTP Event Collector), documents of Elasticsearch, Loki, Google Cloud \
 Logging. Evidence and hashes are of the whole wrapper as it lies in the dump; an event whose record has no time has that \
-of its wrapper (`time_origin` `wrapper`). Lines that a container runtime has cut (CRI's `P`, 16 KiB) are not put together: \
-they are rejects. `trail ingest --explain` says what was unwrapped.";
+of its wrapper (`time_origin` `wrapper`). Lines that a container runtime has cut (at 16 KiB) are put together, unless another \
+stream came between. `trail ingest --explain` says what was unwrapped.";
 
 /// The page docs/formats.md: every format with what it follows, fills and leaves.
 #[must_use]

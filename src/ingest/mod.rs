@@ -4,6 +4,8 @@
 //! puts the results back into the order of the dumps. The result does not depend on the number of
 //! workers.
 
+mod evidence;
+mod mapped;
 mod pipeline;
 mod preview;
 mod reader;

@@ -92,11 +92,11 @@ const PREFIXES: [(&str, &str); 8] = [
 /// Place of the CRI logging format in `PREFIXES`.
 const CRI: usize = 0;
 
-static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
-    let patterns = PREFIXES.iter();
-    patterns
-        .filter_map(|(_, pattern)| Regex::new(pattern).ok())
-        .collect()
+static PATTERNS: LazyLock<[Regex; PREFIXES.len()]> = LazyLock::new(|| {
+    PREFIXES.map(|(name, pattern)| match Regex::new(pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => unreachable!("constant pattern of {name}: {error}"),
+    })
 });
 
 /// Wrappers in wrappers: a line in CloudWatch may be of a container.
@@ -111,6 +111,8 @@ pub(super) enum Wrapper {
     Column(&'static str, Header),
     /// Behind the head of a line: place in `PREFIXES`.
     Prefix(usize),
+    /// In the lines of a container runtime, which are the parts of one.
+    Parts(Runtime),
 }
 
 /// A record that was wrapped.
@@ -143,13 +145,13 @@ impl Wrapper {
             Self::Member(name) => format!("in `{name}`"),
             Self::Column(name, _) => format!("in column `{name}`"),
             Self::Prefix(at) => format!("behind {}", PREFIXES[*at].0),
+            Self::Parts(runtime) => in_line(*runtime).describe(),
         }
     }
 
     fn open<'t>(&self, text: &'t str, out: &mut Vec<Inner<'t>>) {
         match self {
-            Self::Member("log") if is_parts(text) => open_parts(self, text, out),
-            Self::Prefix(CRI) if text.contains('\n') => open_parts(self, text, out),
+            Self::Parts(runtime) => open_parts(*runtime, text, out),
             Self::Member(name) => {
                 let picked = pick(text, name);
                 let time = picked.time.map(plain);
@@ -185,14 +187,17 @@ impl Wrapper {
     }
 }
 
-/// Whether these are objects of a line each, and not one over lines.
-fn is_parts(text: &str) -> bool {
-    text.split_once('\n')
-        .is_some_and(|(first, _)| first.starts_with('{') && first.trim_end().ends_with('}'))
+/// Where a part of a line stands.
+fn in_line(runtime: Runtime) -> Wrapper {
+    match runtime {
+        Runtime::Cri => Wrapper::Prefix(CRI),
+        Runtime::Docker => Wrapper::Member("log"),
+    }
 }
 
 /// A line that a container runtime has cut: its parts are put together.
-fn open_parts<'t>(wrapper: &Wrapper, text: &'t str, out: &mut Vec<Inner<'t>>) {
+fn open_parts<'t>(runtime: Runtime, text: &'t str, out: &mut Vec<Inner<'t>>) {
+    let wrapper = in_line(runtime);
     let mut parts = Vec::new();
     for line in text.lines() {
         wrapper.open(line, &mut parts);
@@ -307,8 +312,7 @@ fn candidates(layout: &Layout, texts: &[String]) -> Vec<Wrapper> {
             let members = MEMBERS.iter().filter(has);
             members.map(|name| Wrapper::Member(name)).collect()
         }
-        Layout::Parts(Runtime::Cri) => vec![Wrapper::Prefix(CRI)],
-        Layout::Parts(Runtime::Docker) => vec![Wrapper::Member("log")],
+        Layout::Parts(runtime) => vec![Wrapper::Parts(*runtime)],
         Layout::Directed { .. } | Layout::Blocks { .. } | Layout::Empty => Vec::new(),
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn map_mended<'r>(
 pub(super) fn map_inner<'r>(
     format: &dyn Format,
     view: &Record<'r>,
-    inner: &[Inner<'_>],
+    inner: &'r [Inner<'_>],
     mapped: &mut Vec<Event<'r>>,
 ) -> Result<(), MapError> {
     let mut elements = Elements::default();
@@ -47,7 +47,7 @@ pub(super) fn map_inner<'r>(
         let before = mapped.len();
         elements.take(mapped, |mapped| {
             let record = Record {
-                text: view.keep(inner.text.trim().to_owned()),
+                text: inner.text.trim(),
                 row: None,
                 ..*view
             };

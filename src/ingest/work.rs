@@ -161,9 +161,13 @@ pub(super) fn work(
         chunk.gathered = if stream.wrappers.is_empty() {
             format.gather(&mut texts)
         } else {
+            // Nothing is opened for a format that does not ask.
+            let arena = Arena::new();
             let opened = texts.filter_map(|text| wrapper::open(&stream.wrappers, text));
-            let opened: Vec<Inner<'_>> = opened.flatten().collect();
-            format.gather(&mut opened.iter().map(|inner| &*inner.text))
+            let mut opened = opened
+                .flatten()
+                .map(|inner: Inner<'_>| arena.alloc(inner.text.into_owned()).as_str());
+            format.gather(&mut opened)
         };
     }
     let with_format = stream.format.iter().flat_map(|format| {
@@ -275,6 +279,10 @@ impl Mapped<'_> {
             text,
             windows_1252,
         } = *read;
+        let inner = match stream.wrappers.is_empty() {
+            true => Vec::new(),
+            false => wrapper::open(&stream.wrappers, text).unwrap_or_default(),
+        };
         // An event is large, and most records have a few.
         let mut mapped: Vec<Event<'_>> = Vec::with_capacity(6);
         let is_directive = stream.directives.is_some() && text.starts_with('#');
@@ -297,10 +305,6 @@ impl Mapped<'_> {
             dates: stream.dates,
             gathered: Some(&self.gathered),
             arena,
-        };
-        let inner = match stream.wrappers.is_empty() {
-            true => Vec::new(),
-            false => wrapper::open(&stream.wrappers, text).unwrap_or_default(),
         };
         let read = match is_directive {
             true => Ok(()),

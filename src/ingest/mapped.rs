@@ -51,7 +51,12 @@ pub(super) fn map_inner<'r>(
                 row: None,
                 ..*view
             };
-            map_mended(format, &record, mapped)
+            map_mended(format, &record, mapped).map_err(|error| match error {
+                MapError::Json(text) => {
+                    MapError::Json(format!("{text}, counted in what was unwrapped"))
+                }
+                other => other,
+            })
         });
         for event in &mut mapped[before..] {
             event.time = event.time.or_else(|| inner.kept_at());

@@ -186,3 +186,18 @@ fn a_part_without_its_end_takes_no_other_line_with_it() {
     // Both halves of the first are left out; the last line, without its end, is whole by chance.
     assert_eq!(events("torn.log", &dump, 2).len(), 3);
 }
+
+#[test]
+fn a_reject_says_that_its_bytes_are_counted_in_what_was_unwrapped() {
+    let case = Case::new();
+    let mut dump = text(|n| format!("{KEPT} stdout F {}", span(n)));
+    let _ = writeln!(dump, "{KEPT} stdout F {}", &span(4).to_string()[..40]);
+    let path = case.write("cut.log", &dump);
+    case.ingest(&[], &[&path], 1);
+    let rejects = case.rejects();
+    assert!(rejects.contains("byte 40 of the record"), "{rejects}");
+    assert!(
+        rejects.contains("counted in what was unwrapped"),
+        "{rejects}"
+    );
+}
